@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# libsow, static and shared, from one set of objects: core/**/*.c once, and the kernel template
+# once for each row of cmake/isa.cmake.
+
+set(SOW_KERNEL_TEMPLATE ${PROJECT_SOURCE_DIR}/core/kernel/kernels_tmpl.c)
+set(SOW_ISAS)
+
+function(sow_isa name header cpus)
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "${cpus}")
+        return()
+    endif()
+    add_library(sow_kernel_${name} OBJECT ${SOW_KERNEL_TEMPLATE})
+    target_link_libraries(sow_kernel_${name} PRIVATE sow_strict)
+    target_compile_options(sow_kernel_${name} PRIVATE ${ARGN})
+    target_compile_definitions(sow_kernel_${name} PRIVATE
+        SOW_BUILD SOW_ISA=${name} SOW_VEC_HEADER="${header}")
+    set(SOW_ISAS ${SOW_ISAS} ${name} PARENT_SCOPE)
+endfunction()
+
+if(EXISTS ${SOW_KERNEL_TEMPLATE})
+    include(${CMAKE_CURRENT_LIST_DIR}/isa.cmake)
+endif()
+
+# The rows that were built, for the dispatch table.
+list(TRANSFORM SOW_ISAS REPLACE "(.+)" "X(\\1)" OUTPUT_VARIABLE sow_isa_calls)
+list(JOIN sow_isa_calls " " sow_isa_calls)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/sow_isa_list.h.in ${SOW_GENERATED_DIR}/sow_isa_list.h)
+
+file(GLOB_RECURSE sow_core_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/*.c)
+list(REMOVE_ITEM sow_core_sources ${SOW_KERNEL_TEMPLATE})
+
+add_library(sow_core OBJECT ${sow_core_sources})
+target_link_libraries(sow_core PRIVATE sow_strict)
+target_compile_definitions(sow_core PRIVATE SOW_BUILD)
+set(sow_core_objects $<TARGET_OBJECTS:sow_core>)
+foreach(isa IN LISTS SOW_ISAS)
+    string(TOUPPER ${isa} isa_upper)
+    target_compile_definitions(sow_core PRIVATE SOW_HAVE_${isa_upper}=1)
+    list(APPEND sow_core_objects $<TARGET_OBJECTS:sow_kernel_${isa}>)
+endforeach()
+
+add_library(sow_static STATIC ${sow_core_objects})
+add_library(sow_shared SHARED ${sow_core_objects})
+target_link_options(sow_shared PRIVATE -Wl,--no-undefined)
+foreach(library IN ITEMS sow_static sow_shared)
+    set_target_properties(${library} PROPERTIES
+        OUTPUT_NAME sow LINKER_LANGUAGE C
+        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+    target_include_directories(${library} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+endforeach()
+set_target_properties(sow_static PROPERTIES EXPORT_NAME sow-static)
+set_target_properties(sow_shared PROPERTIES EXPORT_NAME sow)

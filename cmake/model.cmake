@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# libsow-model (model/**/*.c with the recipes inside it) and the tool `sow` (cli/*.c).
+#
+# The shared libsow-model carries the core's objects too, because the model library uses the core's
+# internal functions: a program links sow-model alone and has the whole API. The tool is linked
+# statically against both, so that build/sow runs from anywhere.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(SOW_DEPS REQUIRED IMPORTED_TARGET lua5.4 jansson libxxhash)
+
+# The recipes, as bytes in a C file (model/recipe/embedded.h).
+set(sow_embedded ${SOW_GENERATED_DIR}/sow_embedded_recipes.c)
+file(GLOB sow_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.lua)
+file(GLOB sow_preludes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/model/recipe/*.lua)
+add_custom_command(OUTPUT ${sow_embedded}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${sow_embedded}
+        "-DRECIPES=${sow_recipes}" "-DPRELUDES=${sow_preludes}"
+        -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${sow_recipes} ${sow_preludes} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    COMMENT "Embedding the recipes"
+    VERBATIM)
+
+file(GLOB_RECURSE sow_model_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/model/*.c)
+add_library(sow_model OBJECT ${sow_model_sources} ${sow_embedded})
+target_link_libraries(sow_model PRIVATE sow_strict PkgConfig::SOW_DEPS Threads::Threads)
+target_compile_definitions(sow_model PRIVATE SOW_BUILD _GNU_SOURCE)
+
+add_library(sow_model_static STATIC $<TARGET_OBJECTS:sow_model>)
+add_library(sow_model_shared SHARED $<TARGET_OBJECTS:sow_model> ${sow_core_objects})
+target_link_libraries(sow_model_static PUBLIC sow_static PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
+target_link_libraries(sow_model_shared PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
+target_link_options(sow_model_shared PRIVATE -Wl,--no-undefined)
+foreach(library IN ITEMS sow_model_static sow_model_shared)
+    set_target_properties(${library} PROPERTIES
+        OUTPUT_NAME sow-model LINKER_LANGUAGE C
+        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+    target_include_directories(${library} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+endforeach()
+set_target_properties(sow_model_static PROPERTIES EXPORT_NAME model-static)
+set_target_properties(sow_model_shared PROPERTIES EXPORT_NAME model)
+
+file(GLOB sow_cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
+if(sow_cli_sources)
+    add_executable(sow_tool ${sow_cli_sources})
+    set_target_properties(sow_tool PROPERTIES OUTPUT_NAME sow)
+    target_link_libraries(sow_tool PRIVATE sow_strict sow_model_static)
+    target_compile_definitions(sow_tool PRIVATE _GNU_SOURCE)
+endif()

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The Lua files inside the library: recipes/NAME.lua as "NAME.lua", the prelude model/recipe/NAME.lua as
+ * "prelude/NAME.lua". The table is written by cmake/embed.cmake when the library is built. */
+#ifndef SOW_MODEL_RECIPE_EMBEDDED_H
+#define SOW_MODEL_RECIPE_EMBEDDED_H
+
+#include <stddef.h>
+
+/* text   `length` bytes, followed by one 0 that is not counted */
+struct sow_embedded {
+    const char *name;
+    const char *text;
+    size_t length;
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct sow_embedded sow_embedded_recipes[];
+
+#endif
