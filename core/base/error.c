@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors as values: a code, a place and a sentence for a person. Prints nothing. */
+#include "core/base/error.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORD_MAX 64 /* longer words have no near neighbour */
+
+static void fill(struct sow_error *error, enum sow_status code, const char *file, uint32_t line, uint32_t column,
+                 const char *format, va_list arguments)
+{
+    error->code = code;
+    error->line = line;
+    error->column = column;
+    error->file[0] = '\0';
+    if (file != NULL) {
+        snprintf(error->file, sizeof error->file, "%s", file);
+    }
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+}
+
+enum sow_status sow_fail(struct sow_error *error, enum sow_status code, const char *format, ...)
+{
+    if (error != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        fill(error, code, NULL, 0, 0, format, arguments);
+        va_end(arguments);
+    }
+    return code;
+}
+
+enum sow_status sow_fail_at(struct sow_error *error, enum sow_status code, const char *file, uint32_t line,
+                            uint32_t column, const char *format, ...)
+{
+    if (error != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        fill(error, code, file, line, column, format, arguments);
+        va_end(arguments);
+    }
+    return code;
+}
+
+/* Levenshtein distance, letters folded to lower case; at most WORD_MAX. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t a_length = strlen(a), b_length = strlen(b);
+    size_t row[WORD_MAX + 1];
+    if (a_length > WORD_MAX || b_length > WORD_MAX) {
+        return WORD_MAX;
+    }
+    for (size_t j = 0; j <= b_length; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= a_length; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t above = row[j];
+            int same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            size_t best = diagonal + (same ? 0 : 1);
+            best = above + 1 < best ? above + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[b_length];
+}
+
+const char *sow_nearest(const char *word, const char *(*name_at)(const void *context, size_t index),
+                        const void *context)
+{
+    const char *nearest = NULL;
+    size_t word_length = strlen(word);
+    size_t limit = word_length / 3 + 1; /* a third of the letters may be wrong */
+    for (size_t i = 0;; i++) {
+        const char *candidate = name_at(context, i);
+        if (candidate == NULL) {
+            return nearest;
+        }
+        int contains = word_length >= 3 && (strstr(candidate, word) != NULL || strstr(word, candidate) != NULL);
+        size_t distance = contains ? 1 : edit_distance(word, candidate);
+        if (distance <= limit && (nearest == NULL || distance < limit)) {
+            nearest = candidate;
+            limit = distance;
+        }
+    }
+}

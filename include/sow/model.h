@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* libsow-model: from a description of a model to a checkpoint, and back.
+ *
+ *     description -> sow_model -> (rules) -> sow_plan -> sow_init  -> safetensors
+ *                                                     -> sow_verify (draw again, compare bit for bit)
+ *
+ * Everything here is opaque or plain data, owned by whoever made it. No call prints, exits or keeps global state;
+ * a model is used by one thread at a time, a plan is read-only and may be shared. */
+#ifndef SOW_MODEL_H
+#define SOW_MODEL_H
+
+#include "sow/sow.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Model: what is described --------------------------------------------------------------- */
+
+struct sow_model; /* parameters, and the graph between them where the source has one; opaque */
+
+struct sow_model_options {
+    const char *recipes_dir; /* a folder of the user's own families, searched first; NULL for none */
+};
+
+/* Reads a description: a Hugging Face config.json (or a folder with one), a model.lua, a safetensors file, or a
+ * model.safetensors.index.json. `options` may be NULL. On success the caller owns *model.
+ * Errors: SOW_E_IO, SOW_E_SYNTAX, SOW_E_CONFIG, SOW_E_SHAPE, SOW_E_FORMAT, with file, line and column where known. */
+SOW_API enum sow_status sow_model_load(const char *source, const struct sow_model_options *options,
+                                       struct sow_model **model, struct sow_error *error);
+SOW_API void sow_model_free(struct sow_model *model);
+
+/* Family ("gpt2") or "" when there is none; lives as long as the model. */
+SOW_API const char *sow_model_family(const struct sow_model *model);
+/* Name and source of variant `index`, and whether it is the default; NULL past the end. */
+struct sow_variant {
+    const char *name, *source;
+    int is_default;
+};
+SOW_API const struct sow_variant *sow_model_variant(const struct sow_model *model, size_t index);
+/* What the reader assumed where the description left a choice ("head_dim is absent: 128, Qwen3Config's default");
+ * NULL past the end. */
+SOW_API const char *sow_model_note(const struct sow_model *model, size_t index);
+/* Name of a family that has a built-in recipe; NULL past the end. */
+SOW_API const char *sow_family_name(size_t index);
+
+/* ---- Plan: what will be drawn ---------------------------------------------------------------- */
+
+struct sow_plan; /* opaque, immutable */
+
+struct sow_plan_options {
+    uint64_t seed;
+    enum sow_dtype dtype;      /* of every parameter the model does not fix; 0: the config's own dtype, else f32 */
+    const char *variant;       /* NULL: the family's default */
+    const char *const *sets;   /* "GLOB=scheme{...}", first match wins, before the rules file and the variant */
+    size_t set_count;
+    const char *rules_file;    /* a Lua file of rule(...) lines; NULL for none */
+};
+
+/* A slice of a tensor that is drawn with other numbers than the rest: indices [begin, end) of one axis. Blocks of a
+ * fused weight and zeroed padding rows are regions. */
+struct sow_region {
+    uint32_t axis;
+    uint64_t begin, end;
+    struct sow_draw draw;
+    double fan_in, fan_out; /* NAN when there are none */
+};
+
+/* One parameter. Strings live as long as the plan. */
+struct sow_plan_entry {
+    const char *name;
+    const char *key;     /* the name it is drawn as; equals name unless the recipe says otherwise */
+    struct sow_tensor tensor;
+    enum sow_dtype dtype;
+    int32_t layer;       /* -1 outside repeated layers */
+    const char *scheme;  /* "normal", or "glorot_uniform": the catalogue's name */
+    const char *scheme_text; /* as resolved: "normal{std=0.02}" */
+    struct sow_draw draw;
+    const struct sow_region *regions; /* later ones win */
+    size_t region_count;
+    double fan_in, fan_out;   /* NAN when the tensor has none; of one block where all blocks are alike */
+    const char *rule;         /* the glob that matched */
+    const char *rule_file;    /* where it stands: "gpt2.lua", "--set", ... */
+    uint32_t rule_line;
+    const char *reason;       /* in words */
+    uint64_t elements, bytes;
+};
+
+/* Applies the rules to the model. SOW_E_RULE when a tensor has no rule or a rule no tensor; SOW_E_ARGUMENT for a bad
+ * --set. The plan does not refer to the model afterwards. */
+SOW_API enum sow_status sow_plan_make(struct sow_model *model, const struct sow_plan_options *options,
+                                      struct sow_plan **plan, struct sow_error *error);
+SOW_API void sow_plan_free(struct sow_plan *plan);
+
+SOW_API size_t sow_plan_count(const struct sow_plan *plan);
+SOW_API const struct sow_plan_entry *sow_plan_at(const struct sow_plan *plan, size_t index);
+SOW_API const struct sow_plan_entry *sow_plan_find(const struct sow_plan *plan, const char *name,
+                                                   struct sow_error *error); /* did-you-mean */
+SOW_API uint64_t sow_plan_seed(const struct sow_plan *plan);
+SOW_API uint64_t sow_plan_parameters(const struct sow_plan *plan); /* elements of all tensors */
+SOW_API uint64_t sow_plan_bytes(const struct sow_plan *plan);
+/* 32 hex digits: XXH3-128 of what is drawn (stream, seed, names, shapes, dtypes, numbers), not of words about it. */
+SOW_API const char *sow_plan_hash(const struct sow_plan *plan);
+/* The canonical plan (docs/plan.md); the caller frees it with sow_text_free. */
+SOW_API enum sow_status sow_plan_json(const struct sow_plan *plan, char **text, struct sow_error *error);
+/* For people: formula with numbers, where each came from, the first values. Freed with sow_text_free. */
+SOW_API enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor, char **text,
+                                         struct sow_error *error);
+SOW_API void sow_text_free(char *text);
+/* Elements [first, first + count) of an entry, regions included; dst as for sow_fill. Cannot fail. */
+SOW_API void sow_plan_fill(const struct sow_plan_entry *entry, uint64_t seed, void *dst, uint64_t first,
+                           uint64_t count);
+
+/* ---- Init: plan to files ----------------------------------------------------------------------- */
+
+/* Called now and then from one thread while bytes flow; `user` is the caller's. */
+typedef void sow_progress_fn(void *user, uint64_t done_bytes, uint64_t total_bytes);
+
+struct sow_init_options {
+    const char *output;      /* a file, a folder when shard_bytes is set, or "-" for stdout's descriptor */
+    uint64_t shard_bytes;    /* 0: one file */
+    uint64_t chunk_bytes;    /* 0: the default (4 MiB) */
+    uint32_t threads;        /* 0: all */
+    int force;               /* overwrite */
+    int dry_run;             /* compute everything, check space, write nothing */
+    sow_progress_fn *progress;
+    void *progress_user;
+    const volatile int *interrupted; /* nonzero: stop, clean up, SOW_E_INTERRUPTED; may be NULL */
+};
+
+struct sow_init_report {
+    uint64_t files, tensors, bytes; /* bytes of the files, headers included */
+    uint64_t free_bytes;            /* on the output's file system before writing; UINT64_MAX for a pipe */
+    double seconds;
+    char fingerprint[33];           /* 32 hex digits: XXH3-128 of the files' bytes in order, independent of threads */
+    char notes[1024];               /* hints the system refused, one a line */
+};
+
+SOW_API enum sow_status sow_init(const struct sow_plan *plan, const struct sow_init_options *options,
+                                 struct sow_init_report *report, struct sow_error *error);
+
+/* ---- Verify: files back to the plan -------------------------------------------------------------- */
+
+struct sow_verify_options {
+    const struct sow_plan *plan; /* NULL: from the record in the file */
+    uint32_t threads;
+    sow_progress_fn *progress;
+    void *progress_user;
+    const volatile int *interrupted;
+};
+
+struct sow_verify_report {
+    uint64_t files, tensors, bytes;
+    uint64_t seed;
+    double seconds;
+    char plan_hash[33];
+    char fingerprint[33];
+    /* The first difference, when there is one: */
+    char tensor[512];
+    uint64_t element;
+    char expected[40], found[40]; /* bits in hex and the value */
+    uint64_t differing_tensors;
+    char warnings[1024]; /* shards the index does not name, one a line */
+};
+
+/* `path`: a safetensors file, a folder, or an index. SOW_OK when all bytes agree; SOW_E_MISMATCH when they do not
+ * (report filled); SOW_E_MISSING when there is no record or a shard is missing; SOW_E_FORMAT, SOW_E_IO. */
+SOW_API enum sow_status sow_verify(const char *path, const struct sow_verify_options *options,
+                                   struct sow_verify_report *report, struct sow_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* libsow: initial weights as a pure function of (stream version, seed, tensor name, element, scheme).
+ *
+ * This header is the core: no file, no model, no allocation, no global state, no dependency.
+ * It is not the model reader (sow/model.h). Three lines fill a buffer:
+ *
+ *     struct sow_tensor fc1 = sow_tensor_linear(512, 256);                          // (out, in)
+ *     struct sow_draw draw;
+ *     sow_scheme_resolve("he_normal", NULL, 0, &fc1, &draw, NULL);
+ *     sow_fill(weights, SOW_F32, 0, 512 * 256, &draw, sow_key("fc1.weight", 42));
+ */
+#ifndef SOW_SOW_H
+#define SOW_SOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SOW_API __attribute__((visibility("default")))
+#else
+#define SOW_API
+#endif
+
+#define SOW_VERSION        "0.1.0" /* of the library and the tool */
+#define SOW_STREAM_VERSION 1       /* of the bits: docs/stream.md */
+#define SOW_RANK_MAX       8       /* dimensions of a tensor */
+
+/* ---- Status and errors -------------------------------------------------------------------- */
+
+/* Bands: 1-19 the caller, 20-39 an input document, 40-59 a file or container, 60-79 resources. */
+enum sow_status {
+    SOW_OK = 0,
+    SOW_E_ARGUMENT = 1,     /* a parameter that cannot be: name, value, combination */
+    SOW_E_UNSUPPORTED = 2,  /* this build or this CPU cannot do it */
+    SOW_E_SYNTAX = 20,      /* a document is not well-formed */
+    SOW_E_CONFIG = 21,      /* a config or recipe that cannot be honoured */
+    SOW_E_RULE = 22,        /* a tensor without a rule, a rule without a tensor, a bad scheme */
+    SOW_E_SHAPE = 23,       /* shapes or layouts that do not fit */
+    SOW_E_FORMAT = 40,      /* a container whose bytes are wrong */
+    SOW_E_MISSING = 41,     /* a record, shard or field that should be there */
+    SOW_E_MISMATCH = 42,    /* the answer is no: bytes differ from what they should be */
+    SOW_E_IO = 60,          /* the operating system refused: errno is in the message */
+    SOW_E_MEMORY = 61,      /* out of memory, or over a stated ceiling */
+    SOW_E_EXISTS = 62,      /* would overwrite */
+    SOW_E_INTERRUPTED = 63, /* the caller asked to stop */
+};
+
+/* What went wrong, for a person. Filled only on failure; owned by the caller; may be NULL everywhere. */
+struct sow_error {
+    enum sow_status code;
+    uint32_t line, column; /* from 1; 0 when there is none */
+    char file[256];        /* "" when there is none; already part of no message */
+    char message[768];     /* one or two sentences: what, why, the way out */
+};
+
+/* ---- Tensors ------------------------------------------------------------------------------ */
+
+/* Element types. Values are those of core/tensor/dtype.def and are never reused. */
+enum sow_dtype {
+#define SOW_DTYPE(id, name, value, bits, safetensors, kind) SOW_##id = value,
+#include "sow/dtype.def"
+#undef SOW_DTYPE
+};
+
+/* What a tensor is in its network; it decides the fans. */
+enum sow_kind {
+    SOW_KIND_OTHER = 0, /* no fans: a scheme that needs them is an error */
+    SOW_KIND_LINEAR,
+    SOW_KIND_CONV,
+    SOW_KIND_EMBEDDING, /* (rows, features) */
+    SOW_KIND_NORM,      /* scale of a normalisation */
+    SOW_KIND_BIAS,
+};
+
+/* Order of the axes of a linear or convolution weight. */
+enum sow_layout {
+    SOW_LAYOUT_OUT_IN = 0, /* (out, in / groups, spatial...): torch */
+    SOW_LAYOUT_IN_OUT,     /* (spatial..., in / groups, out): Keras, JAX, GPT-2's Conv1D */
+};
+
+/* A tensor as schemes see it: always the global shape, never a shard's. */
+struct sow_tensor {
+    uint64_t shape[SOW_RANK_MAX];
+    uint32_t rank;
+    enum sow_kind kind;
+    enum sow_layout layout;
+    uint64_t groups; /* of a convolution; 0 counts as 1 */
+};
+
+/* w is (out, in), row-major. */
+SOW_API struct sow_tensor sow_tensor_linear(uint64_t out, uint64_t in);
+/* w is (in, out), row-major. */
+SOW_API struct sow_tensor sow_tensor_linear_in_out(uint64_t in, uint64_t out);
+/* w is (out, in / groups, kernel[0], ...), row-major; `spatial` in 1..3 kernel sizes. */
+SOW_API struct sow_tensor sow_tensor_conv(uint64_t out, uint64_t in, const uint64_t *kernel, uint32_t spatial,
+                                          uint64_t groups);
+/* w is (rows, features), row-major. */
+SOW_API struct sow_tensor sow_tensor_embedding(uint64_t rows, uint64_t features);
+
+/* Number of inputs that feed one output (fan_in) and of outputs that one input feeds (fan_out).
+ * Linear: in, out. Convolution: in/groups * receptive field, out/groups * receptive field (the true
+ * fans; torch's fan_out ignores groups). Embedding: fan_in 1 (a row is looked up), fan_out features.
+ * Errors: SOW_E_SHAPE when the kind has no fans or the rank does not fit. */
+struct sow_fans {
+    double in, out;
+};
+SOW_API enum sow_status sow_tensor_fans(const struct sow_tensor *tensor, struct sow_fans *fans,
+                                        struct sow_error *error);
+
+/* "f32", "bf16", ...; NULL for a value that is no dtype. */
+SOW_API const char *sow_dtype_name(enum sow_dtype dtype);
+/* Accepts sow's names, safetensors' names and the frameworks' ("float32", "torch.bfloat16").
+ * Returns SOW_E_ARGUMENT with the nearest name when unknown. */
+SOW_API enum sow_status sow_dtype_parse(const char *text, enum sow_dtype *dtype, struct sow_error *error);
+/* Bits of one element (4 and 6 exist). */
+SOW_API uint32_t sow_dtype_bits(enum sow_dtype dtype);
+/* Nonzero when numbers can be drawn in it (the floating types sow_fill takes). */
+SOW_API int sow_dtype_drawable(enum sow_dtype dtype);
+
+/* ---- Draws -------------------------------------------------------------------------------- */
+
+enum sow_distribution {
+    SOW_CONSTANT = 0,
+    SOW_UNIFORM = 1,
+    SOW_NORMAL = 2,
+    SOW_TRUNC_NORMAL = 3,
+};
+
+/* A distribution and its numbers; plain data, no pointers. Make one with the functions below or with
+ * sow_scheme_resolve, which check it; sow_fill takes it as it is.
+ *
+ *   constant      every element is `mean`
+ *   uniform       on [low, high]; never leaves it; never 0 when low = -high
+ *   normal        `mean`, `std`
+ *   trunc_normal  normal(mean, std) conditioned on [low, high]; `std` is that before the cut */
+struct sow_draw {
+    enum sow_distribution distribution;
+    double mean, std, low, high;
+};
+
+SOW_API enum sow_status sow_draw_constant(double value, struct sow_draw *draw, struct sow_error *error);
+SOW_API enum sow_status sow_draw_uniform(double low, double high, struct sow_draw *draw, struct sow_error *error);
+SOW_API enum sow_status sow_draw_normal(double mean, double std, struct sow_draw *draw, struct sow_error *error);
+/* low and high are absolute and may be -INFINITY and INFINITY. SOW_E_ARGUMENT when [low, high] holds
+ * less than 1e-15 of the mass. */
+SOW_API enum sow_status sow_draw_trunc_normal(double mean, double std, double low, double high,
+                                              struct sow_draw *draw, struct sow_error *error);
+/* The mean and standard deviation the drawn values really have (uniform: (high - low) / sqrt 12;
+ * trunc_normal: after the cut). */
+SOW_API void sow_draw_moments(const struct sow_draw *draw, double *mean, double *std);
+
+/* ---- Fill --------------------------------------------------------------------------------- */
+
+/* Where a tensor's values come from: the seed and FNV-1a 64 of the tensor's full UTF-8 name. */
+struct sow_key {
+    uint64_t seed;
+    uint64_t tensor;
+};
+SOW_API struct sow_key sow_key(const char *name, uint64_t seed);
+SOW_API struct sow_key sow_key_bytes(const char *name, size_t length, uint64_t seed);
+
+/* Fill `count` elements of a tensor, starting at element `first`, with draws from `draw`.
+ *
+ * dst    count elements of `dtype` in the machine's byte order, written in order; need not be aligned
+ * dtype  f64, f32, f16, bf16, f8_e4m3fn or f8_e5m2. Values are computed in float32 and rounded once
+ *        (to nearest even, subnormals kept; fp8 saturates); f64 has its own draw. A constant may also
+ *        go to an integer dtype, rounded to nearest even and saturated.
+ * Values identical on every back end since stream 1 (docs/stream.md).
+ * Cannot fail; never allocates; safe from any number of threads. */
+SOW_API void sow_fill(void *dst, enum sow_dtype dtype, uint64_t first, uint64_t count,
+                      const struct sow_draw *draw, struct sow_key key);
+
+/* Fill a box (rectangular slice) of a row-major tensor: what one rank of a sharded model holds.
+ *
+ * dst       the box's first element; its element at index i[] goes to dst + sum(i[k] * strides[k]) elements
+ * shape     `rank` global sizes; start and size `rank` numbers, start + size <= shape
+ * strides   of dst, in elements, one an axis; NULL means the box is dense and row-major
+ * The bytes are those sow_fill gives the same elements. rank is 0..SOW_RANK_MAX.
+ * Cannot fail; never allocates; safe from any number of threads. */
+SOW_API void sow_fill_box(void *dst, enum sow_dtype dtype, uint32_t rank, const uint64_t *shape,
+                          const uint64_t *start, const uint64_t *size, const int64_t *strides,
+                          const struct sow_draw *draw, struct sow_key key);
+
+/* The instruction set in use: "scalar", "sse41", "avx2", "avx512" or "neon". Chosen once, from the CPU
+ * or from the environment variable SOW_ISA (for tests and bug reports: the bits are the same). */
+SOW_API const char *sow_isa(void);
+/* SOW_E_UNSUPPORTED when SOW_ISA names an instruction set this build or CPU lacks (sow_fill then uses
+ * scalar); the message lists those it has. */
+SOW_API enum sow_status sow_isa_check(struct sow_error *error);
+
+/* ---- Schemes ------------------------------------------------------------------------------ */
+
+/* One named argument of a scheme: a number, or a word when `text` is not NULL. */
+struct sow_argument {
+    const char *name;
+    const char *text;
+    double number;
+};
+
+/* From a scheme's name (or alias) and its arguments to a draw for this tensor.
+ * `tensor` gives the fans; schemes without fans ignore it, and then it may be NULL.
+ * Errors: SOW_E_ARGUMENT for an unknown scheme or parameter (with the nearest), a missing or impossible
+ * value; SOW_E_SHAPE when fans are needed and there are none. */
+SOW_API enum sow_status sow_scheme_resolve(const char *scheme, const struct sow_argument *arguments, size_t count,
+                                           const struct sow_tensor *tensor, struct sow_draw *draw,
+                                           struct sow_error *error);
+
+/* A parameter of a scheme as the catalogue tells it. */
+struct sow_scheme_parameter {
+    const char *name;
+    const char *default_text; /* "0", "relu"; NULL when required */
+    const char *summary;
+};
+
+/* A row of the catalogue. */
+struct sow_scheme {
+    const char *name;
+    const char *const *aliases; /* the words of the frameworks; NULL-terminated */
+    const struct sow_scheme_parameter *parameters;
+    size_t parameter_count;
+    const char *formula;
+    const char *source; /* author, year, equation */
+    const char *summary;
+    int needs_fans;
+};
+
+/* Row `index` of the catalogue, NULL past its end. */
+SOW_API const struct sow_scheme *sow_scheme_at(size_t index);
+/* By name or alias; NULL with SOW_E_ARGUMENT and the nearest name when unknown. */
+SOW_API const struct sow_scheme *sow_scheme_find(const char *name, struct sow_error *error);
+
+/* Gain of an activation: 1 / sqrt(E[phi(z)^2]), z ~ N(0, 1), the factor that keeps the second moment.
+ * `slope` is leaky_relu's; NAN takes the default (0.01). */
+SOW_API enum sow_status sow_gain(const char *activation, double slope, double *gain, struct sow_error *error);
+/* Name of activation `index` that sow_gain knows, NULL past the end. */
+SOW_API const char *sow_gain_name(size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

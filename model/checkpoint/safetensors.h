@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* safetensors: header bytes in and out, shards and their index. Knows names, shapes, dtypes and offsets; never draws and
+ * never opens tensor data. Layout of a file:
+ *
+ *     0 .. 7         N, length of the header, unsigned 64-bit little-endian, at most 100,000,000
+ *     8 .. 8 + N     UTF-8 JSON: {"__metadata__":{...},"name":{"dtype":...,"shape":[...],"data_offsets":[begin,end]},...},
+ *                    padded at the end with spaces
+ *     8 + N .. end   the tensors, contiguous, little-endian, no hole, no overlap */
+#ifndef SOW_CHECKPOINT_SAFETENSORS_H
+#define SOW_CHECKPOINT_SAFETENSORS_H
+
+#include "sow/sow.h"
+
+#define SOW_SAFETENSORS_HEADER_MAX 100000000u
+
+struct sow_st_tensor {
+    const char *name;
+    enum sow_dtype dtype;
+    uint32_t rank;
+    uint64_t shape[SOW_RANK_MAX];
+    uint64_t offset_begin, offset_end; /* in the data buffer */
+};
+
+struct sow_st_pair {
+    const char *key, *value;
+};
+
+struct sow_st_header; /* opaque; owns its strings */
+
+/* Parses header bytes (without the length prefix); `file_bytes` is the size of the whole file, for coverage checks
+ * (UINT64_MAX: unknown). `path` is for messages. Rejects whatever the format rejects, naming the byte. */
+enum sow_status sow_st_parse(const char *path, const char *json, size_t length, uint64_t file_bytes,
+                             struct sow_st_header **header, struct sow_error *error);
+/* Opens `path`, says what it is when it is no safetensors file (Git LFS pointer, HTML, zip, folder, empty, ...), reads
+ * and parses the header only. */
+enum sow_status sow_st_open(const char *path, struct sow_st_header **header, struct sow_error *error);
+void sow_st_free(struct sow_st_header *header);
+
+size_t sow_st_count(const struct sow_st_header *header);
+const struct sow_st_tensor *sow_st_at(const struct sow_st_header *header, size_t index); /* by offset, ascending */
+const char *sow_st_metadata(const struct sow_st_header *header, const char *key);        /* NULL when absent */
+uint64_t sow_st_data_offset(const struct sow_st_header *header);                          /* 8 + N */
+
+/* Builds prefix + header for these tensors (offsets given), padded with spaces so that data starts at a multiple of
+ * `alignment` (at least 8). Metadata keys are written sorted. SOW_E_FORMAT when over the limit, saying how far and that
+ * --shard-size splits it. The caller frees *bytes with free. */
+enum sow_status sow_st_build(const struct sow_st_tensor *tensors, size_t count, const struct sow_st_pair *metadata,
+                             size_t metadata_count, uint64_t alignment, char **bytes, uint64_t *length,
+                             struct sow_error *error);
+
+/* A sharded checkpoint: model.safetensors.index.json, or the folder that holds it. Shard names are plain base names. */
+struct sow_st_index {
+    char **files; /* distinct shard file names, in order of first mention */
+    size_t file_count;
+    char **names;        /* tensor names */
+    uint32_t *name_file; /* index into files */
+    size_t name_count;
+    char *folder; /* the index's own folder */
+};
+enum sow_status sow_st_index_open(const char *path, struct sow_st_index **index, struct sow_error *error);
+void sow_st_index_free(struct sow_st_index *index);
+
+#endif
