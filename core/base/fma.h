@@ -78,7 +78,8 @@ static inline struct sow_wide sow_wide_product(double a, double b)
     int32_t a_exponent, b_exponent;
     uint64_t m = sow_significand(a, &a_exponent), n = sow_significand(b, &b_exponent);
     uint64_t m0 = m & 0xffffffffu, m1 = m >> 32, n0 = n & 0xffffffffu, n1 = n >> 32;
-    uint64_t low = m0 * n0, middle = m1 * n0 + (low >> 32), other = m0 * n1 + (middle & 0xffffffffu);
+    uint64_t low = m0 * n0, middle = m1 * n0 + (low >> 32),
+             other = m0 * n1 + (middle & 0xffffffffu);
     struct sow_wide p;
     p.low = other << 32 | (low & 0xffffffffu);
     p.high = m1 * n1 + (middle >> 32) + (other >> 32); /* leading one at bit 104 or 105 */
@@ -118,15 +119,16 @@ static inline double sow_wide_round(struct sow_wide x)
     }
     uint64_t bits = (x.high >> 11) + ((uint64_t)biased << 52);
     uint64_t rest = (x.high & 0x7ff) << 1 | (x.low != 0); /* 0x800 is one half */
-    bits += rest > 0x800 || (rest == 0x800 && (bits & 1)); /* may carry into the exponent, rightly */
+    bits +=
+        rest > 0x800 || (rest == 0x800 && (bits & 1)); /* may carry into the exponent, rightly */
     return sow_bits_double(sign | bits);
 }
 
 static inline double sow_fma_software(double a, double b, double c)
 {
     const uint64_t infinity = 0x7ff0000000000000u, magnitude = 0x7fffffffffffffffu;
-    if ((sow_double_bits(a) & magnitude) >= infinity || (sow_double_bits(b) & magnitude) >= infinity ||
-        a == 0 || b == 0) {
+    if ((sow_double_bits(a) & magnitude) >= infinity ||
+        (sow_double_bits(b) & magnitude) >= infinity || a == 0 || b == 0) {
         return a * b + c;
     }
     if ((sow_double_bits(c) & magnitude) >= infinity) {
@@ -164,7 +166,8 @@ static inline float sow_fmaf_software(float a, float b, float c)
     double product = (double)a * (double)b; /* exact: 48 bits, far from double's ends */
     double sum = product + (double)c;
     double c_part = sum - product;
-    double rest = (product - (sum - c_part)) + ((double)c - c_part); /* exact: sum + rest = product + c */
+    double rest =
+        (product - (sum - c_part)) + ((double)c - c_part); /* exact: sum + rest = product + c */
     uint64_t bits = sow_double_bits(sum);
     if (rest != 0 && (bits & 1) == 0 && (bits & 0x7fffffffffffffffu) < 0x7ff0000000000000u) {
         bits += (rest > 0) == (sum > 0) ? 1 : (uint64_t)-1; /* of the two neighbours, the odd one */
