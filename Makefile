@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The front door; the build itself is CMake's (CMakeLists.txt, CMakePresets.json).
-JOBS   ?= $(shell nproc)
-PREFIX ?= /usr/local
+JOBS    ?= $(shell nproc)
+PREFIX  ?= /usr/local
+SECONDS ?= 60
 MAKEFLAGS += --no-print-directory
 
 all: build/CMakeCache.txt ## Build build/sow (the default)
@@ -10,4 +11,45 @@ all: build/CMakeCache.txt ## Build build/sow (the default)
 build/CMakeCache.txt:
 	@cmake --preset release
 
-.PHONY: all
+run: setup-build all ## Write GPT-2's initial weights to build/gpt2.safetensors and prove them
+	build/sow init examples/gpt2/config.json --seed 42 -o build/gpt2.safetensors --force
+	build/sow verify build/gpt2.safetensors
+
+test: ## Run every test (installs what they need first)
+	@JOBS=$(JOBS) scripts/test
+
+lint: all ## Check format, style, layers, headers, symbols and scripts
+	@ctest --test-dir build --output-on-failure -L lint
+
+fmt: ## Format C and Python files in place
+	@scripts/check-format --fix
+
+bench: setup-build all ## Measure; the numbers are also left in build/bench.json
+	@bench/run
+
+golden: all ## Write tests/golden/golden.txt anew; review the diff
+	@build/tests/golden --write tests/golden/golden.txt
+	@git --no-pager diff --stat -- tests/golden/golden.txt
+
+fuzz: ## Fuzz each reader for SECONDS=60
+	@scripts/fuzz $(SECONDS)
+
+cross: ## Check the goldens on other CPUs and compilers
+	@scripts/cross-check
+
+setup: ## Install what building and testing need
+	@scripts/setup test
+
+setup-build:
+	@scripts/setup build
+
+install: all ## Install below PREFIX=/usr/local (DESTDIR is honoured)
+	@cmake --install build --prefix $(PREFIX)
+
+clean: ## Remove build/
+	@rm -rf build
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+.PHONY: all run test lint fmt bench golden fuzz cross setup setup-build install clean help

@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Derives every constant of stream version 1 and prints core/kernel/stream_constants.h.
+
+Minimax polynomials by the Remez exchange in 60-digit arithmetic (mpmath), coefficients rounded to the
+target format one by one, lowest order first, the rest refitted after each. The numbers are frozen: this
+script documents where they came from, and a test checks that it still prints the committed header.
+
+    scripts/derive_stream.py > core/kernel/stream_constants.h
+"""
+import struct
+import sys
+from mpmath import mp, mpf
+
+mp.dps = 60
+
+
+def to_f32(x):
+    """The float32 nearest to x, as an exact mpf (double rounding excluded by going through the integer)."""
+    return round_to(x, 24)
+
+
+def to_f64(x):
+    return round_to(x, 53)
+
+
+def round_to(x, bits):
+    x = mpf(x)
+    if x == 0:
+        return x
+    exponent = int(mp.floor(mp.log(abs(x), 2)))
+    scale = mpf(2) ** (bits - 1 - exponent)
+    y = x * scale
+    n = int(mp.floor(y))
+    rest = y - n
+    if rest > mpf("0.5") or (rest == mpf("0.5") and n % 2):
+        n += 1
+    return mpf(n) / scale
+
+
+def hex_float(x, single):
+    text = float(x).hex()  # exact: x has at most 53 bits
+    mantissa, exponent = text.split("p")
+    mantissa = mantissa.rstrip("0") if "." in mantissa else mantissa
+    if mantissa.endswith("."):
+        mantissa += "0"
+    return f"{mantissa}p{int(exponent):+d}" + ("f" if single else "")
+
+
+def solve_exchange(target, weight, powers, nodes):
+    """One Remez step: coefficients c and levelled error e with weight*(target - sum c x^p) = (-1)^i e."""
+    n = len(nodes)
+    matrix = mp.matrix(n, n)
+    right = mp.matrix(n, 1)
+    for i, x in enumerate(nodes):
+        for j, p in enumerate(powers):
+            matrix[i, j] = x**p
+        matrix[i, n - 1] = (-1) ** i / weight(x)
+        right[i] = target(x)
+    solution = mp.lu_solve(matrix, right)
+    return [solution[j] for j in range(n - 1)], solution[n - 1]
+
+
+def remez(target, weight, powers, low, high):
+    """Minimax coefficients of sum c_p x^p for weight*(target - sum) on [low, high]."""
+    count = len(powers) + 1
+    nodes = [(low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * i / (count - 1)) for i in range(count)]
+    grid_count = 40 * count
+    grid = [(low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * i / grid_count) for i in range(grid_count + 1)]
+    targets = [target(x) for x in grid]
+    weights = [weight(x) for x in grid]
+    coefficients, error = None, None
+    for _ in range(12):
+        coefficients, error = solve_exchange(target, weight, powers, nodes)
+        errors = [w * (t - sum(c * x**p for c, p in zip(coefficients, powers)))
+                  for x, t, w in zip(grid, targets, weights)]
+        extrema, current = [], 0
+        for i in range(1, len(grid)):  # one extremum a run of equal sign
+            if mp.sign(errors[i]) != mp.sign(errors[current]):
+                extrema.append(current)
+                current = i
+            elif abs(errors[i]) > abs(errors[current]):
+                current = i
+        extrema.append(current)
+        while len(extrema) > count:
+            extrema.pop(0 if abs(errors[extrema[0]]) < abs(errors[extrema[-1]]) else -1)
+        if len(extrema) < count:
+            break
+        nodes = [grid[i] for i in extrema]
+        worst = max(abs(e) for e in errors)
+        if worst < abs(error) * mpf("1.001"):
+            break
+    return coefficients
+
+
+def fit(target, weight, powers, low, high, rounding):
+    """Minimax, then round c_p from the lowest power up, refitting what is left."""
+    fixed = {}
+    for index, power in enumerate(powers):
+        def rest(x):
+            return target(x) - sum(c * x**p for p, c in fixed.items())
+        coefficients = remez(rest, weight, powers[index:], low, high)
+        fixed[power] = rounding(coefficients[0])
+    worst = mpf(0)
+    for i in range(2001):
+        x = low + (high - low) * i / 2000
+        worst = max(worst, abs(weight(x) * (target(x) - sum(c * x**p for p, c in fixed.items()))))
+    return [fixed[p] for p in powers], worst
+
+
+def emit_poly(name, note, coefficients, worst, single):
+    print(f"\n/* {note}\n * Lowest power first; approximation error 2^{float(mp.log(worst, 2)):.1f}. */")
+    kind = "float" if single else "double"
+    values = ",\n    ".join(hex_float(c, single) for c in coefficients)
+    print(f"static const {kind} {name}[{len(coefficients)}] = {{\n    {values},\n}};")
+
+
+def emit(name, value, single, note):
+    kind = "float" if single else "double"
+    print(f"static const {kind} {name} = {hex_float(value, single)}; /* {note} */")
+
+
+def limited(x, bits):
+    """x rounded to `bits` significant bits, so that products with small integers stay exact."""
+    return round_to(x, bits)
+
+
+# ---- the functions ------------------------------------------------------------------------------
+
+def log_tail(f):
+    """T with -2 log(1 + f) = -2 f + f^2 T(f)."""
+    if abs(f) < mpf(10) ** -20:
+        return 1 - 2 * f / 3 + f * f / 2
+    return (-2 * mp.log1p(f) + 2 * f) / f**2
+
+
+def quantile_ratio(w):
+    """z / y for y = 2 Phi(z) - 1 > 0 and w = -log(1 - y^2)."""
+    if w < mpf(10) ** -30:
+        return mp.sqrt(mp.pi / 2) * (1 + w * (mp.pi / 12 - mpf(1) / 2 + mpf(1) / 2))
+    # y close to 1 is handled through the complement c = 1 - y
+    y = mp.sqrt(-mp.expm1(-w))
+    c = mp.exp(-w) / (1 + y)
+    z = upper_quantile(c / 2)
+    return z / y
+
+
+def upper_quantile(p):
+    """z >= 0 with P(Z > z) = p <= 1/2, by Newton on log P in 60 digits."""
+    z = mp.sqrt(-2 * mp.log(2 * p)) if p < mpf("0.2") else (mpf("0.5") - p) * mp.sqrt(2 * mp.pi)
+    for _ in range(200):
+        tail = mp.erfc(z / mp.sqrt(2)) / 2
+        density = mp.exp(-z * z / 2) / mp.sqrt(2 * mp.pi)
+        step = (tail - p) / density
+        step = max(min(step, mpf(1) / 2), -mpf(1) / 2)
+        z = z + step
+        if abs(step) < mpf(10) ** -45:
+            break
+    return z
+
+
+def tail_weight(sigma):
+    """w at a bound of `sigma` standard deviations."""
+    p = mp.erfc(sigma / mp.sqrt(2)) / 2
+    return -mp.log(4 * p * (1 - p))
+
+
+def section(title):
+    print(f"\n/* ---- {title} " + "-" * (86 - len(title)) + " */")
+
+
+def float32_constants():
+    ln2 = mp.log(2)
+    low, high = mp.sqrt(mpf(1) / 2) - 1, mp.sqrt(mpf(2)) - 1
+
+    section("float32: logarithm")
+    hi = limited(2 * ln2, 16)
+    emit("f32_2ln2_hi", hi, True, "16 bits of 2 ln 2: its product with N <= 33 is exact")
+    emit("f32_2ln2_lo", to_f32(2 * ln2 - hi), True, "the rest")
+    # error relative to L = -2f + f^2 T near f = 0-, and absolute against L >= 0.69 for f > 0
+    coefficients, worst = fit(log_tail, lambda f: abs(f) / 2 + mpf("0.01"), list(range(9)), low, high, to_f32)
+    emit_poly("f32_log", "T: -2 log(1 + f) = -2 f + f^2 T(f) on [sqrt(1/2) - 1, sqrt(2) - 1]", coefficients, worst, True)
+
+    section("float32: sine and cosine of pi/4 x, s = x^2")
+    quarter = mp.pi / 4
+    emit("f32_pi4_hi", to_f32(quarter), True, "pi/4")
+    emit("f32_pi4_lo", to_f32(quarter - to_f32(quarter)), True, "the rest")
+    coefficients, worst = fit(lambda s: (mp.cos(quarter * mp.sqrt(s)) - 1) / s if s else -quarter**2 / 2,
+                              lambda s: s + mpf("0.001"), [0, 1, 2, 3], mpf(0), mpf(1), to_f32)
+    emit_poly("f32_cos", "cos(pi/4 x) = 1 + s P(s)", coefficients, worst, True)
+    coefficients, worst = fit(lambda s: (mp.sin(quarter * mp.sqrt(s)) / mp.sqrt(s) - quarter) / s if s else -quarter**3 / 6,
+                              lambda s: s + mpf("0.001"), [0, 1, 2], mpf(0), mpf(1), to_f32)
+    emit_poly("f32_sin", "sin(pi/4 x) = x (pi/4 + s Q(s))", coefficients, worst, True)
+
+    section("float32: normal quantile")
+    emit("f32_ln2_hi", hi / 2, True, "16 bits of ln 2")
+    emit("f32_ln2_lo", to_f32(ln2 - hi / 2), True, "the rest")
+    edge = mp.ceil(tail_weight(mpf("3.1")) * 64) / 64
+    emit("f32_w_edge", edge, True, "central polynomial up to here (3.1 sigma), tail polynomial beyond")
+    middle = edge / 2
+    emit("f32_w_middle", middle, True, "centre of the central polynomial's interval")
+    coefficients, worst = fit(lambda d: quantile_ratio(d + middle), lambda d: 1 / quantile_ratio(d + middle),
+                              list(range(10)), -middle, middle, to_f32)
+    emit_poly("f32_central", "z = y C(w - w_middle), w = -log(1 - y^2), 0 <= w <= w_edge", coefficients, worst, True)
+    v_low, v_high = mp.sqrt(edge), mpf(7)
+    v_middle = to_f32((v_low + v_high) / 2)
+    emit("f32_v_middle", v_middle, True, "centre of the tail polynomial's interval in sqrt(w)")
+    coefficients, worst = fit(lambda d: quantile_ratio((d + v_middle) ** 2), lambda d: 1 / quantile_ratio((d + v_middle) ** 2),
+                              list(range(9)), v_low - v_middle, v_high - v_middle, to_f32)
+    emit_poly("f32_tail", "z = y D(sqrt(w) - v_middle), w_edge <= w <= 49", coefficients, worst, True)
+
+
+def float64_constants():
+    ln2 = mp.log(2)
+
+    section("float64: logarithm")
+    hi = limited(2 * ln2, 44)
+    emit("f64_2ln2_hi", hi, False, "44 bits of 2 ln 2: its product with N <= 65 is exact")
+    emit("f64_2ln2_lo", to_f64(2 * ln2 - hi), False, "the rest")
+    edge = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
+
+    def atanh_tail(s):  # 2 log((1 + x)/(1 - x)) = 4 x + x^3 R(x^2)
+        if s < mpf(10) ** -20:
+            return mpf(4) / 3 + 4 * s / 5
+        x = mp.sqrt(s)
+        return (2 * mp.log((1 + x) / (1 - x)) - 4 * x) / x**3
+    coefficients, worst = fit(atanh_tail, lambda s: s / 4 + mpf("0.0001"), list(range(8)), mpf(0), edge**2 * mpf("1.0001"), to_f64)
+    emit_poly("f64_log", "R: 2 log((1 + x)/(1 - x)) = 4 x + x^3 R(x^2), |x| <= 0.1716", coefficients, worst, False)
+
+    section("float64: sine and cosine of pi/4 x, s = x^2")
+    quarter = mp.pi / 4
+    emit("f64_pi4_hi", to_f64(quarter), False, "pi/4")
+    emit("f64_pi4_lo", to_f64(quarter - to_f64(quarter)), False, "the rest")
+    coefficients, worst = fit(lambda s: (mp.cos(quarter * mp.sqrt(s)) - 1) / s if s else -quarter**2 / 2,
+                              lambda s: s + mpf("0.001"), list(range(8)), mpf(0), mpf(1), to_f64)
+    emit_poly("f64_cos", "cos(pi/4 x) = 1 + s P(s)", coefficients, worst, False)
+    coefficients, worst = fit(lambda s: (mp.sin(quarter * mp.sqrt(s)) / mp.sqrt(s) - quarter) / s if s else -quarter**3 / 6,
+                              lambda s: s + mpf("0.001"), list(range(7)), mpf(0), mpf(1), to_f64)
+    emit_poly("f64_sin", "sin(pi/4 x) = x (pi/4 + s Q(s))", coefficients, worst, False)
+
+    section("float64: normal quantile")
+    emit("f64_ln2_hi", hi / 2, False, "44 bits of ln 2")
+    emit("f64_ln2_lo", to_f64(ln2 - hi / 2), False, "the rest")
+    edge = mpf("6.25")
+    middle = edge / 2
+    emit("f64_w_edge", edge, False, "central polynomial up to here, tail polynomials beyond")
+    emit("f64_w_middle", middle, False, "centre of the central polynomial's interval")
+    coefficients, worst = fit(lambda d: quantile_ratio(d + middle), lambda d: 1 / quantile_ratio(d + middle),
+                              list(range(23)), -middle, middle, to_f64)
+    emit_poly("f64_central", "z = y C(w - w_middle), w = -log(1 - y^2), 0 <= w <= w_edge", coefficients, worst, False)
+    for name, v_low, v_high in (("near", mpf("2.5"), mpf("4.25")), ("far", mpf("4.25"), mpf(9))):
+        v_middle = (v_low + v_high) / 2
+        emit(f"f64_v_{name}", v_middle, False, f"centre of [{v_low}, {v_high}] in sqrt(w)")
+        coefficients, worst = fit(lambda d: quantile_ratio((d + v_middle) ** 2),
+                                  lambda d: 1 / quantile_ratio((d + v_middle) ** 2),
+                                  list(range(18)), v_low - v_middle, v_high - v_middle, to_f64)
+        emit_poly(f"f64_tail_{name}", f"z = y D(sqrt(w) - v_{name})", coefficients, worst, False)
+
+
+def cdf_constants():
+    section("normal distribution function")
+    print("\n/* Phi(-j/4) and phi(j/4) for j = 0 .. 36, nearest doubles. */")
+    print("static const double cdf_table[37][2] = {")
+    for j in range(37):
+        t = mpf(j) / 4
+        tail = mp.erfc(t / mp.sqrt(2)) / 2
+        density = mp.exp(-t * t / 2) / mp.sqrt(2 * mp.pi)
+        print(f"    {{{hex_float(to_f64(tail), False)}, {hex_float(to_f64(density), False)}}},")
+    print("};")
+
+
+def main():
+    print("/* SPDX-License-Identifier: MIT */")
+    print("/* The numbers of stream version 1, printed by scripts/derive_stream.py. Frozen: they never change; docs/stream.md")
+    print(" * says how each is used. Not included by users. */")
+    print("#ifndef SOW_KERNEL_STREAM_CONSTANTS_H\n#define SOW_KERNEL_STREAM_CONSTANTS_H")
+    float32_constants()
+    float64_constants()
+    cdf_constants()
+    print("\n#endif")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
