@@ -41,7 +41,7 @@ endforeach()
 
 add_library(sow_static STATIC ${sow_core_objects})
 add_library(sow_shared SHARED ${sow_core_objects})
-target_link_options(sow_shared PRIVATE $<$<NOT:$<BOOL:${SOW_SANITIZE}>>:-Wl,--no-undefined>)
+target_link_options(sow_shared PRIVATE ${sow_no_undefined})
 foreach(library IN ITEMS sow_static sow_shared)
     set_target_properties(${library} PROPERTIES
         OUTPUT_NAME sow LINKER_LANGUAGE C

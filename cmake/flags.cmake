@@ -23,10 +23,13 @@ target_link_libraries(sow_strict INTERFACE sow_flags)
 target_compile_options(sow_strict INTERFACE
     -Wconversion -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wcast-qual)
 
+# A shared library that leans on something unnamed does not link (clang leaves the sanitizers'
+# functions unnamed).
+set(sow_no_undefined -Wl,--no-undefined)
 if(SOW_SANITIZE)
-    string(REPLACE "," ";" sow_sanitizers "${SOW_SANITIZE}")
+    set(sow_no_undefined)
     add_compile_options(-fsanitize=${SOW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     # gcc guesses badly about uninitialised values in instrumented code.
-    add_compile_options(-Wno-maybe-uninitialized)
+    add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     add_link_options(-fsanitize=${SOW_SANITIZE})
 endif()

@@ -30,7 +30,7 @@ add_library(sow_model_static STATIC $<TARGET_OBJECTS:sow_model>)
 add_library(sow_model_shared SHARED $<TARGET_OBJECTS:sow_model> ${sow_core_objects})
 target_link_libraries(sow_model_static PUBLIC sow_static PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
 target_link_libraries(sow_model_shared PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
-target_link_options(sow_model_shared PRIVATE $<$<NOT:$<BOOL:${SOW_SANITIZE}>>:-Wl,--no-undefined>)
+target_link_options(sow_model_shared PRIVATE ${sow_no_undefined})
 foreach(library IN ITEMS sow_model_static sow_model_shared)
     set_target_properties(${library} PROPERTIES
         OUTPUT_NAME sow-model LINKER_LANGUAGE C
