@@ -69,44 +69,72 @@ static double silu(double z)
     return z * sigmoid(z);
 }
 
-#define ALIASES(...)                                                                               \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
-    }
-#define KINK_AT_0 .kinks = {0}, .kink_count = 1
+static const char *const none[] = {NULL};
 
 static const struct sow_activation rows[] = {
-    {.name = "linear", .aliases = ALIASES("identity"), .value = linear, .summary = "z"},
-    {.name = "relu", .aliases = ALIASES(NULL), .value = relu, KINK_AT_0, .summary = "max(z, 0)"},
-    {.name = "leaky_relu",
-     .aliases = ALIASES(NULL),
-     .sloped = leaky_relu,
-     .second_moment = moment_of_leaky_relu,
-     KINK_AT_0,
-     .summary = "z for z > 0, slope z below (slope 0.01 unless given)"},
-    {.name = "tanh",
-     .aliases = ALIASES(NULL),
-     .value = sow_tanh,
-     .summary = "tanh z (torch's 5/3 is a rule of thumb; this is the exact second moment)"},
-    {.name = "sigmoid",
-     .aliases = ALIASES("logistic"),
-     .value = sigmoid,
-     .summary = "1 / (1 + exp(-z)) (torch says 1)"},
-    {.name = "selu",
-     .aliases = ALIASES(NULL),
-     .value = selu,
-     KINK_AT_0,
-     .summary = "1.0507 z for z > 0, 1.7581 (exp z - 1) below: gain 1 (torch says 3/4)"},
-    {.name = "gelu",
-     .aliases = ALIASES("gelu_python"),
-     .value = gelu,
-     .summary = "z Phi(z), by erf"},
-    {.name = "gelu_tanh",
-     .aliases = ALIASES("gelu_new", "gelu_fast", "gelu_pytorch_tanh"),
-     .value = gelu_tanh,
-     .summary = "z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))"},
-    {.name = "silu", .aliases = ALIASES("swish"), .value = silu, .summary = "z / (1 + exp(-z))"},
+    {
+        .name = "linear",
+        .aliases = (const char *const[]){"identity", NULL},
+        .value = linear,
+        .second_moment = moment_of_linear,
+        .summary = "z",
+    },
+    {
+        .name = "relu",
+        .aliases = none,
+        .value = relu,
+        .second_moment = moment_of_relu,
+        .kinks = {0},
+        .kink_count = 1,
+        .summary = "max(z, 0)",
+    },
+    {
+        .name = "leaky_relu",
+        .aliases = none,
+        .sloped = leaky_relu,
+        .second_moment = moment_of_leaky_relu,
+        .kinks = {0},
+        .kink_count = 1,
+        .summary = "z for z > 0, slope z below (slope 0.01 unless given)",
+    },
+    {
+        .name = "tanh",
+        .aliases = none,
+        .value = sow_tanh,
+        .summary = "tanh z (torch's 5/3 is a rule of thumb; this is the exact second moment)",
+    },
+    {
+        .name = "sigmoid",
+        .aliases = (const char *const[]){"logistic", NULL},
+        .value = sigmoid,
+        .summary = "1 / (1 + exp(-z)) (torch says 1)",
+    },
+    {
+        .name = "selu",
+        .aliases = none,
+        .value = selu,
+        .kinks = {0},
+        .kink_count = 1,
+        .summary = "1.0507 z for z > 0, 1.7581 (exp z - 1) below: gain 1 (torch says 3/4)",
+    },
+    {
+        .name = "gelu",
+        .aliases = (const char *const[]){"gelu_python", NULL},
+        .value = gelu,
+        .summary = "z Phi(z), by erf",
+    },
+    {
+        .name = "gelu_tanh",
+        .aliases = (const char *const[]){"gelu_new", "gelu_fast", "gelu_pytorch_tanh", NULL},
+        .value = gelu_tanh,
+        .summary = "z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))",
+    },
+    {
+        .name = "silu",
+        .aliases = (const char *const[]){"swish", NULL},
+        .value = silu,
+        .summary = "z / (1 + exp(-z))",
+    },
 };
 
 const struct sow_activation *sow_activation_at(size_t index)
