@@ -8,8 +8,8 @@
 
 /* The record that travels in a file's __metadata__: a compact JSON text of the draws of `count` entries, in the order
  * `indices` gives (the order of the tensors in the file). The caller frees with sow_text_free. */
-enum sow_status sow_plan_record(const struct sow_plan *plan, const size_t *indices, size_t count, char **text,
-                                struct sow_error *error);
+enum sow_status sow_plan_record(const struct sow_plan *plan, const size_t *indices, size_t count,
+                                char **text, struct sow_error *error);
 
 /* A tensor as a container's header lists it. */
 struct sow_listed_tensor {
@@ -22,7 +22,20 @@ struct sow_listed_tensor {
 /* The plan back from a record and the header it came with (same order). SOW_E_FORMAT when they do not fit together.
  * Outside bytes: everything is checked. */
 enum sow_status sow_plan_from_record(const char *record, size_t length, uint64_t seed,
-                                     const struct sow_listed_tensor *tensors, size_t count, struct sow_plan **plan,
-                                     struct sow_error *error);
+                                     const struct sow_listed_tensor *tensors, size_t count,
+                                     struct sow_plan **plan, struct sow_error *error);
+
+/* The hash of several plans of one seed taken as one: the shards of a checkpoint give the sow_plan_hash of the plan that
+ * made them, in any order. 32 hex digits and a 0. */
+enum sow_status sow_plans_hash(const struct sow_plan *const *plans, size_t plan_count,
+                               char hash[33], struct sow_error *error);
+
+/* The keys of sow's record in a file's __metadata__ (docs/plan.md). */
+#define SOW_RECORD_VERSION "sow.version" /* SOW_VERSION of the writer: for people, never compared */
+#define SOW_RECORD_STREAM  "sow.stream"  /* SOW_STREAM_VERSION, decimal */
+#define SOW_RECORD_SEED    "sow.seed"    /* decimal, 0 to 2^64 - 1 */
+#define SOW_RECORD_PLAN    "sow.plan"    /* what sow_plan_record writes, of this file's tensors */
+#define SOW_RECORD_PLAN_HASH                                                                       \
+    "sow.plan_hash" /* sow_plan_hash of the whole plan, the same in every shard */
 
 #endif

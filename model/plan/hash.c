@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* The hash of what a plan draws (docs/plan.md): XXH3-128 over a canonical little-endian form of each
+ * tensor, then over the sorted digests. Words, rules, paths and the order of tensors do not enter, so
+ * the shards of a checkpoint together give the hash of the plan that made them. */
+#include "model/plan/inside.h"
+#include "core/base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* The canonical form, gathered in `text`. */
+static void put_u64(struct sow_plan_text *text, uint64_t number)
+{
+    char bytes[8];
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (char)(unsigned char)(number >> (8 * i));
+    }
+    sow_plan_text_bytes(text, bytes, sizeof bytes);
+}
+
+static void put_f64(struct sow_plan_text *text, double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    put_u64(text, bits);
+}
+
+static void put_string(struct sow_plan_text *text, const char *string)
+{
+    size_t length = strlen(string);
+    put_u64(text, length);
+    sow_plan_text_bytes(text, string, length);
+}
+
+static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
+{
+    int normal = draw->distribution == SOW_NORMAL || draw->distribution == SOW_TRUNC_NORMAL;
+    int bounded = draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL;
+    put_u64(text, (uint64_t)draw->distribution);
+    if (normal || draw->distribution == SOW_CONSTANT) {
+        put_f64(text, draw->mean);
+    }
+    if (normal) {
+        put_f64(text, draw->std);
+    }
+    if (bounded) {
+        put_f64(text, draw->low);
+        put_f64(text, draw->high);
+    }
+}
+
+static void put_entry(struct sow_plan_text *text, const struct sow_plan_entry *entry)
+{
+    put_string(text, entry->name);
+    put_string(text, entry->key);
+    put_u64(text, (uint64_t)entry->dtype);
+    put_u64(text, entry->tensor.rank);
+    for (uint32_t axis = 0; axis < entry->tensor.rank; axis++) {
+        put_u64(text, entry->tensor.shape[axis]);
+    }
+    put_draw(text, &entry->draw);
+    put_u64(text, entry->region_count);
+    for (size_t i = 0; i < entry->region_count; i++) {
+        put_u64(text, entry->regions[i].axis);
+        put_u64(text, entry->regions[i].begin);
+        put_u64(text, entry->regions[i].end);
+        put_draw(text, &entry->regions[i].draw);
+    }
+}
+
+static int digest_compare(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(XXH128_canonical_t));
+}
+
+/* Digests of one plan, one an entry. */
+static int digest_entries(const struct sow_plan *plan, struct sow_plan_text *text,
+                          XXH128_canonical_t *digests)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        text->length = 0;
+        put_entry(text, &plan->entries[i]);
+        if (text->failed) {
+            return 1;
+        }
+        XXH128_canonicalFromHash(&digests[i], XXH3_128bits(text->bytes, text->length));
+    }
+    return 0;
+}
+
+static void hash_digests(struct sow_plan_text *text, uint64_t seed, XXH128_canonical_t *digests,
+                         size_t count, char hash[33])
+{
+    qsort(digests, count, sizeof *digests, digest_compare);
+    text->length = 0;
+    sow_plan_text_add(text, "sow plan");
+    put_u64(text, SOW_STREAM_VERSION);
+    put_u64(text, seed);
+    put_u64(text, count);
+    sow_plan_text_bytes(text, (const char *)digests, count * sizeof *digests);
+    if (text->failed) {
+        return;
+    }
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(text->bytes, text->length));
+    for (size_t i = 0; i < sizeof canonical.digest; i++) {
+        snprintf(hash + 2 * i, 3, "%02x", canonical.digest[i]);
+    }
+}
+
+enum sow_status sow_plans_hash(const struct sow_plan *const *plans, size_t plan_count,
+                               char hash[33], struct sow_error *error)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan_count; i++) {
+        count += plans[i]->count;
+    }
+    XXH128_canonical_t *digests = malloc((count > 0 ? count : 1) * sizeof *digests);
+    struct sow_plan_text text = {0};
+    int failed = digests == NULL;
+    for (size_t i = 0, at = 0; i < plan_count && !failed; at += plans[i]->count, i++) {
+        failed = digest_entries(plans[i], &text, digests + at);
+    }
+    if (!failed) {
+        hash_digests(&text, plan_count > 0 ? plans[0]->seed : 0, digests, count, hash);
+        failed = text.failed;
+    }
+    sow_plan_text_free(&text);
+    free(digests);
+    return failed
+               ? sow_fail(error, SOW_E_MEMORY, "out of memory for the hash of %zu tensors", count)
+               : SOW_OK;
+}
+
+enum sow_status sow_plan_finish(struct sow_plan *plan, enum sow_status code,
+                                struct sow_error *error)
+{
+    const struct sow_plan *const plans[] = {plan};
+    enum sow_status status = sow_plan_index_names(plan, code, error);
+    return status != SOW_OK ? status : sow_plans_hash(plans, 1, plan->hash, error);
+}

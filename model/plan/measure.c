@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Sizes of planned tensors, and which draw may go to which dtype. */
+#include "model/plan/inside.h"
+#include "core/base/checked.h"
+#include "core/base/error.h"
+
+#include <inttypes.h>
+
+enum sow_status sow_plan_measure(struct sow_plan *plan, struct sow_plan_entry *entry,
+                                 enum sow_status code, struct sow_error *error)
+{
+    uint64_t bits = sow_dtype_bits(entry->dtype), all;
+    if (entry->tensor.rank > SOW_RANK_MAX) {
+        return sow_fail(error, code, "`%s` has %" PRIu32 " axes; at most %d are possible",
+                        entry->name, entry->tensor.rank, SOW_RANK_MAX);
+    }
+    if (sow_product_u64(entry->tensor.shape, entry->tensor.rank, &entry->elements) ||
+        entry->elements > SOW_PLAN_ELEMENTS_MAX) {
+        return sow_fail(error, code, "`%s` has more than 2^57 elements", entry->name);
+    }
+    if (sow_mul_u64(entry->elements, bits, &all) || all % 8 != 0) {
+        return sow_fail(error, code, "`%s` (%" PRIu64 " elements of %s) fills no whole bytes",
+                        entry->name, entry->elements, sow_dtype_name(entry->dtype));
+    }
+    entry->bytes = all / 8;
+    if (sow_add_u64(plan->parameters, entry->elements, &plan->parameters) ||
+        sow_add_u64(plan->bytes, entry->bytes, &plan->bytes) || plan->bytes > SOW_PLAN_BYTES_MAX) {
+        return sow_fail(error, code, "with `%s` the model has more than 2^63 bytes", entry->name);
+    }
+    return SOW_OK;
+}
+
+/* ---- Element types -------------------------------------------------------------------------- */
+
+enum dtype_class { DTYPE_NONE = 0, DTYPE_FLOAT, DTYPE_INTEGER, DTYPE_OPAQUE };
+
+static const unsigned char dtype_classes[] = {
+#define SOW_DTYPE(id, name, value, bits, safetensors, kind) [value] = DTYPE_##kind,
+#include "sow/dtype.def"
+#undef SOW_DTYPE
+};
+
+/* Nonzero when the integer dtype has this very number. */
+static int integer_has(enum sow_dtype dtype, double number)
+{
+    int is_signed = dtype == SOW_I64 || dtype == SOW_I32 || dtype == SOW_I16 || dtype == SOW_I8;
+    double high = 2; /* bool: 0 and 1 */
+    for (uint32_t i = 1; dtype != SOW_BOOL && i < sow_dtype_bits(dtype) - (uint32_t)is_signed;
+         i++) {
+        high *= 2;
+    }
+    if (!(number >= (is_signed ? -high : 0) && number < high)) {
+        return 0;
+    }
+    int whole_anyway = number >= 9007199254740992.0 || number <= -9007199254740992.0;
+    return whole_anyway || number == (double)(int64_t)number;
+}
+
+static enum sow_status check_integer(const struct sow_plan_entry *entry,
+                                     const struct sow_draw *draw, enum sow_status code,
+                                     struct sow_error *error)
+{
+    const char *dtype = sow_dtype_name(entry->dtype);
+    if (draw->distribution != SOW_CONSTANT) {
+        return sow_fail(error, code,
+                        "`%s` is %s, which takes constants only, and %s draws numbers; give it "
+                        "constant{...} or a floating dtype",
+                        entry->name, dtype, entry->scheme_text);
+    }
+    if (!integer_has(entry->dtype, draw->mean)) {
+        char number[SOW_PLAN_NUMBER_BYTES];
+        sow_plan_number(draw->mean, number);
+        return sow_fail(error, code, "`%s` is %s, which does not have the value %s", entry->name,
+                        dtype, number);
+    }
+    return SOW_OK;
+}
+
+enum sow_status sow_plan_check_dtype(const struct sow_plan_entry *entry, enum sow_status code,
+                                     struct sow_error *error)
+{
+    unsigned dtype = (unsigned)entry->dtype;
+    unsigned class = dtype < sizeof dtype_classes ? dtype_classes[dtype] : DTYPE_NONE;
+    if (class == DTYPE_FLOAT) {
+        return SOW_OK;
+    }
+    if (class != DTYPE_INTEGER) {
+        return sow_fail(error, SOW_E_UNSUPPORTED,
+                        "`%s` is %s, which sow knows by name only and cannot draw; give it another "
+                        "dtype",
+                        entry->name,
+                        class == DTYPE_NONE ? "no dtype" : sow_dtype_name(entry->dtype));
+    }
+    enum sow_status status = check_integer(entry, &entry->draw, code, error);
+    for (size_t i = 0; i < entry->region_count && status == SOW_OK; i++) {
+        status = check_integer(entry, &entry->regions[i].draw, code, error);
+    }
+    return status;
+}

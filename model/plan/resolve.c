@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/* Parameter + rule -> numbers: the scheme on the tensor's shape, or on the shape of each block of a
+ * fused weight, and zero rows. Knows no file and no order of tensors. */
+#include "model/plan/resolve.h"
+#include "core/base/checked.h"
+#include "core/base/error.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+struct sow_resolver_slot {
+    uint64_t hash;
+    const char *key; /* NULL: free */
+    size_t key_length;
+    const struct sow_resolution *resolution;
+};
+
+static enum sow_status resolve_new(struct sow_resolver *resolver,
+                                   const struct sow_parameter *parameter,
+                                   const struct sow_rule_match *match, struct sow_resolution *made,
+                                   struct sow_error *error);
+
+static void key_string(struct sow_plan_text *key, const char *string)
+{
+    sow_plan_text_bytes(key, string == NULL ? "" : string, string == NULL ? 1 : strlen(string) + 1);
+}
+
+static void key_u64(struct sow_plan_text *key, uint64_t number)
+{
+    sow_plan_text_bytes(key, (const char *)&number, sizeof number);
+}
+
+/* Everything a resolution is made from; equal bytes, equal resolution. */
+static void key_write(struct sow_plan_text *key, const struct sow_parameter *parameter,
+                      const struct sow_rule_match *match)
+{
+    key->length = 0;
+    const struct sow_tensor *tensor = &parameter->tensor;
+    const uint64_t numbers[] = {tensor->rank,
+                                (uint64_t)tensor->kind,
+                                (uint64_t)tensor->layout,
+                                tensor->groups,
+                                parameter->blocks.axis,
+                                parameter->blocks.count,
+                                (uint64_t)parameter->zero_row,
+                                (uint64_t)parameter->layer_count,
+                                parameter->line,
+                                match->line,
+                                match->argument_count};
+    sow_plan_text_bytes(key, (const char *)numbers, sizeof numbers);
+    sow_plan_text_bytes(key, (const char *)tensor->shape, tensor->rank * sizeof tensor->shape[0]);
+    for (uint32_t i = 0; i < parameter->blocks.count; i++) {
+        key_u64(key, parameter->blocks.sizes[i]);
+    }
+    for (size_t i = 0; i < match->argument_count; i++) {
+        key_string(key, match->arguments[i].name);
+        key_string(key, match->arguments[i].text);
+        sow_plan_text_bytes(key, (const char *)&match->arguments[i].number, sizeof(double));
+    }
+    const char *const strings[] = {match->scheme,  match->glob,   match->text,     match->file,
+                                   match->variant, match->reason, parameter->role, parameter->file};
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        key_string(key, strings[i]);
+    }
+}
+
+static struct sow_resolver_slot *slot_find(struct sow_resolver_slot *slots, size_t capacity,
+                                           uint64_t hash, const char *key, size_t length)
+{
+    for (size_t i = (size_t)hash & (capacity - 1);; i = (i + 1) & (capacity - 1)) {
+        struct sow_resolver_slot *slot = &slots[i];
+        if (slot->key == NULL || (slot->hash == hash && slot->key_length == length &&
+                                  memcmp(slot->key, key, length) == 0)) {
+            return slot;
+        }
+    }
+}
+
+/* At most half full. */
+static int resolver_grow(struct sow_resolver *resolver)
+{
+    if (resolver->count * 2 < resolver->capacity) {
+        return 0;
+    }
+    size_t capacity = resolver->capacity == 0 ? 64 : resolver->capacity * 2;
+    struct sow_resolver_slot *slots = calloc(capacity, sizeof *slots);
+    if (slots == NULL) {
+        return 1;
+    }
+    for (size_t i = 0; i < resolver->capacity; i++) {
+        const struct sow_resolver_slot *old = &resolver->slots[i];
+        if (old->key != NULL) {
+            *slot_find(slots, capacity, old->hash, old->key, old->key_length) = *old;
+        }
+    }
+    free(resolver->slots);
+    resolver->slots = slots;
+    resolver->capacity = capacity;
+    return 0;
+}
+
+static enum sow_status out_of_memory(struct sow_error *error)
+{
+    return sow_fail(error, SOW_E_MEMORY, "out of memory while making the plan");
+}
+
+enum sow_status sow_resolver_resolve(struct sow_resolver *resolver,
+                                     const struct sow_parameter *parameter,
+                                     const struct sow_rule_match *match,
+                                     const struct sow_resolution **resolution,
+                                     struct sow_error *error)
+{
+    struct sow_plan_text *key = &resolver->key;
+    key_write(key, parameter, match);
+    if (key->failed || resolver_grow(resolver)) {
+        return out_of_memory(error);
+    }
+    uint64_t hash = XXH3_64bits(key->bytes, key->length);
+    struct sow_resolver_slot *slot =
+        slot_find(resolver->slots, resolver->capacity, hash, key->bytes, key->length);
+    if (slot->key == NULL) {
+        struct sow_resolution *made = sow_plan_arena_take(resolver->arena, sizeof *made);
+        char *kept = malloc(key->length);
+        if (made == NULL || kept == NULL) {
+            free(kept);
+            return out_of_memory(error);
+        }
+        memcpy(kept, key->bytes, key->length);
+        enum sow_status status = resolve_new(resolver, parameter, match, made, error);
+        if (status != SOW_OK) {
+            free(kept);
+            return status;
+        }
+        *slot = (struct sow_resolver_slot){hash, kept, key->length, made};
+        resolver->count++;
+    }
+    *resolution = slot->resolution;
+    return SOW_OK;
+}
+
+void sow_resolver_free(struct sow_resolver *resolver)
+{
+    for (size_t i = 0; i < resolver->capacity; i++) {
+        free((void *)(uintptr_t)resolver->slots[i].key);
+    }
+    free(resolver->slots);
+    sow_plan_text_free(&resolver->key);
+}
+
+/* ---- One resolution ------------------------------------------------------------------------ */
+
+static int number_equal(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+int sow_draw_equal(const struct sow_draw *a, const struct sow_draw *b)
+{
+    if (a->distribution != b->distribution) {
+        return 0;
+    }
+    switch (a->distribution) {
+    case SOW_CONSTANT:
+        return number_equal(a->mean, b->mean);
+    case SOW_UNIFORM:
+        return number_equal(a->low, b->low) && number_equal(a->high, b->high);
+    case SOW_NORMAL:
+        return number_equal(a->mean, b->mean) && number_equal(a->std, b->std);
+    case SOW_TRUNC_NORMAL:
+        return number_equal(a->mean, b->mean) && number_equal(a->std, b->std) &&
+               number_equal(a->low, b->low) && number_equal(a->high, b->high);
+    }
+    return 0;
+}
+
+static void fans_of(const struct sow_tensor *tensor, double *fan_in, double *fan_out)
+{
+    struct sow_fans fans = {NAN, NAN};
+    if (tensor->rank < 2 || sow_tensor_fans(tensor, &fans, NULL) != SOW_OK) {
+        fans.in = fans.out = NAN;
+    }
+    *fan_in = fans.in;
+    *fan_out = fans.out;
+}
+
+/* The catalogue's answer, its errors told with the tensor and the rule. */
+static enum sow_status resolve_scheme(const struct sow_parameter *parameter,
+                                      const struct sow_tensor *tensor,
+                                      const struct sow_rule_match *match, struct sow_draw *draw,
+                                      struct sow_scheme_detail *detail, struct sow_error *error)
+{
+    struct sow_error inner = {0};
+    enum sow_status status = sow_scheme_resolve_detail(
+        match->scheme, match->arguments, match->argument_count, tensor, draw, detail, &inner);
+    if (status == SOW_OK) {
+        return SOW_OK;
+    }
+    if (status == SOW_E_ARGUMENT && (match->file == NULL || strcmp(match->file, "--set") != 0)) {
+        status = SOW_E_RULE;
+    }
+    return sow_fail_at(error, status, match->file, match->line, 0,
+                       "%s (rule `%s`, for tensor `%s`)", inner.message, match->glob,
+                       parameter->name);
+}
+
+static enum sow_status check_blocks(const struct sow_parameter *parameter, struct sow_error *error)
+{
+    const struct sow_blocks *blocks = &parameter->blocks;
+    if (blocks->axis >= parameter->tensor.rank) {
+        return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
+                           "`%s` has blocks on axis %" PRIu32 " but only %" PRIu32 " axes",
+                           parameter->name, blocks->axis, parameter->tensor.rank);
+    }
+    uint64_t sum = 0, size = parameter->tensor.shape[blocks->axis];
+    for (uint32_t i = 0; i < blocks->count; i++) {
+        if (sow_add_u64(sum, blocks->sizes[i], &sum)) {
+            sum = UINT64_MAX;
+        }
+    }
+    if (sum != size) {
+        return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
+                           "the blocks of `%s` add up to %" PRIu64 " but its axis %" PRIu32
+                           " has %" PRIu64,
+                           parameter->name, sum, blocks->axis, size);
+    }
+    return SOW_OK;
+}
+
+/* Each block as a matrix of its own. Blocks that all come out the same are one draw and no region. */
+static enum sow_status resolve_blocks(struct sow_resolver *resolver,
+                                      const struct sow_parameter *parameter,
+                                      const struct sow_rule_match *match,
+                                      struct sow_resolution *made, struct sow_error *error)
+{
+    const struct sow_blocks *blocks = &parameter->blocks;
+    size_t count = blocks->count;
+    struct sow_region *regions =
+        sow_plan_arena_take(resolver->arena, (count + 1) * sizeof *regions);
+    struct sow_scheme_detail *details =
+        sow_plan_arena_take(resolver->arena, count * sizeof *details);
+    uint64_t *sizes = sow_plan_arena_take(resolver->arena, count * sizeof *sizes);
+    if (regions == NULL || details == NULL || sizes == NULL) {
+        return out_of_memory(error);
+    }
+    uint64_t begin = 0;
+    int alike = 1;
+    for (size_t i = 0; i < count; i++) {
+        struct sow_tensor block = parameter->tensor;
+        struct sow_region *region = &regions[i];
+        block.shape[blocks->axis] = sizes[i] = blocks->sizes[i];
+        enum sow_status status =
+            resolve_scheme(parameter, &block, match, &region->draw, &details[i], error);
+        if (status != SOW_OK) {
+            return status;
+        }
+        region->axis = blocks->axis;
+        region->begin = begin;
+        region->end = begin += sizes[i];
+        fans_of(&block, &region->fan_in, &region->fan_out);
+        alike = alike && sow_draw_equal(&region->draw, &regions[0].draw);
+        made->fan_in = i == 0 || made->fan_in == region->fan_in ? region->fan_in : NAN;
+        made->fan_out = i == 0 || made->fan_out == region->fan_out ? region->fan_out : NAN;
+    }
+    made->blocks = (struct sow_blocks){blocks->axis, blocks->count, sizes};
+    made->draw = regions[0].draw;
+    made->regions = regions;
+    made->region_count = alike ? 0 : blocks->count;
+    made->details = details;
+    made->detail_count = alike ? 1 : blocks->count;
+    return SOW_OK;
+}
+
+static enum sow_status resolve_whole(struct sow_resolver *resolver,
+                                     const struct sow_parameter *parameter,
+                                     const struct sow_rule_match *match,
+                                     struct sow_resolution *made, struct sow_error *error)
+{
+    struct sow_scheme_detail *detail = sow_plan_arena_take(resolver->arena, sizeof *detail);
+    struct sow_region *region = NULL;
+    if (parameter->zero_row >= 0) {
+        region = sow_plan_arena_take(resolver->arena, sizeof *region);
+    }
+    if (detail == NULL || (parameter->zero_row >= 0 && region == NULL)) {
+        return out_of_memory(error);
+    }
+    made->regions = region;
+    made->details = detail;
+    made->detail_count = 1;
+    fans_of(&parameter->tensor, &made->fan_in, &made->fan_out);
+    return resolve_scheme(parameter, &parameter->tensor, match, &made->draw, detail, error);
+}
+
+/* The padding row: zeros over whatever was drawn. Room for its region is there. */
+static enum sow_status resolve_zero_row(const struct sow_parameter *parameter,
+                                        struct sow_resolution *made, struct sow_error *error)
+{
+    const struct sow_tensor *tensor = &parameter->tensor;
+    uint64_t row = (uint64_t)parameter->zero_row;
+    if (tensor->rank == 0 || row >= tensor->shape[0]) {
+        return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
+                           "row %" PRIu64 " of `%s` should start as zeros but it has %" PRIu64
+                           " rows",
+                           row, parameter->name, tensor->rank == 0 ? 0 : tensor->shape[0]);
+    }
+    struct sow_draw zero;
+    enum sow_status status = sow_draw_constant(0, &zero, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    made->zero_row = parameter->zero_row;
+    if (made->region_count > 0 || !sow_draw_equal(&made->draw, &zero)) {
+        made->regions[made->region_count++] = (struct sow_region){0, row, row + 1, zero, NAN, NAN};
+    }
+    return SOW_OK;
+}
+
+/* "he_normal{gain=1.5, mode="fan_out"}" with the catalogue's own name. */
+static void scheme_text(struct sow_plan_text *text, const char *name,
+                        const struct sow_rule_match *match)
+{
+    sow_plan_text_add(text, name);
+    for (size_t i = 0; i < match->argument_count; i++) {
+        const struct sow_argument *argument = &match->arguments[i];
+        sow_plan_text_format(text, "%s%s=", i == 0 ? "{" : ", ", argument->name);
+        if (argument->text != NULL) {
+            sow_plan_text_json(text, argument->text);
+        } else {
+            sow_plan_text_number(text, argument->number);
+        }
+    }
+    sow_plan_text_add(text, match->argument_count > 0 ? "}" : "");
+}
+
+/* The rule's words, then the numbers. */
+static void reason_text(struct sow_plan_text *text, const struct sow_resolution *made,
+                        const struct sow_rule_match *match)
+{
+    if (match->reason != NULL && match->reason[0] != '\0') {
+        sow_plan_text_format(text, "%s; ", match->reason);
+    }
+    sow_plan_text_format(text, "%s: %s", made->scheme_text, made->details[0].formula_with_numbers);
+    for (uint32_t i = 1; i < made->detail_count; i++) {
+        sow_plan_text_format(text, " | %s", made->details[i].formula_with_numbers);
+    }
+    if (made->blocks.count > 0) {
+        sow_plan_text_format(text, "; each of %" PRIu32 " blocks on axis %" PRIu32 " on its own",
+                             made->blocks.count, made->blocks.axis);
+    }
+    if (made->zero_row >= 0) {
+        sow_plan_text_format(text, "; padding row %" PRId64 " is zeros", made->zero_row);
+    }
+}
+
+static const char *variant_source(const struct sow_model *model, const char *name)
+{
+    const struct sow_variant *variant;
+    for (size_t i = 0; name != NULL && (variant = sow_model_variant(model, i)) != NULL; i++) {
+        if (strcmp(variant->name, name) == 0) {
+            return variant->source;
+        }
+    }
+    return NULL;
+}
+
+static enum sow_status resolve_words(struct sow_resolver *resolver,
+                                     const struct sow_parameter *parameter,
+                                     const struct sow_rule_match *match,
+                                     struct sow_resolution *made, struct sow_error *error)
+{
+    struct sow_plan_arena *arena = resolver->arena;
+    const struct sow_scheme *row = made->details[0].scheme;
+    struct sow_plan_text text = {0}, reason = {0};
+    made->scheme = row != NULL ? row->name : sow_plan_arena_share(arena, match->scheme);
+    made->rule = sow_plan_arena_share(arena, match->glob);
+    made->rule_file = sow_plan_arena_share(arena, match->file);
+    made->rule_line = match->line;
+    made->rule_text = sow_plan_arena_share(arena, match->text);
+    made->variant = sow_plan_arena_share(arena, match->variant);
+    made->variant_source =
+        sow_plan_arena_share(arena, variant_source(resolver->model, match->variant));
+    made->role = sow_plan_arena_share(arena, parameter->role);
+    made->declared_file = sow_plan_arena_share(arena, parameter->file);
+    made->declared_line = parameter->line;
+    made->layer_count = parameter->layer_count;
+    made->tensor = parameter->tensor;
+    if (made->scheme != NULL) {
+        scheme_text(&text, made->scheme, match);
+        made->scheme_text = sow_plan_arena_share(arena, text.bytes);
+    }
+    if (made->scheme_text != NULL) {
+        reason_text(&reason, made, match);
+        made->reason = sow_plan_arena_share(arena, reason.bytes);
+    }
+    int failed = text.failed || reason.failed || made->scheme_text == NULL ||
+                 made->reason == NULL || made->rule == NULL || made->rule_file == NULL ||
+                 made->rule_text == NULL || made->variant == NULL || made->variant_source == NULL ||
+                 made->role == NULL || made->declared_file == NULL;
+    sow_plan_text_free(&text);
+    sow_plan_text_free(&reason);
+    return failed ? out_of_memory(error) : SOW_OK;
+}
+
+static enum sow_status resolve_new(struct sow_resolver *resolver,
+                                   const struct sow_parameter *parameter,
+                                   const struct sow_rule_match *match, struct sow_resolution *made,
+                                   struct sow_error *error)
+{
+    enum sow_status status = SOW_OK;
+    made->zero_row = -1;
+    if (parameter->blocks.count > 0) {
+        status = check_blocks(parameter, error);
+        status =
+            status != SOW_OK ? status : resolve_blocks(resolver, parameter, match, made, error);
+    } else {
+        status = resolve_whole(resolver, parameter, match, made, error);
+    }
+    if (status == SOW_OK && parameter->zero_row >= 0) {
+        status = resolve_zero_row(parameter, made, error);
+    }
+    return status != SOW_OK ? status : resolve_words(resolver, parameter, match, made, error);
+}
