@@ -4,9 +4,14 @@
 
 set(SOW_KERNEL_TEMPLATE ${PROJECT_SOURCE_DIR}/core/kernel/kernels_tmpl.c)
 set(SOW_ISAS)
+file(GLOB unused CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/kernel/vec_*.h)
 
 function(sow_isa name header cpus)
     if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "${cpus}")
+        return()
+    endif()
+    if(NOT EXISTS ${PROJECT_SOURCE_DIR}/core/kernel/${header})
+        message(STATUS "No core/kernel/${header} yet: built without ${name}")
         return()
     endif()
     add_library(sow_kernel_${name} OBJECT ${SOW_KERNEL_TEMPLATE})
