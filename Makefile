@@ -4,6 +4,7 @@ JOBS    ?= $(shell nproc)
 PREFIX  ?= /usr/local
 SECONDS ?= 60
 MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
 
 all: build/CMakeCache.txt ## Build build/sow (the default)
 	@cmake --build build -j $(JOBS)
