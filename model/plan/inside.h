@@ -11,6 +11,7 @@
 #include "model/plan/arena.h"
 #include "model/plan/text.h"
 
+#define SOW_PLAN_REGIONS_MAX  (UINT64_C(1) << 24) /* of all tensors together */
 #define SOW_PLAN_ELEMENTS_MAX (UINT64_C(1) << 57) /* what the stream can number in any dtype */
 #define SOW_PLAN_BYTES_MAX    (UINT64_MAX / 2)    /* what a file offset can hold */
 
@@ -50,7 +51,7 @@ struct sow_plan {
     const struct sow_resolution **resolutions; /* of each entry; NULL in a plan from a record */
     size_t count;
     struct sow_plan_slot *slots;
-    uint64_t parameters, bytes;
+    uint64_t parameters, bytes, regions; /* totals */
     const char *family;
     const char **notes; /* of the model's source */
     size_t note_count;

@@ -55,8 +55,10 @@ static void put_resolved(struct sow_plan_text *text, const struct sow_plan_entry
     put_draw(text, &entry->draw);
     put_field(text, "fan_in", entry->fan_in);
     put_field(text, "fan_out", entry->fan_out);
-    put_word(text, "rule", entry->rule);
-    put_word(text, "rule_file", entry->rule_file);
+    if (entry->rule_file[0] != '\0') {
+        put_word(text, "rule", entry->rule);
+        put_word(text, "rule_file", entry->rule_file);
+    }
     if (entry->rule_line > 0) {
         sow_plan_text_format(text, ",\"rule_line\":%" PRIu32, entry->rule_line);
     }

@@ -246,13 +246,17 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
         return out_of_memory(error);
     }
     uint64_t begin = 0;
+    uint32_t kept = 0;
     int alike = 1;
     for (size_t i = 0; i < count; i++) {
         struct sow_tensor block = parameter->tensor;
-        struct sow_region *region = &regions[i];
+        struct sow_region *region = &regions[kept];
         block.shape[blocks->axis] = sizes[i] = blocks->sizes[i];
+        if (sizes[i] == 0) {
+            continue;
+        }
         enum sow_status status =
-            resolve_scheme(parameter, &block, match, &region->draw, &details[i], error);
+            resolve_scheme(parameter, &block, match, &region->draw, &details[kept], error);
         if (status != SOW_OK) {
             return status;
         }
@@ -261,15 +265,20 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
         region->end = begin += sizes[i];
         fans_of(&block, &region->fan_in, &region->fan_out);
         alike = alike && sow_draw_equal(&region->draw, &regions[0].draw);
-        made->fan_in = i == 0 || made->fan_in == region->fan_in ? region->fan_in : NAN;
-        made->fan_out = i == 0 || made->fan_out == region->fan_out ? region->fan_out : NAN;
+        made->fan_in = kept == 0 || made->fan_in == region->fan_in ? region->fan_in : NAN;
+        made->fan_out = kept == 0 || made->fan_out == region->fan_out ? region->fan_out : NAN;
+        kept++;
+    }
+    if (kept == 0) {
+        return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
+                           "all blocks of `%s` are empty", parameter->name);
     }
     made->blocks = (struct sow_blocks){blocks->axis, blocks->count, sizes};
     made->draw = regions[0].draw;
     made->regions = regions;
-    made->region_count = alike ? 0 : blocks->count;
+    made->region_count = alike ? 0 : kept;
     made->details = details;
-    made->detail_count = alike ? 1 : blocks->count;
+    made->detail_count = alike ? 1 : kept;
     return SOW_OK;
 }
 
