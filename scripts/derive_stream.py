@@ -166,6 +166,9 @@ def float32_constants():
     hi = limited(2 * ln2, 16)
     emit("f32_2ln2_hi", hi, True, "16 bits of 2 ln 2: its product with N <= 33 is exact")
     emit("f32_2ln2_lo", to_f32(2 * ln2 - hi), True, "the rest")
+    emit("f32_split", to_f32(1 - mp.sqrt(mpf(1) / 2)), True, "1 - sqrt(1/2): below it log(1 - d) needs no scaling")
+    print("#define F32_SQRT_HALF 0x3f3504f3u /* the bits of sqrt(1/2), rounded down */")
+    print("#define F32_HALF_RECIPROCAL 0x7e7311c7u /* minus the bits of r: about 1 / (2 r), within 13 % */")
     # error relative to L = -2f + f^2 T near f = 0-, and absolute against L >= 0.69 for f > 0
     coefficients, worst = fit(log_tail, lambda f: abs(f) / 2 + mpf("0.01"), 9, low, high, to_f32)
     emit_poly("f32_log", "T: -2 log(1 + f) = -2 f + f^2 T(f) on [sqrt(1/2) - 1, sqrt(2) - 1]", coefficients, worst, True)
@@ -182,8 +185,6 @@ def float32_constants():
     emit_poly("f32_sin", "sin(pi/4 x) = x (pi/4 + s Q(s))", coefficients, worst, True)
 
     section("float32: normal quantile")
-    emit("f32_ln2_hi", hi / 2, True, "16 bits of ln 2")
-    emit("f32_ln2_lo", to_f32(ln2 - hi / 2), True, "the rest")
     edge = mp.ceil(tail_weight(mpf("3.1")) * 64) / 64
     emit("f32_w_edge", edge, True, "central polynomial up to here (3.1 sigma), tail polynomial beyond")
     middle = edge / 2
@@ -206,6 +207,8 @@ def float64_constants():
     hi = limited(2 * ln2, 44)
     emit("f64_2ln2_hi", hi, False, "44 bits of 2 ln 2: its product with N <= 65 is exact")
     emit("f64_2ln2_lo", to_f64(2 * ln2 - hi), False, "the rest")
+    emit("f64_split", to_f64(1 - mp.sqrt(mpf(1) / 2)), False, "1 - sqrt(1/2)")
+    print("#define F64_SQRT_HALF 0x3fe6a09e667f3bcdu /* the bits of sqrt(1/2), to nearest */")
     edge = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
 
     def atanh_tail(s):  # 2 log((1 + x)/(1 - x)) = 4 x + x^3 R(x^2)
@@ -228,21 +231,20 @@ def float64_constants():
     emit_poly("f64_sin", "sin(pi/4 x) = x (pi/4 + s Q(s))", coefficients, worst, False)
 
     section("float64: normal quantile")
-    emit("f64_ln2_hi", hi / 2, False, "44 bits of ln 2")
-    emit("f64_ln2_lo", to_f64(ln2 - hi / 2), False, "the rest")
     edge = mpf("6.25")
     middle = edge / 2
     emit("f64_w_edge", edge, False, "central polynomial up to here, tail polynomials beyond")
     emit("f64_w_middle", middle, False, "centre of the central polynomial's interval")
     coefficients, worst = fit(lambda d: quantile_ratio(d + middle), lambda d: 1 / quantile_ratio(d + middle),
-                              23, -middle, middle, to_f64)
+                              24, -middle, middle, to_f64)
     emit_poly("f64_central", "z = y C(w - w_middle), w = -log(1 - y^2), 0 <= w <= w_edge", coefficients, worst, False)
+    emit("f64_v_edge", mpf("4.25"), False, "between the two tail polynomials, in sqrt(w)")
     for name, v_low, v_high in (("near", mpf("2.5"), mpf("4.25")), ("far", mpf("4.25"), mpf("8.1"))):
         v_middle = (v_low + v_high) / 2
         emit(f"f64_v_{name}", v_middle, False, f"centre of [{v_low}, {v_high}] in sqrt(w)")
         coefficients, worst = fit(lambda d: quantile_ratio((d + v_middle) ** 2),
                                   lambda d: 1 / quantile_ratio((d + v_middle) ** 2),
-                                  18, v_low - v_middle, v_high - v_middle, to_f64)
+                                  22, v_low - v_middle, v_high - v_middle, to_f64)
         emit_poly(f"f64_tail_{name}", f"z = y D(sqrt(w) - v_{name})", coefficients, worst, False)
 
 
@@ -263,8 +265,9 @@ def main():
     print("/* The numbers of stream version 1, printed by scripts/derive_stream.py. Frozen: they never change; docs/stream.md")
     print(" * says how each is used. Not included by users. */")
     print("#ifndef SOW_KERNEL_STREAM_CONSTANTS_H\n#define SOW_KERNEL_STREAM_CONSTANTS_H")
+    print("\n/* clang-format off */")
     float32_constants()
-    if "32" not in sys.argv: float64_constants()
+    float64_constants()
     cdf_constants()
     print("\n#endif")
 

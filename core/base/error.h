@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Filling a struct sow_error. The formats know %s, %d, %u, %llu, %g-like text is made by the caller. */
+/* Filling a struct sow_error, and finding the word that was meant. */
 #ifndef SOW_BASE_ERROR_H
 #define SOW_BASE_ERROR_H
 

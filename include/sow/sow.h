@@ -146,7 +146,7 @@ SOW_API enum sow_status sow_draw_constant(double value, struct sow_draw *draw, s
 SOW_API enum sow_status sow_draw_uniform(double low, double high, struct sow_draw *draw, struct sow_error *error);
 SOW_API enum sow_status sow_draw_normal(double mean, double std, struct sow_draw *draw, struct sow_error *error);
 /* low and high are absolute and may be -INFINITY and INFINITY. SOW_E_ARGUMENT when [low, high] holds
- * less than 1e-15 of the mass. */
+ * less than 1e-9 of the mass. */
 SOW_API enum sow_status sow_draw_trunc_normal(double mean, double std, double low, double high,
                                               struct sow_draw *draw, struct sow_error *error);
 /* The mean and standard deviation the drawn values really have (uniform: (high - low) / sqrt 12;
