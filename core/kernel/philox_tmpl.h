@@ -59,25 +59,25 @@ VEC_INLINE void philox_next(struct philox *philox, struct philox_words words[VEC
     for (int v = 0; v < VEC_FLIGHT; v++) { /* rounds 1 and 2 */
         vi64 product0 = vi64_mul_low(philox->block[v], m0);
         philox->block[v] = vi64_add(philox->block[v], vi64_set(VEC_FLIGHT * VEC_BLOCKS));
-        c2[v] = vi64_xor(vi64_shr(product0, 32), philox->round1_2);
+        c2[v] = vi64_xor(vi64_high(product0), philox->round1_2);
         vi64 product1 = vi64_mul_low(c2[v], m1);
-        c0[v] = vi64_xor(vi64_shr(product1, 32), philox->round2_0);
+        c0[v] = vi64_xor(vi64_high(product1), philox->round2_0);
         c1[v] = product1;
         c2[v] = vi64_xor(product0, philox->round2_2);
     }
     for (int v = 0; v < VEC_FLIGHT; v++) { /* round 3 */
         vi64 product0 = vi64_mul_low(c0[v], m0), product1 = vi64_mul_low(c2[v], m1);
-        c0[v] = vi64_xor3(vi64_shr(product1, 32), c1[v], philox->key[2][0]);
+        c0[v] = vi64_xor3(vi64_high(product1), c1[v], philox->key[2][0]);
         c1[v] = product1;
-        c2[v] = vi64_xor(vi64_shr(product0, 32), philox->round3_2);
+        c2[v] = vi64_xor(vi64_high(product0), philox->round3_2);
         c3[v] = product0;
     }
     for (int round = 3; round < SOW_PHILOX_ROUNDS - 1; round++) {
         for (int v = 0; v < VEC_FLIGHT; v++) {
             vi64 product0 = vi64_mul_low(c0[v], m0), product1 = vi64_mul_low(c2[v], m1);
-            c0[v] = vi64_xor3(vi64_shr(product1, 32), c1[v], philox->key[round][0]);
+            c0[v] = vi64_xor3(vi64_high(product1), c1[v], philox->key[round][0]);
             c1[v] = product1;
-            c2[v] = vi64_xor3(vi64_shr(product0, 32), c3[v], philox->key[round][1]);
+            c2[v] = vi64_xor3(vi64_high(product0), c3[v], philox->key[round][1]);
             c3[v] = product0;
         }
     }
@@ -103,8 +103,8 @@ VEC_INLINE void philox_pair_f64(const struct philox *philox, const struct philox
                                 vi64 *even, vi64 *odd)
 {
     const vi64(*key)[2] = &philox->key[SOW_PHILOX_ROUNDS - 1];
-    vi64 word0 = vi64_xor3(vi64_shr(words->product[1], 32), words->word1, (*key)[0]);
-    vi64 word2 = vi64_xor3(vi64_shr(words->product[0], 32), words->word3, (*key)[1]);
+    vi64 word0 = vi64_xor3(vi64_high(words->product[1]), words->word1, (*key)[0]);
+    vi64 word2 = vi64_xor3(vi64_high(words->product[0]), words->word3, (*key)[1]);
     *even = vi64_join_low(word0, words->product[1]);
     *odd = vi64_join_low(word2, words->product[0]);
 }

@@ -10,9 +10,10 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define VEC_INLINE static inline __attribute__((always_inline))
-#define VEC_BLOCKS 4
-#define VEC_FLIGHT 2
+#define VEC_INLINE  static inline __attribute__((always_inline))
+#define VEC_BLOCKS  4
+#define VEC_FLIGHT  2
+#define VEC_HAS_F16 1
 
 typedef __m256i vi64;
 typedef __m256i vi32;
@@ -31,9 +32,17 @@ VEC_INLINE vi64 vi64_mul_low(vi64 a, vi64 b)
     return _mm256_mul_epu32(a, b);
 }
 
+VEC_INLINE vi64 vi64_high(vi64 a)
+{
+    return _mm256_shuffle_epi32(a,
+                                0xF5); /* a shift would want the ports of the products on Intel */
+}
+
 VEC_INLINE vi64 vi64_xor3(vi64 a, vi64 b, vi64 c)
 {
-    return _mm256_xor_si256(_mm256_xor_si256(a, b), c);
+    vi64 early = _mm256_xor_si256(b, c);
+    __asm__("" : "+x"(early)); /* a comes last: compilers that regroup the sum lengthen the chain */
+    return _mm256_xor_si256(a, early);
 }
 
 VEC_INLINE vi32 vi64_pack_low(vi64 a, vi64 b)
@@ -43,7 +52,7 @@ VEC_INLINE vi32 vi64_pack_low(vi64 a, vi64 b)
 
 VEC_INLINE vi32 vi64_pack_high(vi64 a, vi64 b)
 {
-    return _mm256_blend_epi32(_mm256_srli_epi64(a, 32), b, 0xAA);
+    return _mm256_blend_epi32(vi64_high(a), b, 0xAA);
 }
 
 VEC_INLINE vi64 vi64_join_low(vi64 a, vi64 b)
@@ -161,6 +170,11 @@ VEC_INLINE vf32 vf32_fma(vf32 a, vf32 b, vf32 c)
 VEC_INLINE vf32 vf32_sqrt(vf32 a)
 {
     return _mm256_sqrt_ps(a);
+}
+
+VEC_INLINE vi32 vf32_to_f16(vf32 a)
+{
+    return _mm256_cvtepu16_epi32(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
 
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)

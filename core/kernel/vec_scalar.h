@@ -39,6 +39,12 @@ VEC_INLINE vi64 vi64_mul_low(vi64 a, vi64 b)
     return (uint64_t)(uint32_t)a * (uint32_t)b;
 }
 
+/* The high halves in the place of the low; what is above them is unspecified. */
+VEC_INLINE vi64 vi64_high(vi64 a)
+{
+    return a >> 32;
+}
+
 VEC_INLINE vi64 vi64_xor3(vi64 a, vi64 b, vi64 c)
 {
     return a ^ b ^ c;
@@ -185,6 +191,9 @@ VEC_INLINE vf32 vf32_sqrt(vf32 a)
 {
     return (vf32){{__builtin_sqrtf(a.lane[0]), __builtin_sqrtf(a.lane[1])}};
 }
+
+/* Where VEC_HAS_F16 is defined, vf32_to_f16 gives the bits of the nearest binary16 in the lower half of each
+ * lane, 0 above. */
 
 /* low where low > x, else high where high < x, else x itself, the sign of a zero included. */
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
