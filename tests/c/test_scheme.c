@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MIT */
+/* The catalogue: every row is complete, every number is right, every mistake is named. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/activation/gain.h"
+#include "core/scheme/scheme.h"
+#include "sow/sow.h"
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+#define LEFT_AT_2    0.87962566103423978 /* std of N(0, 1) cut at 2 sigmas */
+
+static void close_to(double got, double want)
+{
+    if (!(fabs(got - want) <= 1e-14 * fabs(want))) {
+        fail_msg("%.17g instead of %.17g", got, want);
+    }
+}
+
+static struct sow_argument number(const char *name, double value)
+{
+    return (struct sow_argument){name, NULL, value};
+}
+
+static struct sow_argument word(const char *name, const char *text)
+{
+    return (struct sow_argument){name, text, 0};
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+static void test_every_row_is_complete(void **state)
+{
+    (void)state;
+    const struct sow_scheme *scheme;
+    size_t count = 0;
+    for (; (scheme = sow_scheme_at(count)) != NULL; count++) {
+        assert_true(strlen(scheme->name) > 0 && strlen(scheme->formula) > 0);
+        assert_true(strlen(scheme->source) > 0 && strlen(scheme->summary) > 0);
+        assert_non_null(scheme->aliases);
+        assert_ptr_equal(sow_scheme_find(scheme->name, NULL), scheme);
+        for (size_t i = 0; scheme->aliases[i] != NULL; i++) {
+            assert_ptr_equal(sow_scheme_find(scheme->aliases[i], NULL),
+                             scheme); /* so: all differ */
+        }
+        for (size_t i = 0; i < scheme->parameter_count; i++) {
+            const struct sow_scheme_parameter *parameter = &scheme->parameters[i];
+            assert_true(strlen(parameter->name) > 0 && strlen(parameter->summary) > 0);
+            assert_true(parameter->default_text == NULL || strlen(parameter->default_text) > 0);
+        }
+    }
+    assert_true(count >= 17);
+    assert_null(sow_scheme_at(SIZE_MAX));
+}
+
+static void test_words_of_the_frameworks(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"xavier_uniform_", "glorot_uniform"},
+        {"xavier_normal_", "glorot_normal"},
+        {"kaiming_uniform_", "he_uniform"},
+        {"kaiming_normal_", "he_normal"},
+        {"trunc_normal_", "trunc_normal_absolute"},
+        {"GlorotUniform", "glorot_uniform"},
+        {"GlorotNormal", "glorot_trunc_normal"},
+        {"HeUniform", "he_uniform"},
+        {"HeNormal", "he_trunc_normal"},
+        {"LecunUniform", "lecun_uniform"},
+        {"LecunNormal", "lecun_trunc_normal"},
+        {"lecun_normal_", "lecun_trunc_normal"},
+        {"TruncatedNormal", "trunc_normal"},
+        {"truncated_normal", "trunc_normal"},
+        {"RandomNormal", "normal"},
+        {"RandomUniform", "uniform"},
+        {"VarianceScaling", "variance_scaling"},
+        {"zeros_", "zeros"},
+        {"Ones", "ones"},
+        {"constant_", "constant"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct sow_scheme *scheme = sow_scheme_find(rows[i][0], NULL);
+        assert_non_null(scheme);
+        assert_string_equal(scheme->name, rows[i][1]);
+    }
+}
+
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+struct arguments {
+    struct sow_argument list[4];
+    size_t count;
+};
+
+static struct sow_draw resolve(const char *scheme, struct arguments arguments,
+                               const struct sow_tensor *tensor)
+{
+    struct sow_draw draw = {SOW_CONSTANT, NAN, NAN, NAN, NAN};
+    struct sow_error error = {.message = ""};
+    if (sow_scheme_resolve(scheme, arguments.list, arguments.count, tensor, &draw, &error) !=
+        SOW_OK) {
+        fail_msg("%s: %s", scheme, error.message);
+    }
+    return draw;
+}
+
+static void test_constants(void **state)
+{
+    (void)state;
+    const struct sow_draw zero = resolve("zeros", (struct arguments){0}, NULL);
+    const struct sow_draw one = resolve("ones", (struct arguments){0}, NULL);
+    const struct sow_draw seven =
+        resolve("constant", (struct arguments){{number("value", 7)}, 1}, NULL);
+    const struct sow_draw still =
+        resolve("normal", (struct arguments){{number("std", 0), number("mean", 3)}, 2}, NULL);
+    assert_true(zero.distribution == SOW_CONSTANT && zero.mean == 0);
+    assert_true(one.distribution == SOW_CONSTANT && one.mean == 1);
+    assert_true(seven.distribution == SOW_CONSTANT && seven.mean == 7);
+    assert_true(still.distribution == SOW_CONSTANT && still.mean == 3);
+}
+
+static void test_uniform_and_normal(void **state)
+{
+    (void)state;
+    struct sow_draw draw = resolve("uniform", (struct arguments){{number("bound", 0.25)}, 1}, NULL);
+    assert_true(draw.distribution == SOW_UNIFORM && draw.low == -0.25 && draw.high == 0.25);
+    draw =
+        resolve("uniform", (struct arguments){{number("low", 0), number("high", 0.01)}, 2}, NULL);
+    assert_true(draw.distribution == SOW_UNIFORM && draw.low == 0 && draw.high == 0.01);
+    draw = resolve("normal", (struct arguments){{number("std", 0.02)}, 1}, NULL);
+    assert_true(draw.distribution == SOW_NORMAL && draw.mean == 0 && draw.std == 0.02);
+}
+
+static void test_truncated_normal(void **state)
+{
+    (void)state;
+    double mean, std;
+    struct sow_draw draw =
+        resolve("trunc_normal", (struct arguments){{number("std", 0.02)}, 1}, NULL);
+    assert_true(draw.distribution == SOW_TRUNC_NORMAL && draw.std == 0.02);
+    assert_true(draw.low == -0.04 && draw.high == 0.04);
+    sow_draw_moments(&draw, &mean, &std);
+    assert_true(fabs(std - 0.02 * LEFT_AT_2) < 1e-15);
+
+    /* F15: cut at three sigmas, not at three. */
+    draw = resolve(
+        "trunc_normal",
+        (struct arguments){{number("std", sqrt(2.0 / (512 + 1344))), number("bounds", 3)}, 2},
+        NULL);
+    close_to(draw.std, 0.032826608214930636);
+    close_to(draw.high, 3 * draw.std);
+    sow_draw_moments(&draw, &mean, &std);
+    assert_true(fabs(std / draw.std - 0.9865783925581086) < 1e-12);
+
+    draw = resolve("trunc_normal",
+                   (struct arguments){{number("std", 0.02), word("std_of", "after")}, 2}, NULL);
+    close_to(draw.std, 0.02 / LEFT_AT_2);
+    sow_draw_moments(&draw, &mean, &std);
+    assert_true(fabs(std - 0.02) < 1e-15);
+
+    draw = resolve(
+        "trunc_normal",
+        (struct arguments){
+            {number("std", 2), number("mean", 1), number("low", -1), number("high", INFINITY)}, 4},
+        NULL);
+    assert_true(draw.low == -1 && draw.high == INFINITY && draw.mean == 1 && draw.std == 2);
+}
+
+static void test_absolute_cuts(void **state)
+{
+    (void)state;
+    double mean, std;
+    struct sow_draw draw = resolve(
+        "trunc_normal",
+        (struct arguments){
+            {number("std", 0.02), number("low_absolute", -0.03), number("high_absolute", 0.05)}, 3},
+        NULL);
+    assert_true(draw.low == -0.03 && draw.high == 0.05 && draw.std == 0.02);
+
+    draw = resolve("trunc_normal",
+                   (struct arguments){{number("std", 0.02), number("low_absolute", -0.04),
+                                       number("high_absolute", 0.06), word("std_of", "after")},
+                                      4},
+                   NULL);
+    sow_draw_moments(&draw, &mean, &std);
+    assert_true(fabs(std - 0.02) < 1e-14 && draw.low == -0.04 && draw.high == 0.06);
+
+    draw = resolve("trunc_normal_", (struct arguments){{number("std", 0.02)}, 1}, NULL);
+    sow_draw_moments(&draw, &mean, &std); /* at 100 sigmas nothing is cut */
+    assert_true(draw.low == -2 && draw.high == 2 && fabs(std - 0.02) < 1e-15);
+}
+
+static void test_variance_forms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scheme;
+        enum sow_distribution distribution;
+        double variance;
+    } rows[] = {
+        {"glorot_uniform", SOW_UNIFORM, 2.0 / (256 + 512)},
+        {"glorot_normal", SOW_NORMAL, 2.0 / (256 + 512)},
+        {"glorot_trunc_normal", SOW_TRUNC_NORMAL, 2.0 / (256 + 512)},
+        {"he_uniform", SOW_UNIFORM, 2.0 / 256},
+        {"he_normal", SOW_NORMAL, 2.0 / 256},
+        {"he_trunc_normal", SOW_TRUNC_NORMAL, 2.0 / 256},
+        {"lecun_uniform", SOW_UNIFORM, 1.0 / 256},
+        {"lecun_normal", SOW_NORMAL, 1.0 / 256},
+        {"lecun_trunc_normal", SOW_TRUNC_NORMAL, 1.0 / 256},
+        {"variance_scaling", SOW_TRUNC_NORMAL, 1.0 / 256},
+    };
+    const struct sow_tensor tensors[] = {sow_tensor_linear(512, 256),
+                                         sow_tensor_linear_in_out(256, 512)};
+    for (size_t i = 0; i < COUNT(rows) * 2; i++) {
+        const struct sow_draw draw =
+            resolve(rows[i / 2].scheme, (struct arguments){0}, &tensors[i % 2]);
+        double mean, std;
+        sow_draw_moments(&draw, &mean, &std);
+        assert_int_equal(draw.distribution, rows[i / 2].distribution);
+        assert_true(mean == 0);
+        close_to(std, sqrt(rows[i / 2].variance));
+        if (draw.distribution == SOW_TRUNC_NORMAL) {
+            close_to(draw.std, sqrt(rows[i / 2].variance) / LEFT_AT_2);
+            close_to(draw.high, 2 * draw.std);
+        }
+    }
+}
+
+static void test_exact_where_it_can_be(void **state)
+{
+    (void)state;
+    struct sow_tensor tensor = sow_tensor_linear(512, 512);
+    assert_true(resolve("he_normal", (struct arguments){0}, &tensor).std == 0.0625);
+    tensor = sow_tensor_linear(96, 96);
+    assert_true(resolve("glorot_uniform", (struct arguments){0}, &tensor).high == sqrt(3.0 / 96));
+}
+
+static void test_modes_and_gains(void **state)
+{
+    (void)state;
+    const uint64_t kernel[] = {3, 3};
+    const struct sow_tensor tensor = sow_tensor_conv(64, 32, kernel, 2, 4); /* fans 72 and 144 */
+    static const struct {
+        const char *mode;
+        double fan;
+    } modes[] = {
+        {"fan_in", 72}, {"fan_out", 144}, {"fan_avg", 108}, {"fan_geo_avg", 101.82337649086284}};
+    for (size_t i = 0; i < COUNT(modes); i++) {
+        struct arguments arguments = {{word("mode", modes[i].mode), number("gain", 3)}, 2};
+        close_to(resolve("lecun_normal", arguments, &tensor).std, 3 / sqrt(modes[i].fan));
+        close_to(resolve("he_uniform", arguments, &tensor).high, 3 * sqrt(3 / modes[i].fan));
+        arguments = (struct arguments){
+            {word("mode", modes[i].mode), number("scale", 2), word("distribution", "normal")}, 3};
+        close_to(resolve("variance_scaling", arguments, &tensor).std, sqrt(2 / modes[i].fan));
+    }
+    struct arguments tanh_gain = {{word("gain", "tanh")}, 1};
+    struct arguments leaky = {{word("gain", "leaky_relu"), number("slope", 0.2)}, 2};
+    struct arguments none = {{number("gain", 0)}, 1};
+    close_to(resolve("glorot_normal", tanh_gain, &tensor).std, 1.5925374197228312 / sqrt(108));
+    close_to(resolve("he_normal", leaky, &tensor).std, sqrt(2 / 1.04 / 72));
+    assert_int_equal(resolve("he_uniform", none, &tensor).distribution, SOW_CONSTANT);
+    assert_int_equal(resolve("he_trunc_normal", none, &tensor).distribution, SOW_CONSTANT);
+}
+
+/* ---- gains -------------------------------------------------------------------------------- */
+
+static void test_gains(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *activation;
+        double slope, gain;
+    } rows[] = {
+        {"linear", NAN, 1},
+        {"relu", NAN, 1.4142135623730951},
+        {"leaky_relu", NAN, 1.4141428569978354},
+        {"leaky_relu", 0.2, 1.3867504905630728},
+        {"leaky_relu", 1, 1},
+        {"selu", NAN, 1},
+        {"tanh", NAN, 1.592537419722831}, /* these five: mpmath, 30 digits */
+        {"sigmoid", NAN, 1.846228545338605},
+        {"gelu", NAN, 1.5335304411955351},
+        {"gelu_new", NAN, 1.5335805216661466},
+        {"swish", NAN, 1.6765324703310909},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        double gain = 0;
+        assert_int_equal(sow_gain(rows[i].activation, rows[i].slope, &gain, NULL), SOW_OK);
+        close_to(gain, rows[i].gain);
+    }
+}
+
+static void test_closed_forms_against_quadrature(void **state)
+{
+    (void)state;
+    const struct sow_activation *row;
+    for (size_t i = 0; (row = sow_activation_at(i)) != NULL; i++) {
+        assert_true(strlen(row->name) > 0 && strlen(row->summary) > 0 && row->aliases != NULL);
+        assert_true((row->value == NULL) != (row->sloped == NULL));
+        assert_string_equal(sow_gain_name(i), row->name);
+        for (int step = -4; step <= 4; step++) {
+            double slope = 0.25 * step;
+            double exact = sow_activation_second_moment(row, slope);
+            close_to(sow_activation_second_moment_by_quadrature(row, slope), exact);
+        }
+    }
+    assert_null(sow_gain_name(SIZE_MAX));
+}
+
+static void check_gain_error(const char *activation, double slope, const char *message)
+{
+    struct sow_error error;
+    double gain = -1;
+    assert_int_equal(sow_gain(activation, slope, &gain, &error), SOW_E_ARGUMENT);
+    assert_string_equal(error.message, message);
+    assert_true(gain == -1);
+}
+
+static void test_gain_errors(void **state)
+{
+    (void)state;
+    check_gain_error("rellu", NAN, "no activation is called 'rellu'; did you mean relu?");
+    check_gain_error("ReLU", NAN, "no activation is called 'ReLU'; did you mean relu?");
+    check_gain_error("", NAN, "no activation is called ''; `sow activations` lists them");
+    check_gain_error("tanh", 0.1, "tanh has no slope; leaky_relu has one");
+    check_gain_error("leaky_relu", INFINITY, "slope of leaky_relu must be a finite number");
+}
+
+/* ---- detail ------------------------------------------------------------------------------- */
+
+static void check_detail(const char *scheme, struct arguments arguments, const char *formula)
+{
+    const struct sow_tensor tensor = sow_tensor_linear(512, 768);
+    struct sow_scheme_detail detail;
+    struct sow_draw draw;
+    assert_int_equal(sow_scheme_resolve_detail(scheme, arguments.list, arguments.count, &tensor,
+                                               &draw, &detail, NULL),
+                     SOW_OK);
+    assert_string_equal(detail.formula_with_numbers, formula);
+    assert_ptr_equal(detail.scheme, sow_scheme_find(scheme, NULL));
+}
+
+static void test_formulas_with_numbers(void **state)
+{
+    (void)state;
+    check_detail("zeros", (struct arguments){0}, "every element = 0");
+    check_detail("normal", (struct arguments){{number("std", 0.02)}, 1}, "mean = 0, std = 0.02");
+    check_detail("uniform", (struct arguments){{number("bound", 0.1)}, 1},
+                 "low = -0.1, high = 0.1");
+    check_detail(
+        "trunc_normal", (struct arguments){{number("std", 0.02)}, 1},
+        "mean = 0, std = 0.02 before the cut at -0.04 and 0.04 (-2 and 2 sigmas), 0.0175925 after "
+        "it");
+    check_detail("kaiming_normal_", (struct arguments){0},
+                 "std = gain / sqrt(fan_in) = 1.41421 / sqrt(768) = 0.051031");
+    check_detail("glorot_uniform", (struct arguments){0},
+                 "bound = gain sqrt(3 / fan_avg) = 1 * sqrt(3 / 640) = 0.0684653");
+    check_detail(
+        "lecun_trunc_normal", (struct arguments){0},
+        "std = gain / sqrt(fan_in) = 1 / sqrt(768) = 0.0360844 after the cut at 2 sigmas, sigma = "
+        "std / 0.879626 = 0.0410224");
+}
+
+static void test_detail_fields(void **state)
+{
+    (void)state;
+    const struct sow_tensor tensor = sow_tensor_linear(512, 768);
+    const struct sow_argument arguments[] = {word("gain", "swish"), word("mode", "fan_avg")};
+    struct sow_scheme_detail detail;
+    struct sow_draw draw;
+    assert_int_equal(
+        sow_scheme_resolve_detail("he_normal", arguments, 2, &tensor, &draw, &detail, NULL),
+        SOW_OK);
+    assert_true(detail.fan_in == 768 && detail.fan_out == 512 && detail.fan_used == 640);
+    assert_string_equal(detail.mode, "fan_avg");
+    assert_string_equal(detail.activation, "swish");
+    close_to(detail.gain, 1.6765324703310909);
+    assert_int_equal(sow_scheme_resolve_detail("ones", NULL, 0, NULL, &draw, &detail, NULL),
+                     SOW_OK);
+    assert_true(isnan(detail.fan_in) && isnan(detail.fan_used) && isnan(detail.gain));
+    assert_null(detail.mode);
+    assert_string_equal(detail.activation, "");
+}
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+static void check_error(const char *scheme, struct arguments arguments, const char *message)
+{
+    const struct sow_tensor tensor = sow_tensor_linear(512, 256);
+    struct sow_draw draw = {SOW_NORMAL, 1, 2, 3, 4};
+    struct sow_error error = {.message = ""};
+    assert_int_equal(
+        sow_scheme_resolve(scheme, arguments.list, arguments.count, &tensor, &draw, &error),
+        SOW_E_ARGUMENT);
+    assert_string_equal(error.message, message);
+    assert_true(draw.mean == 1 && draw.std == 2 && draw.low == 3 && draw.high == 4);
+    assert_int_equal(
+        sow_scheme_resolve(scheme, arguments.list, arguments.count, &tensor, &draw, NULL),
+        SOW_E_ARGUMENT);
+}
+
+/* Case F12 and its siblings: a parameter nobody reads. */
+static void test_f12_a_parameter_nobody_reads(void **state)
+{
+    (void)state;
+    check_error("normal", (struct arguments){{number("weight_std", 0.01)}, 1},
+                "normal has no parameter weight_std; it takes mean, std; did you mean std?");
+    check_error("normal", (struct arguments){{number("sd", 0.01)}, 1},
+                "normal has no parameter sd; it takes mean, std; did you mean std?");
+    check_error("normal", (struct arguments){{word("std", "0.01")}, 1},
+                "std of normal must be a number, not the word \"0.01\"");
+    check_error("normal", (struct arguments){{number(NULL, 0.01)}, 1},
+                "normal takes its parameters by name; it takes mean, std");
+    check_error(
+        "he_normal", (struct arguments){{word("mode", "fanin")}, 1},
+        "mode of he_normal cannot be \"fanin\"; it is fan_in, fan_out, fan_avg or fan_geo_avg; did "
+        "you mean fan_in?");
+    check_error("Normal", (struct arguments){{number("std", 0.01)}, 1},
+                "no scheme is called Normal; did you mean normal?");
+    check_error("normal", (struct arguments){0},
+                "normal needs std (standard deviation); it has no default");
+}
+
+static void test_wrong_names(void **state)
+{
+    (void)state;
+    check_error("he_norml", (struct arguments){0},
+                "no scheme is called he_norml; did you mean he_normal?");
+    check_error("", (struct arguments){0}, "no scheme is called ; `sow schemes` lists them");
+    check_error("orthogonalish", (struct arguments){0},
+                "no scheme is called orthogonalish; `sow schemes` lists them");
+    check_error("zeros", (struct arguments){{number("value", 1)}, 1},
+                "zeros has no parameter value; it takes no parameters");
+    check_error("kaiming_uniform_", (struct arguments){{word("nonlinearity", "relu")}, 1},
+                "he_uniform has no parameter nonlinearity; it takes gain, slope, mode");
+    check_error("normal", (struct arguments){{number("std", 1), number("std", 2)}, 2},
+                "normal was given std twice");
+    check_error("constant", (struct arguments){0},
+                "constant needs value (the number); it has no default");
+}
+
+static void test_wrong_values(void **state)
+{
+    (void)state;
+    check_error("normal", (struct arguments){{number("std", -0.5)}, 1},
+                "std of normal is -0.5; it cannot be negative");
+    check_error("normal", (struct arguments){{number("std", NAN)}, 1},
+                "std of normal is not a number (NaN): something in its expression is 0/0 or worse");
+    check_error("normal", (struct arguments){{number("std", INFINITY)}, 1},
+                "std of normal is infinite");
+    check_error("constant", (struct arguments){{number("value", -INFINITY)}, 1},
+                "value of constant is infinite");
+    check_error(
+        "he_normal", (struct arguments){{number("mode", 1)}, 1},
+        "mode of he_normal is a word, not a number: fan_in, fan_out, fan_avg or fan_geo_avg");
+    check_error("he_normal", (struct arguments){{word("gain", "rellu")}, 1},
+                "no activation is called 'rellu'; did you mean relu?");
+    check_error("he_normal", (struct arguments){{number("gain", -1)}, 1},
+                "gain of he_normal is -1; it cannot be negative");
+    check_error("he_normal", (struct arguments){{number("slope", 0.2)}, 1},
+                "relu has no slope; leaky_relu has one");
+    check_error(
+        "lecun_normal", (struct arguments){{number("slope", 0.2)}, 1},
+        "slope of lecun_normal belongs to an activation; write gain = \"leaky_relu\" with it");
+    check_error("variance_scaling", (struct arguments){{word("distribution", "gauss")}, 1},
+                "distribution of variance_scaling cannot be \"gauss\"; it is uniform, normal, "
+                "trunc_normal, "
+                "truncated_normal or untruncated_normal");
+}
+
+static void test_wrong_limits(void **state)
+{
+    (void)state;
+    check_error("uniform", (struct arguments){0}, "uniform needs either bound, or low and high");
+    check_error("uniform",
+                (struct arguments){{number("bound", 1), number("low", 0), number("high", 1)}, 3},
+                "uniform needs either bound, or low and high, not both");
+    check_error("uniform", (struct arguments){{number("low", 0)}, 1},
+                "uniform was given low without high; they go together");
+    check_error("uniform", (struct arguments){{number("low", 1), number("high", 1)}, 2},
+                "low of uniform must be below high, and 1 is not below 1");
+    check_error("uniform", (struct arguments){{number("low", 0), number("high", INFINITY)}, 2},
+                "high of uniform is infinite");
+    check_error("uniform", (struct arguments){{number("bound", 0)}, 1},
+                "bound of uniform is 0; it must be above 0");
+    check_error("trunc_normal", (struct arguments){{number("std", 1), number("bounds", 0)}, 2},
+                "bounds of trunc_normal is 0; it must be above 0 (in sigmas)");
+    check_error(
+        "trunc_normal",
+        (struct arguments){
+            {number("std", 1), number("bounds", 2), number("low", -1), number("high", 1)}, 4},
+        "trunc_normal was given its cut twice; give bounds, or low and high (in sigmas), or "
+        "low_absolute and high_absolute");
+    check_error("trunc_normal",
+                (struct arguments){{number("std", 1), number("high_absolute", 1)}, 2},
+                "trunc_normal was given high_absolute without low_absolute; they go together");
+    check_error("trunc_normal", (struct arguments){{number("std", 1), word("std_of", "both")}, 2},
+                "std_of of trunc_normal cannot be \"both\"; it is before or after");
+    check_error("trunc_normal",
+                (struct arguments){{number("std", 1), number("low_absolute", -1),
+                                    number("high_absolute", 1), word("std_of", "after")},
+                                   4},
+                "nothing between -1 and 1 can have std 1: a uniform law has 0.57735");
+}
+
+static void test_no_mass_and_no_fans(void **state)
+{
+    (void)state;
+    const struct sow_argument arguments[] = {number("std", 1), number("low", 50),
+                                             number("high", 60)};
+    const struct sow_tensor vector = {{4096}, 1, SOW_KIND_BIAS, SOW_LAYOUT_OUT_IN, 0};
+    struct sow_draw draw;
+    struct sow_error error;
+    assert_int_equal(sow_scheme_resolve("trunc_normal", arguments, 3, NULL, &draw, &error),
+                     SOW_E_ARGUMENT);
+    assert_int_equal(sow_scheme_resolve("he_normal", NULL, 0, NULL, &draw, &error), SOW_E_SHAPE);
+    assert_string_equal(error.message, "he_normal needs a tensor to take fan_in and fan_out from");
+    assert_int_equal(sow_scheme_resolve("he_normal", NULL, 0, &vector, &draw, &error), SOW_E_SHAPE);
+    assert_string_equal(error.message,
+                        "fan_in needs a weight of rank >= 2, the shape is [4096]; use zeros, "
+                        "ones or constant for vectors");
+    assert_int_equal(sow_scheme_resolve("zeros", NULL, 0, &vector, &draw, &error), SOW_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_row_is_complete),
+        cmocka_unit_test(test_words_of_the_frameworks),
+        cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_uniform_and_normal),
+        cmocka_unit_test(test_truncated_normal),
+        cmocka_unit_test(test_absolute_cuts),
+        cmocka_unit_test(test_variance_forms),
+        cmocka_unit_test(test_exact_where_it_can_be),
+        cmocka_unit_test(test_modes_and_gains),
+        cmocka_unit_test(test_gains),
+        cmocka_unit_test(test_closed_forms_against_quadrature),
+        cmocka_unit_test(test_gain_errors),
+        cmocka_unit_test(test_formulas_with_numbers),
+        cmocka_unit_test(test_detail_fields),
+        cmocka_unit_test(test_f12_a_parameter_nobody_reads),
+        cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_wrong_values),
+        cmocka_unit_test(test_wrong_limits),
+        cmocka_unit_test(test_no_mass_and_no_fans),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
