@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The hash of what a plan draws (docs/plan.md): XXH3-128 over a canonical little-endian form of each
- * tensor, then over the sorted digests. Words, rules, paths and the order of tensors do not enter, so
- * the shards of a checkpoint together give the hash of the plan that made them. */
+ * tensor, then over the sum of the digests. Words, rules, paths and the order of tensors do not enter,
+ * so the shards of a checkpoint together give the hash of the plan that made them. */
 #include "model/plan/inside.h"
 #include "core/base/error.h"
 
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -70,14 +70,8 @@ static void put_entry(struct sow_plan_text *text, const struct sow_plan_entry *e
     }
 }
 
-static int digest_compare(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(XXH128_canonical_t));
-}
-
-/* Digests of one plan, one an entry. */
-static int digest_entries(const struct sow_plan *plan, struct sow_plan_text *text,
-                          XXH128_canonical_t *digests)
+/* Adds the digests of a plan's entries to *sum, modulo 2^128. Nonzero when out of memory. */
+static int add_digests(const struct sow_plan *plan, struct sow_plan_text *text, XXH128_hash_t *sum)
 {
     for (size_t i = 0; i < plan->count; i++) {
         text->length = 0;
@@ -85,53 +79,39 @@ static int digest_entries(const struct sow_plan *plan, struct sow_plan_text *tex
         if (text->failed) {
             return 1;
         }
-        XXH128_canonicalFromHash(&digests[i], XXH3_128bits(text->bytes, text->length));
+        XXH128_hash_t digest = XXH3_128bits(text->bytes, text->length);
+        sum->low64 += digest.low64;
+        sum->high64 += digest.high64 + (sum->low64 < digest.low64);
     }
     return 0;
-}
-
-static void hash_digests(struct sow_plan_text *text, uint64_t seed, XXH128_canonical_t *digests,
-                         size_t count, char hash[33])
-{
-    qsort(digests, count, sizeof *digests, digest_compare);
-    text->length = 0;
-    sow_plan_text_add(text, "sow plan");
-    put_u64(text, SOW_STREAM_VERSION);
-    put_u64(text, seed);
-    put_u64(text, count);
-    sow_plan_text_bytes(text, (const char *)digests, count * sizeof *digests);
-    if (text->failed) {
-        return;
-    }
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(text->bytes, text->length));
-    for (size_t i = 0; i < sizeof canonical.digest; i++) {
-        snprintf(hash + 2 * i, 3, "%02x", canonical.digest[i]);
-    }
 }
 
 enum sow_status sow_plans_hash(const struct sow_plan *const *plans, size_t plan_count,
                                char hash[33], struct sow_error *error)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < plan_count; i++) {
+    struct sow_plan_text text = {0};
+    XXH128_hash_t sum = {0, 0};
+    uint64_t count = 0;
+    int failed = 0;
+    for (size_t i = 0; i < plan_count && !failed; i++) {
+        failed = add_digests(plans[i], &text, &sum);
         count += plans[i]->count;
     }
-    XXH128_canonical_t *digests = malloc((count > 0 ? count : 1) * sizeof *digests);
-    struct sow_plan_text text = {0};
-    int failed = digests == NULL;
-    for (size_t i = 0, at = 0; i < plan_count && !failed; at += plans[i]->count, i++) {
-        failed = digest_entries(plans[i], &text, digests + at);
+    text.length = 0;
+    sow_plan_text_add(&text, "sow plan");
+    put_u64(&text, SOW_STREAM_VERSION);
+    put_u64(&text, plan_count > 0 ? plans[0]->seed : 0);
+    put_u64(&text, count);
+    put_u64(&text, sum.low64);
+    put_u64(&text, sum.high64);
+    if (failed || text.failed) {
+        sow_plan_text_free(&text);
+        return sow_fail(error, SOW_E_MEMORY, "out of memory for the hash of a plan");
     }
-    if (!failed) {
-        hash_digests(&text, plan_count > 0 ? plans[0]->seed : 0, digests, count, hash);
-        failed = text.failed;
-    }
+    XXH128_hash_t all = XXH3_128bits(text.bytes, text.length);
     sow_plan_text_free(&text);
-    free(digests);
-    return failed
-               ? sow_fail(error, SOW_E_MEMORY, "out of memory for the hash of %zu tensors", count)
-               : SOW_OK;
+    snprintf(hash, 33, "%016" PRIx64 "%016" PRIx64, (uint64_t)all.high64, (uint64_t)all.low64);
+    return SOW_OK;
 }
 
 enum sow_status sow_plan_finish(struct sow_plan *plan, enum sow_status code,

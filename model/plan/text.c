@@ -132,7 +132,7 @@ static int text_reserve(struct sow_plan_text *text, size_t more)
     return 0;
 }
 
-void sow_plan_text_bytes(struct sow_plan_text *text, const char *bytes, size_t length)
+void sow_plan_text_bytes_slow(struct sow_plan_text *text, const char *bytes, size_t length)
 {
     if (text_reserve(text, length)) {
         return;

@@ -6,6 +6,8 @@
 
 #include "sow/model.h"
 
+#include <string.h>
+
 struct sow_plan_text {
     char *bytes; /* with a closing 0 once anything was added */
     size_t length, capacity;
@@ -20,7 +22,20 @@ size_t sow_plan_number(double number, char out[SOW_PLAN_NUMBER_BYTES]);
 /* The same for a value that is a float32: the shortest of 6 to 9 digits that reads back as that float. */
 size_t sow_plan_number_f32(float number, char out[SOW_PLAN_NUMBER_BYTES]);
 
-void sow_plan_text_bytes(struct sow_plan_text *text, const char *bytes, size_t length);
+/* sow_plan_text_bytes where the room may have to grow. */
+void sow_plan_text_bytes_slow(struct sow_plan_text *text, const char *bytes, size_t length);
+
+static inline void sow_plan_text_bytes(struct sow_plan_text *text, const char *bytes, size_t length)
+{
+    if (length == 0 || text->failed || length >= text->capacity - text->length) {
+        sow_plan_text_bytes_slow(text, bytes, length);
+        return;
+    }
+    memcpy(text->bytes + text->length, bytes, length);
+    text->length += length;
+    text->bytes[text->length] = '\0';
+}
+
 void sow_plan_text_add(struct sow_plan_text *text, const char *string);
 /* For strings and integers only (%s, PRIu64): what printf does to numbers depends on the locale. */
 void sow_plan_text_format(struct sow_plan_text *text, const char *format, ...)
