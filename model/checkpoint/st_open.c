@@ -159,8 +159,8 @@ enum sow_status sow_st_read_header(int descriptor, uint64_t bytes, const char *p
 enum sow_status sow_st_open(const char *path, struct sow_st_header **header,
                             struct sow_error *error)
 {
-    int descriptor;
-    uint64_t bytes;
+    int descriptor = -1;
+    uint64_t bytes = 0;
     enum sow_status status = sow_open_regular(AT_FDCWD, path, 0, path, &descriptor, &bytes, error);
     if (status != SOW_OK) {
         return status;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes of a file on demand. Elements that a cut goes through are drawn whole and copied in part. */
+#include "model/run/stream.h"
+
+#include <string.h>
+
+size_t sow_stream_find(const struct sow_stream *stream, uint64_t offset)
+{
+    size_t low = 0, high = stream->count; /* begins[low] <= offset < begins[high] */
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (stream->begins[middle] <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+/* Files are little-endian. */
+static void to_little_endian(unsigned char *bytes, uint64_t count, uint32_t element_bytes)
+{
+    for (uint64_t at = 0; at < count; at += element_bytes) {
+        for (uint32_t i = 0; i < element_bytes / 2; i++) {
+            unsigned char byte = bytes[at + i];
+            bytes[at + i] = bytes[at + element_bytes - 1 - i];
+            bytes[at + element_bytes - 1 - i] = byte;
+        }
+    }
+}
+#else
+static void to_little_endian(unsigned char *bytes, uint64_t count, uint32_t element_bytes)
+{
+    (void)bytes;
+    (void)count;
+    (void)element_bytes;
+}
+#endif
+
+/* Bytes [offset, offset + count) of one tensor. */
+static void fill_tensor(const struct sow_plan_entry *entry, uint64_t seed, uint64_t offset,
+                        unsigned char *dst, uint64_t count)
+{
+    uint32_t size = sow_dtype_bits(entry->dtype) / 8;
+    while (count > 0) {
+        uint64_t first = offset / size, skip = offset % size;
+        uint64_t done;
+        if (skip == 0 && count >= size) {
+            done = count - count % size;
+            sow_plan_fill(entry, seed, dst, first, done / size);
+            to_little_endian(dst, done, size);
+        } else {
+            unsigned char element[8];
+            done = size - skip < count ? size - skip : count;
+            sow_plan_fill(entry, seed, element, first, 1);
+            to_little_endian(element, size, size);
+            memcpy(dst, element + skip, done);
+        }
+        dst += done;
+        offset += done;
+        count -= done;
+    }
+}
+
+void sow_stream_fill(const struct sow_stream *stream, uint64_t offset, void *dst, uint64_t count)
+{
+    unsigned char *out = dst;
+    if (offset < stream->header_bytes && count > 0) {
+        uint64_t left = stream->header_bytes - offset;
+        uint64_t part = left < count ? left : count;
+        memcpy(out, stream->header + offset, part);
+        out += part;
+        offset += part;
+        count -= part;
+    }
+    for (size_t i = count > 0 ? sow_stream_find(stream, offset) : 0; count > 0; i++) {
+        uint64_t left = stream->begins[i + 1] - offset; /* 0 for an empty tensor */
+        uint64_t part = left < count ? left : count;
+        fill_tensor(stream->entries[i], stream->seed, offset - stream->begins[i], out, part);
+        out += part;
+        offset += part;
+        count -= part;
+    }
+}
