@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from libsow import Draw, fill
+from libsow import NORMAL, TRUNC_NORMAL, UNIFORM, Draw, fill
 
 stats = pytest.importorskip("scipy.stats", reason="scipy judges the distributions")
 special = pytest.importorskip("scipy.special")
@@ -14,6 +14,18 @@ special = pytest.importorskip("scipy.special")
 MANY = 100_000_000
 SOME = 1 << 24
 LIMIT = 5.0  # sigmas: a chance of 6e-7 a check, met once and then fixed for ever
+
+
+def uniform(low, high):
+    return Draw(UNIFORM, 0.0, 0.0, low, high)
+
+
+def normal(mean, std):
+    return Draw(NORMAL, mean, std, 0.0, 0.0)
+
+
+def trunc_normal(mean, std, low, high):
+    return Draw(TRUNC_NORMAL, mean, std, low, high)
 
 
 def sorted_ks(values, cdf):
@@ -35,9 +47,9 @@ def truncated_cdf(x):
 
 
 LAWS = {
-    "uniform": (Draw.uniform(-1.0, 1.0), lambda x: 0.5 * (x + 1.0)),
-    "normal": (Draw.normal(0.0, 1.0), special.ndtr),
-    "trunc_normal": (Draw.trunc_normal(0.0, 1.0, -2.0, 2.0), truncated_cdf),
+    "uniform": (uniform(-1.0, 1.0), lambda x: 0.5 * (x + 1.0)),
+    "normal": (normal(0.0, 1.0), special.ndtr),
+    "trunc_normal": (trunc_normal(0.0, 1.0, -2.0, 2.0), truncated_cdf),
 }
 
 
@@ -69,7 +81,7 @@ def test_float64_laws():
 
 
 def test_normal_tails():
-    values = np.abs(fill(Draw.normal(0.0, 1.0), MANY, seed=4, name="tails"))
+    values = np.abs(fill(normal(0.0, 1.0), MANY, seed=4, name="tails"))
     for sigma in (3.0, 4.0, 5.0):
         seen = int(np.count_nonzero(values > sigma))
         p = stats.binomtest(seen, MANY, 2 * stats.norm.sf(sigma)).pvalue
@@ -78,7 +90,7 @@ def test_normal_tails():
 
 
 def test_uniform_is_symmetric_and_never_zero():
-    values = fill(Draw.uniform(-0.0361, 0.0361), MANY, seed=5, name="symmetric")
+    values = fill(uniform(-0.0361, 0.0361), MANY, seed=5, name="symmetric")
     assert np.count_nonzero(values) == values.size
     assert np.abs(values).max() <= 0.0361
 
@@ -95,25 +107,25 @@ def independent(a, b, what):
 
 
 def test_independence():
-    normal = Draw.normal(0.0, 1.0)
-    base = fill(normal, SOME, seed=6, name="h.0.weight")
+    standard = normal(0.0, 1.0)
+    base = fill(standard, SOME, seed=6, name="h.0.weight")
     independent(base[0::2], base[1::2], "the two of a pair")
     independent(base[0::4], base[2::4], "the two pairs of a block")
     independent(base[:-4:4], base[4::4], "neighbouring blocks")
     for lag in (1, 2, 3, 1024, 768 * 3):
         independent(base[:-lag], base[lag:], f"lag {lag}")
-    independent(base, fill(normal, SOME, seed=7, name="h.0.weight"), "neighbouring seeds")
-    independent(base, fill(normal, SOME, seed=6 + (1 << 32), name="h.0.weight"), "seeds 2^32 apart")
-    independent(base, fill(normal, SOME, seed=6, name="h.1.weight"), "neighbouring tensors")
+    independent(base, fill(standard, SOME, seed=7, name="h.0.weight"), "neighbouring seeds")
+    independent(base, fill(standard, SOME, seed=6 + (1 << 32), name="h.0.weight"), "seeds 2^32 apart")
+    independent(base, fill(standard, SOME, seed=6, name="h.1.weight"), "neighbouring tensors")
 
 
 def test_truncated_normal_has_no_mass_at_its_bounds():
     """The case torch got wrong (#155588, #174997): std 0.02 cut at -2 and 2, and a cut at two sigmas."""
-    wide = fill(Draw.trunc_normal(0.0, 0.02, -2.0, 2.0), MANY, seed=8, name="wide")
+    wide = fill(trunc_normal(0.0, 0.02, -2.0, 2.0), MANY, seed=8, name="wide")
     assert np.abs(wide).max() < 0.02 * 6.67
     kurtosis = np.mean((wide[:SOME].astype(np.float64) / 0.02) ** 4)
     assert abs(kurtosis - 3.0) < LIMIT * math.sqrt(96.0 / SOME)
-    cut = fill(Draw.trunc_normal(0.0, 1.0, -2.0, 2.0), MANY, seed=8, name="cut")
+    cut = fill(trunc_normal(0.0, 1.0, -2.0, 2.0), MANY, seed=8, name="cut")
     at_bound = int(np.count_nonzero(np.abs(cut) >= np.float32(2.0)))
     assert at_bound < 100, f"{at_bound} values on the bound"
     assert abs(np.std(cut, dtype=np.float64) - stats.truncnorm(-2, 2).std()) < 1e-3

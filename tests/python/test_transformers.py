@@ -71,8 +71,8 @@ def test_first_loss_is_the_expected_one(model):
 
 
 def test_spread_of_every_tensor_is_the_librarys(model):
-    """Standard deviations within sampling error of from_config's. transformers 5.0 to 5.13 lost gpt2's residual scaling (#47458); the
-    pinned version has it again, and that it has is checked, so the comparison is with the repaired value."""
+    """Standard deviations within sampling error of from_config's. Some releases of transformers 5 lost gpt2's residual scaling
+    (huggingface/transformers#47458, repaired by #47459); that the pinned one has it is checked, so the comparison is with the repaired value."""
     name, loaded, _ = model
     torch.manual_seed(0)
     reference = transformers.AutoModelForCausalLM.from_config(loaded.config).state_dict()
