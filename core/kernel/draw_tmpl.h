@@ -72,6 +72,52 @@ static void FN(draw_constant)(REAL_T *tile, uint64_t block, size_t groups,
     }
 }
 
+/* ---- Normal ------------------------------------------------------------------------------- */
+
+static void FN(draw_normal)(REAL_T *tile, uint64_t block, size_t groups,
+                            const struct sow_stream *stream, const NUMBERS *numbers)
+{
+    FN(draw)(tile, block, groups, stream, numbers, FN(normal_pair));
+}
+
+/* ---- Truncated normal --------------------------------------------------------------------- */
+
+VEC_INLINE void FN(clamped_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
+{
+    FN(normal_pair)(even, odd, numbers, values);
+    values[0] = vf_clamp(values[0], vf_set(numbers->low), vf_set(numbers->high));
+    values[1] = vf_clamp(values[1], vf_set(numbers->low), vf_set(numbers->high));
+}
+
+VEC_INLINE void FN(central_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
+{
+    values[0] = FN(truncated)(even, numbers, 0);
+    values[1] = FN(truncated)(odd, numbers, 0);
+}
+
+VEC_INLINE void FN(tail_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
+{
+    values[0] = FN(truncated)(even, numbers, 1);
+    values[1] = FN(truncated)(odd, numbers, 1);
+}
+
+/* The way is chosen by the parameters alone. */
+static void FN(draw_trunc_normal)(REAL_T *tile, uint64_t block, size_t groups,
+                                  const struct sow_stream *stream, const NUMBERS *numbers)
+{
+    switch (numbers->cut) {
+    case SOW_CUT_NOTHING:
+        FN(draw)(tile, block, groups, stream, numbers, FN(clamped_pair));
+        break;
+    case SOW_CUT_CENTRAL:
+        FN(draw)(tile, block, groups, stream, numbers, FN(central_pair));
+        break;
+    case SOW_CUT_TAIL:
+        FN(draw)(tile, block, groups, stream, numbers, FN(tail_pair));
+        break;
+    }
+}
+
 #undef NUMBERS
 #undef REAL_T
 #undef UNIFORM_SHIFT

@@ -27,16 +27,34 @@ enum {
 
 #define SOW_STORE_COUNT (SOW_F8_E5M2 + 1) /* dtypes that have a store kernel are below this */
 
+/* How a truncated normal is drawn. */
+enum sow_cut {
+    SOW_CUT_NOTHING, /* both bounds 6 sigma or more away: the normal draw, clamped */
+    SOW_CUT_CENTRAL, /* both within 3.1 sigma: the inverse distribution function, central polynomial */
+    SOW_CUT_TAIL,    /* the same, and the tail's */
+};
+
 /* The numbers of a distribution as the kernels take them, computed once a fill (numbers.c). */
 struct sow_numbers_f32 {
-    float mean, std;     /* normal; constant: mean */
+    float mean, std;     /* normal and truncated normal; constant: mean */
     float middle, scale; /* uniform: value = fma(k, scale, middle) */
-    float low, high;     /* every value is clamped to these */
+    float low, high;     /* uniform and truncated normal: values are clamped to these */
+    enum sow_cut cut;
+    float step, step2, step4; /* mass inside, times 2^-32, 2^-31, 2^-30 */
+    float below4, above4;     /* mass beyond either bound, times 4 */
+    float to_middle,
+        from_middle; /* mass up to the middle of the range, from below and from above */
+    float shift;     /* mass below minus mass above */
 };
-struct sow_numbers_f64 {
+struct sow_numbers_f64 { /* the same; step, step2, step4: times 2^-64, 2^-63, 2^-62 */
     double mean, std;
     double middle, scale;
     double low, high;
+    enum sow_cut cut;
+    double step, step2, step4;
+    double below4, above4;
+    double to_middle, from_middle;
+    double shift;
 };
 
 /* Draws `groups` groups of blocks from `block` on; `block` is a multiple of a group, and the tile does not

@@ -3,9 +3,14 @@
  * with SOW_ISA the row's name and SOW_VEC_HEADER its vocabulary; one symbol comes out. */
 #include "core/kernel/kernel.h"
 #include "core/kernel/real.h"
+#include "core/kernel/stream_constants.h"
 #include SOW_VEC_HEADER
 
+#define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
+
 #include "core/kernel/philox_tmpl.h"
+#include "core/kernel/normal_f32_tmpl.h"
+#include "core/kernel/normal_f64_tmpl.h"
 #define REAL 32
 #include "core/kernel/draw_tmpl.h"
 #undef REAL

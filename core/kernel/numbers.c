@@ -5,6 +5,8 @@
 #include <float.h>
 #include <string.h>
 
+#include "core/kernel/normal_cdf.h"
+
 /* The float next to x, away from zero when `away`; x finite and not zero. */
 static float neighbour(float x, int away)
 {
@@ -40,6 +42,34 @@ static float round_finite(double x)
     return x < -(double)FLT_MAX ? -FLT_MAX : (float)x;
 }
 
+/* What a truncated normal's bounds leave of the normal distribution. */
+struct cut {
+    enum sow_cut cut;
+    double below, above, mass; /* beyond the bounds, and between them */
+};
+
+static struct cut cut_of(const struct sow_draw *draw)
+{
+    double alpha = (draw->low - draw->mean) / draw->std,
+           beta = (draw->high - draw->mean) / draw->std;
+    struct cut cut = {SOW_CUT_TAIL, sow_normal_cdf(alpha), sow_normal_cdf(-beta), 0};
+    if (alpha >= 0) {
+        cut.mass = sow_normal_cdf(-alpha) - sow_normal_cdf(-beta);
+    } else if (beta <= 0) {
+        cut.mass = sow_normal_cdf(beta) - sow_normal_cdf(alpha);
+    } else {
+        cut.mass = (1 - cut.below) - cut.above;
+    }
+    if (alpha <= -6 && beta >= 6) {
+        cut.cut = SOW_CUT_NOTHING;
+    } else if (alpha >= -3.1 && alpha <= 3.1 && beta >= -3.1 && beta <= 3.1) {
+        cut.cut = SOW_CUT_CENTRAL;
+    }
+    return cut;
+}
+
+/* ---- float32 ------------------------------------------------------------------------------ */
+
 struct sow_numbers_f32 sow_numbers_f32(const struct sow_draw *draw)
 {
     double half = 0.5 * draw->high - 0.5 * draw->low, middle = 0.5 * draw->low + 0.5 * draw->high;
@@ -54,8 +84,22 @@ struct sow_numbers_f32 sow_numbers_f32(const struct sow_draw *draw)
     if (numbers.low > numbers.high) { /* no float between them: one is as good as the other */
         numbers.low = numbers.high = numbers.middle;
     }
+    if (draw->distribution == SOW_TRUNC_NORMAL) {
+        struct cut cut = cut_of(draw);
+        numbers.cut = cut.cut;
+        numbers.step = (float)(cut.mass * 0x1p-32);
+        numbers.step2 = (float)(cut.mass * 0x1p-31);
+        numbers.step4 = (float)(cut.mass * 0x1p-30);
+        numbers.below4 = 4 * (float)cut.below;
+        numbers.above4 = 4 * (float)cut.above;
+        numbers.to_middle = (float)(cut.below + 0.5 * cut.mass);
+        numbers.from_middle = (float)(cut.above + 0.5 * cut.mass);
+        numbers.shift = (float)(cut.below - cut.above);
+    }
     return numbers;
 }
+
+/* ---- float64 ------------------------------------------------------------------------------ */
 
 struct sow_numbers_f64 sow_numbers_f64(const struct sow_draw *draw)
 {
@@ -67,5 +111,17 @@ struct sow_numbers_f64 sow_numbers_f64(const struct sow_draw *draw)
         .low = draw->low,
         .high = draw->high,
     };
+    if (draw->distribution == SOW_TRUNC_NORMAL) {
+        struct cut cut = cut_of(draw);
+        numbers.cut = cut.cut;
+        numbers.step = cut.mass * 0x1p-64;
+        numbers.step2 = cut.mass * 0x1p-63;
+        numbers.step4 = cut.mass * 0x1p-62;
+        numbers.below4 = 4 * cut.below;
+        numbers.above4 = 4 * cut.above;
+        numbers.to_middle = cut.below + 0.5 * cut.mass;
+        numbers.from_middle = cut.above + 0.5 * cut.mass;
+        numbers.shift = cut.below - cut.above;
+    }
     return numbers;
 }

@@ -177,6 +177,26 @@ VEC_INLINE vi32 vf32_to_f16(vf32 a)
     return _mm256_cvtepu16_epi32(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
 
+VEC_INLINE vf32 vf32_fnma(vf32 a, vf32 b, vf32 c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
+VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
+{
+    return _mm256_fmsub_ps(a, b, c);
+}
+
+VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+{
+    return _mm256_blendv_ps(other, negative, vf32_from_bits(sign));
+}
+
+VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
+{
+    return _mm256_blendv_ps(other, less, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
 {
     return _mm256_min_ps(high, _mm256_max_ps(low, x)); /* equal: the second operand */
@@ -288,6 +308,31 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return _mm256_sqrt_pd(a);
+}
+
+VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
+{
+    return _mm256_fnmadd_pd(a, b, c);
+}
+
+VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)
+{
+    return _mm256_fmsub_pd(a, b, c);
+}
+
+VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
+{
+    return _mm256_div_pd(a, b);
+}
+
+VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+{
+    return _mm256_blendv_pd(other, negative, vf64_from_bits(sign));
+}
+
+VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
+{
+    return _mm256_blendv_pd(other, less, _mm256_cmp_pd(a, b, _CMP_LT_OQ));
 }
 
 VEC_INLINE vf64 vf64_clamp(vf64 x, vf64 low, vf64 high)

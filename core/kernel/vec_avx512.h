@@ -178,6 +178,26 @@ VEC_INLINE vi32 vf32_to_f16(vf32 a)
     return _mm512_cvtepu16_epi32(_mm512_maskz_cvtps_ph(0xFFFF, a, _MM_FROUND_TO_NEAREST_INT));
 }
 
+VEC_INLINE vf32 vf32_fnma(vf32 a, vf32 b, vf32 c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
+{
+    return _mm512_fmsub_ps(a, b, c);
+}
+
+VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+{
+    return _mm512_mask_blend_ps(_mm512_movepi32_mask(sign), other, negative);
+}
+
+VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), other, less);
+}
+
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
 {
     return _mm512_min_ps(high, _mm512_max_ps(low, x)); /* equal: the second operand */
@@ -283,6 +303,31 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return _mm512_sqrt_pd(a);
+}
+
+VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
+{
+    return _mm512_fnmadd_pd(a, b, c);
+}
+
+VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)
+{
+    return _mm512_fmsub_pd(a, b, c);
+}
+
+VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
+{
+    return _mm512_div_pd(a, b);
+}
+
+VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+{
+    return _mm512_mask_blend_pd(_mm512_movepi64_mask(sign), other, negative);
+}
+
+VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
+{
+    return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), other, less);
 }
 
 VEC_INLINE vf64 vf64_clamp(vf64 x, vf64 low, vf64 high)

@@ -192,6 +192,33 @@ VEC_INLINE vf32 vf32_sqrt(vf32 a)
     return (vf32){{__builtin_sqrtf(a.lane[0]), __builtin_sqrtf(a.lane[1])}};
 }
 
+/* c - a * b and a * b - c, each rounded once. */
+VEC_INLINE vf32 vf32_fnma(vf32 a, vf32 b, vf32 c)
+{
+    return (vf32){
+        {sow_fmaf(-a.lane[0], b.lane[0], c.lane[0]), sow_fmaf(-a.lane[1], b.lane[1], c.lane[1])}};
+}
+
+VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
+{
+    return (vf32){
+        {sow_fmaf(a.lane[0], b.lane[0], -c.lane[0]), sow_fmaf(a.lane[1], b.lane[1], -c.lane[1])}};
+}
+
+/* `negative` where the sign bit of `sign` is set, else `other`. */
+VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+{
+    return (vf32){{sign.lane[0] >> 31 ? negative.lane[0] : other.lane[0],
+                   sign.lane[1] >> 31 ? negative.lane[1] : other.lane[1]}};
+}
+
+/* less where a < b, else other. */
+VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
+{
+    return (vf32){{a.lane[0] < b.lane[0] ? less.lane[0] : other.lane[0],
+                   a.lane[1] < b.lane[1] ? less.lane[1] : other.lane[1]}};
+}
+
 /* Where VEC_HAS_F16 is defined, vf32_to_f16 gives the bits of the nearest binary16 in the lower half of each
  * lane, 0 above. */
 
@@ -306,6 +333,31 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return __builtin_sqrt(a);
+}
+
+VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
+{
+    return sow_fma(-a, b, c);
+}
+
+VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)
+{
+    return sow_fma(a, b, -c);
+}
+
+VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
+{
+    return a / b;
+}
+
+VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+{
+    return sign >> 63 ? negative : other;
+}
+
+VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
+{
+    return a < b ? less : other;
 }
 
 VEC_INLINE vf64 vf64_clamp(vf64 x, vf64 low, vf64 high)

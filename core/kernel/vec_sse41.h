@@ -194,6 +194,26 @@ VEC_INLINE vf32 vf32_sqrt(vf32 a)
     return _mm_sqrt_ps(a);
 }
 
+VEC_INLINE vf32 vf32_fnma(vf32 a, vf32 b, vf32 c)
+{
+    return vf32_fma(_mm_xor_ps(a, _mm_set1_ps(-0.0f)), b, c);
+}
+
+VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
+{
+    return vf32_fma(a, b, _mm_xor_ps(c, _mm_set1_ps(-0.0f)));
+}
+
+VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+{
+    return _mm_blendv_ps(other, negative, vf32_from_bits(sign));
+}
+
+VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
+{
+    return _mm_blendv_ps(other, less, _mm_cmplt_ps(a, b));
+}
+
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
 {
     return _mm_min_ps(high, _mm_max_ps(low, x)); /* equal: the second operand */
@@ -308,6 +328,31 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return _mm_sqrt_pd(a);
+}
+
+VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
+{
+    return vf64_fma(_mm_xor_pd(a, _mm_set1_pd(-0.0)), b, c);
+}
+
+VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)
+{
+    return vf64_fma(a, b, _mm_xor_pd(c, _mm_set1_pd(-0.0)));
+}
+
+VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
+{
+    return _mm_div_pd(a, b);
+}
+
+VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+{
+    return _mm_blendv_pd(other, negative, vf64_from_bits(sign));
+}
+
+VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
+{
+    return _mm_blendv_pd(other, less, _mm_cmplt_pd(a, b));
 }
 
 VEC_INLINE vf64 vf64_clamp(vf64 x, vf64 low, vf64 high)

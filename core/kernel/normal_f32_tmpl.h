@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The normal and truncated normal draws in float32: docs/stream.md, sections 5 and 6, word for word but for
+ * exact rescalings. Polynomials run across elements, each in one fixed order of fmas. */
+
+/* c[0] + c[1] x + ... by Horner's rule. */
+VEC_INLINE vf32 horner_f32(const float *c, int count, vf32 x)
+{
+    vf32 sum = vf32_set(c[count - 1]);
+    for (int i = count - 2; i >= 0; i--) {
+        sum = vf32_fma(sum, x, vf32_set(c[i]));
+    }
+    return sum;
+}
+
+/* q = (1 + f) 2^e with 1 + f in [sqrt(1/2), sqrt(2)); returns e. */
+VEC_INLINE vi32 split_f32(vf32 q, vf32 *f)
+{
+    const vi32 sqrt_half = vi32_set(F32_SQRT_HALF);
+    vi32 t = vi32_sub(vf32_bits(q), sqrt_half);
+    vi32 mantissa = vi32_add(vi32_and(t, vi32_set(0x7fffff)), sqrt_half);
+    *f = vf32_sub(vf32_from_bits(mantissa), vf32_set(1));
+    return vi32_sar(t, 23);
+}
+
+/* n 2 ln 2 - 2 ln(1 + f) as h + t. */
+VEC_INLINE void minus_two_log_f32(vf32 n, vf32 f, vf32 *h, vf32 *t)
+{
+    *h = vf32_fma(n, vf32_set(f32_2ln2_hi), vf32_mul(f, vf32_set(-2)));
+    vf32 low = vf32_mul(n, vf32_set(f32_2ln2_lo));
+    *t = vf32_fma(vf32_mul(f, f), horner_f32(f32_log, LENGTH(f32_log), f), low);
+}
+
+/* ---- Normal ------------------------------------------------------------------------------- */
+
+/* sqrt(-2 ln u) of the radius word, as r + r_lo. */
+VEC_INLINE vf32 radius_f32(vi32 word, vf32 *r_lo)
+{
+    vi32 k = vi32_or(vi32_xor(word, vi32_sar(word, 31)), vi32_set(1));
+    vf32 q = vf32_from_int(k), f_near_0;
+    vf32 n_near_0 = vf32_from_int(vi32_sub(vi32_set(32), split_f32(q, &f_near_0)));
+    /* u = 1 - d, d = q 2^-32: f is -d and n 0, or f is 1 - 2 d and n 1 */
+    const vf32 split = vf32_set(f32_split * 0x1p32f);
+    vf32 n_near_1 = vf32_select_less(q, split, vf32_set(0), vf32_set(1));
+    vf32 factor = vf32_select_less(q, split, vf32_set(-0x1p-32f), vf32_set(-0x1p-31f));
+    vf32 f_near_1 = vf32_fma(q, factor, n_near_1);
+
+    vf32 f = vf32_select_negative(word, f_near_1, f_near_0);
+    vf32 n = vf32_select_negative(word, n_near_1, n_near_0);
+    vf32 h, t;
+    minus_two_log_f32(n, f, &h, &t);
+    vf32 square = vf32_add(h, t);
+    vf32 r = vf32_sqrt(square);
+    vf32 rest = vf32_add(vf32_fnma(r, r, square), vf32_sub(t, vf32_sub(square, h)));
+    vi32 half_reciprocal = vi32_sub(vi32_set(F32_HALF_RECIPROCAL), vf32_bits(r));
+    *r_lo = vf32_mul(rest, vf32_from_bits(half_reciprocal));
+    return r;
+}
+
+/* Elements 2j (even) and 2j + 1 (odd) by Box and Muller, from the radius and the angle word.
+ * Values: |z| <= 6.77, never 0 before `mean` is added. */
+VEC_INLINE void normal_pair_f32(vi32 radius, vi32 angle, const struct sow_numbers_f32 *numbers,
+                                vf32 values[2])
+{
+    const vf32 mean = vf32_set(numbers->mean), std = vf32_set(numbers->std);
+    const vf32 pi4_hi = vf32_set(f32_pi4_hi), pi4_lo = vf32_set(f32_pi4_lo);
+    vf32 r_lo, r = radius_f32(radius, &r_lo);
+
+    vi32 k = vi32_or(vi32_sar(vi32_shl(angle, 2), 7), vi32_set(1));
+    vf32 x = vf32_mul(vf32_from_int(k), vf32_set(0x1p-24f)), s = vf32_mul(x, x);
+    vf32 c = vf32_mul(s, horner_f32(f32_cos, LENGTH(f32_cos), s)); /* cosine - 1 */
+    vf32 c_lo = vf32_fma(r, c, vf32_fma(r_lo, c, r_lo));
+    vf32 g = vf32_fma(s, horner_f32(f32_sin, LENGTH(f32_sin), s), pi4_lo); /* sine / x - pi4_hi */
+    vf32 rx = vf32_mul(r, x);
+    vf32 rx_lo = vf32_fma(r_lo, x, vf32_fms(r, x, rx));
+    vf32 p = vf32_mul(rx, pi4_hi);
+    vf32 p_lo = vf32_fma(rx, g, vf32_fma(rx_lo, pi4_hi, vf32_fms(rx, pi4_hi, p)));
+
+    vi32 sign = vi32_and(angle, vi32_set(0x80000000u));
+    vf32 signed_std = vf32_from_bits(vi32_xor(vf32_bits(std), sign));
+    vf32 cosine = vf32_fma(r, signed_std, vf32_fma(c_lo, signed_std, mean));
+    vf32 sine = vf32_fma(p, std, vf32_fma(p_lo, std, mean));
+    vi32 swap = vi32_shl(angle, 1);
+    values[0] = vf32_select_negative(swap, sine, cosine);
+    values[1] = vf32_select_negative(swap, cosine, sine);
+}
+
+/* ---- Truncated normal --------------------------------------------------------------------- */
+
+/* Inverse of the distribution function on the range, one element a word; `tail` when the range reaches beyond
+ * 3.1 sigma. Values: in [low, high]. */
+VEC_INLINE vf32 truncated_f32(vi32 word, const struct sow_numbers_f32 *numbers, int tail)
+{
+    vi32 s = vi32_xor(word, vi32_set(0x80000000u)); /* negative: the lower half of the range */
+    vi32 k = vi32_or(vi32_xor(s, vi32_sar(s, 31)), vi32_set(1));
+    vf32 inner = vf32_from_int(k);
+    vf32 outer = vf32_from_int(vi32_sub(vi32_set(0x80000000u), k));
+    vf32 end = vf32_select_negative(s, vf32_set(numbers->below4), vf32_set(numbers->above4));
+    vf32 middle =
+        vf32_select_negative(s, vf32_set(numbers->from_middle), vf32_set(numbers->to_middle));
+    vf32 nearer4 = vf32_fma(outer, vf32_set(numbers->step4), end);
+    vf32 farther = vf32_fma(inner, vf32_set(numbers->step), middle);
+    vi32 sign = vi32_and(s, vi32_set(0x80000000u));
+    vf32 signed_inner = vf32_from_bits(vi32_xor(vf32_bits(inner), sign));
+    vf32 y = vf32_fma(signed_inner, vf32_set(numbers->step2), vf32_set(numbers->shift));
+
+    vf32 f, h, t;
+    vi32 e = split_f32(vf32_mul(nearer4, farther), &f);
+    minus_two_log_f32(vf32_from_int(vi32_sub(vi32_set(0), e)), f, &h, &t);
+    vf32 double_w = vf32_add(h, t), half = vf32_set(0.5f);
+    vf32 central = vf32_fma(double_w, half, vf32_set(-f32_w_middle));
+    vf32 ratio = horner_f32(f32_central, LENGTH(f32_central), central);
+    if (tail) {
+        vf32 w = vf32_mul(double_w, half);
+        vf32 v = vf32_sub(vf32_sqrt(w), vf32_set(f32_v_middle));
+        vf32 tail_ratio = horner_f32(f32_tail, LENGTH(f32_tail), v);
+        ratio = vf32_select_less(vf32_set(f32_w_edge), w, tail_ratio, ratio);
+    }
+    vf32 value = vf32_fma(vf32_mul(y, ratio), vf32_set(numbers->std), vf32_set(numbers->mean));
+    return vf32_clamp(value, vf32_set(numbers->low), vf32_set(numbers->high));
+}

@@ -1,1 +1,0 @@
-#include "tests/reference/stream_v1.h" /* see docs/stream.md */
