@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/c/plan_model.h"
-#include "model/plan/plan.h"
+#include "model/plan/inside.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -197,7 +197,7 @@ static void like_blocks_are_one_draw(void **state)
     struct sow_tensor block = sow_tensor_linear_in_out(4, 4);
     struct sow_draw draw;
     assert_int_equal(sow_scheme_resolve("glorot_uniform", NULL, 0, &block, &draw, NULL), SOW_OK);
-    assert_memory_equal(&draw, &entry->draw, sizeof draw);
+    assert_true(sow_draw_equal(&draw, &entry->draw));
     sow_plan_free(plan);
 }
 
@@ -217,7 +217,7 @@ static void unlike_blocks_are_regions(void **state)
         struct sow_draw draw;
         assert_int_equal(sow_scheme_resolve("glorot_uniform", NULL, 0, &block, &draw, NULL),
                          SOW_OK);
-        assert_memory_equal(&draw, &region->draw, sizeof draw);
+        assert_true(sow_draw_equal(&draw, &region->draw));
         assert_int_equal(region->begin, begin);
         assert_int_equal(region->end, begin + uneven[i]);
         assert_true(region->fan_in == 4 && region->fan_out == (double)uneven[i]);
