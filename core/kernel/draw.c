@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Making draws, and what they are in the mean. Checks everything that sow_fill takes for granted. */
+#include "sow/sow.h"
+
+#include <math.h> /* isfinite, isnan and INFINITY: macros, no function of libm */
+
+#include "core/base/elementary.h"
+#include "core/base/error.h"
+
+#define MASS_MIN 1e-15
+
+/* ---- Constant, uniform, normal -------------------------------------------------------------- */
+
+enum sow_status sow_draw_constant(double value, struct sow_draw *draw, struct sow_error *error)
+{
+    if (!isfinite(value)) {
+        return sow_fail(error, SOW_E_ARGUMENT, "a constant must be a finite number");
+    }
+    *draw = (struct sow_draw){.distribution = SOW_CONSTANT, .mean = value};
+    return SOW_OK;
+}
+
+enum sow_status sow_draw_uniform(double low, double high, struct sow_draw *draw,
+                                 struct sow_error *error)
+{
+    if (!isfinite(low) || !isfinite(high) || low > high) {
+        return sow_fail(error, SOW_E_ARGUMENT,
+                        "uniform on [%.9g, %.9g]: the bounds must be finite, and low <= high", low,
+                        high);
+    }
+    *draw = (struct sow_draw){.distribution = SOW_UNIFORM, .low = low, .high = high};
+    return SOW_OK;
+}
+
+enum sow_status sow_draw_normal(double mean, double std, struct sow_draw *draw,
+                                struct sow_error *error)
+{
+    if (!isfinite(mean) || !isfinite(std) || std < 0) {
+        return sow_fail(error, SOW_E_ARGUMENT,
+                        "normal with mean %.9g and std %.9g: both must be finite, and std >= 0",
+                        mean, std);
+    }
+    *draw = (struct sow_draw){.distribution = SOW_NORMAL, .mean = mean, .std = std};
+    return SOW_OK;
+}
+
+/* ---- Truncated normal --------------------------------------------------------------------- */
+
+/* The standard normal distribution conditioned on [alpha, beta]. */
+struct truncated {
+    double mass, mean, std;
+};
+
+#define PANELS       32
+#define NODES        8
+#define EXPONENT_CUT 45.0 /* what lies so far down, e^-45, is left out */
+
+/* Gauss-Legendre nodes and weights on [-1, 1], the positive half. */
+static const double node[NODES / 2] = {0x1.77ac94f3c7345p-3, 0x1.0d129583284b4p-1,
+                                       0x1.97e4ab249f41ep-1, 0x1.ebab1cb0acc67p-1};
+static const double weight[NODES / 2] = {0x1.736360b199343p-2, 0x1.413c50a255615p-2,
+                                         0x1.c76fb531d2b96p-3, 0x1.9ea1d04ca0374p-4};
+
+/* Integral over [a, b] of (x - centre)^power exp((peak^2 - x^2) / 2). */
+static double integral(double a, double b, double peak, double centre, int power)
+{
+    const double half = (b - a) / (2 * PANELS);
+    double sum = 0;
+    for (int panel = 0; panel < PANELS; panel++) {
+        double middle = a + (2 * panel + 1) * half;
+        for (int i = 0; i < NODES; i++) {
+            double offset = half * node[i / 2];
+            double x = i % 2 ? middle + offset : middle - offset;
+            double density = sow_exp(-0.5 * (x - peak) * (x + peak));
+            double moment = power == 0 ? 1 : power == 1 ? x - centre : (x - centre) * (x - centre);
+            sum += weight[i / 2] * moment * density;
+        }
+    }
+    return sum * half;
+}
+
+static struct truncated truncated(double alpha, double beta)
+{
+    /* scaled by the density at its peak, so that nothing underflows */
+    double peak = alpha > 0 ? alpha : beta < 0 ? beta : 0;
+    double reach = sow_sqrt(peak * peak + 2 * EXPONENT_CUT);
+    double a = alpha > -reach ? alpha : -reach, b = beta < reach ? beta : reach;
+    double scaled = integral(a, b, peak, 0, 0);
+    double mean = alpha == -beta ? 0 : peak + integral(a, b, peak, peak, 1) / scaled;
+    double variance = integral(a, b, peak, mean, 2) / scaled;
+    const double density_0 = 0x1.9884533d43651p-2; /* 1 / sqrt(2 pi) */
+    return (struct truncated){
+        .mass = scaled * density_0 * sow_exp(-0.5 * peak * peak),
+        .mean = mean,
+        .std = sow_sqrt(variance),
+    };
+}
+
+enum sow_status sow_draw_trunc_normal(double mean, double std, double low, double high,
+                                      struct sow_draw *draw, struct sow_error *error)
+{
+    if (!isfinite(mean) || !isfinite(std) || std <= 0) {
+        return sow_fail(
+            error, SOW_E_ARGUMENT,
+            "truncated normal with mean %.9g and std %.9g: both must be finite, and std > 0", mean,
+            std);
+    }
+    if (isnan(low) || isnan(high) || low >= high) {
+        return sow_fail(error, SOW_E_ARGUMENT,
+                        "truncated normal on [%.9g, %.9g]: low must be below high", low, high);
+    }
+    double mass = truncated((low - mean) / std, (high - mean) / std).mass;
+    if (!(mass >= MASS_MIN)) {
+        return sow_fail(
+            error, SOW_E_ARGUMENT,
+            "truncated normal with mean %.9g and std %.9g: [%.9g, %.9g] holds a probability of "
+            "%.3g, and less than 1e-15 cannot be drawn; move the bounds or the mean",
+            mean, std, low, high, mass);
+    }
+    *draw = (struct sow_draw){
+        .distribution = SOW_TRUNC_NORMAL, .mean = mean, .std = std, .low = low, .high = high};
+    return SOW_OK;
+}
+
+/* ---- Moments ------------------------------------------------------------------------------ */
+
+void sow_draw_moments(const struct sow_draw *draw, double *mean, double *std)
+{
+    struct truncated moments;
+    switch (draw->distribution) {
+    case SOW_CONSTANT:
+        *mean = draw->mean;
+        *std = 0;
+        break;
+    case SOW_UNIFORM:
+        *mean = 0.5 * draw->low + 0.5 * draw->high;
+        *std = (0.5 * draw->high - 0.5 * draw->low) / sow_sqrt(3);
+        break;
+    case SOW_NORMAL:
+        *mean = draw->mean;
+        *std = draw->std;
+        break;
+    case SOW_TRUNC_NORMAL:
+        moments =
+            truncated((draw->low - draw->mean) / draw->std, (draw->high - draw->mean) / draw->std);
+        *mean = draw->mean + draw->std * moments.mean;
+        *std = draw->std * moments.std;
+        break;
+    }
+}
