@@ -26,7 +26,7 @@ FORMATTED = """/* SPDX-License-Identifier: MIT */
 EXP_TERMS = 15  # exp(r) to r^14 / 14!, |r| <= log(2) / 2: the next term is below 2^-63
 ATANH_TERMS = 13  # atanh(s) / s, tail from s^6 / 7, s^2 <= 0.02944
 ERF_TERMS = 10  # erf(x) / x - 1 in x^2 <= 1/4: error 2^-65
-ERFC_TERMS = 24  # (1 + 2 x) exp(x^2) erfc(x) in t = (x - K) / (x + K), 0.5 <= x <= 27.3: error 2^-62
+ERFC_TERMS = 24  # (1 + 2 x) exp(x^2) erfc(x) in (x - K) / (x + K), 0.5 <= x <= 27.3: error 2^-62
 ERFC_CENTRE = mpf("3.6875")  # K, near sqrt(0.5 * 27.3), so that t is symmetric
 
 

@@ -4,8 +4,8 @@
 
     scripts/measure_elementary.py [POINTS]      240000 points a function unless told
 
-Compiles elementary.c alone into a shared library ($CC, or cc). Points are spread over the whole range of
-each function, evenly and by exponent, with the neighbourhoods of every threshold in the code.
+Compiles elementary.c alone into a shared library ($CC, or cc). Points are spread over the whole
+range of each function, evenly and by exponent, with the neighbourhoods of every threshold in the code.
 """
 import ctypes
 import math
@@ -28,8 +28,9 @@ mp.prec = 120
 
 def build(folder):
     library = pathlib.Path(folder) / "elementary.so"
-    command = [os.environ.get("CC", "cc"), "-std=c11", "-O2", "-ffp-contract=off", "-fPIC", "-shared",
-               f"-I{ROOT}", f"-I{ROOT}/include", str(ROOT / "core/base/elementary.c"), "-o", str(library)]
+    command = [os.environ.get("CC", "cc"), "-std=c11", "-O2", "-ffp-contract=off", "-fPIC",
+               "-shared", f"-I{ROOT}", f"-I{ROOT}/include",
+               str(ROOT / "core/base/elementary.c"), "-o", str(library)]
     subprocess.run(command, check=True)
     functions = ctypes.CDLL(str(library))
     for name in LIMITS:
@@ -50,7 +51,8 @@ def near(generator, centre):
 
 
 RANGES = {  # name: evenly spread intervals, thresholds, exponents
-    "exp": ([(-746, 710), (-1, 1), (-745.2, -708)], (709.78, -745.13, -708.4, 0.3466, -0.3466), (-60, 9)),
+    "exp": ([(-746, 710), (-1, 1), (-745.2, -708)], (709.78, -745.13, -708.4, 0.3466, -0.3466),
+            (-60, 9)),
     "expm1": ([(-40, 710), (-1, 1), (-0.1, 0.1)], (0.3466, 60, 0.6931), (-1074, 9)),
     "log": ([(0, 3), (0.5, 1.5), (0.99, 1.01)], (1, 1.41421356, 0.70710678), (-1074, 1023)),
     "log1p": ([(-1, 3), (-0.1, 0.1), (-0.5, 0.5)], (0.41421356, 1e-16, 1), (-1074, 1023)),
@@ -115,7 +117,8 @@ def main():
         for name, limit in LIMITS.items():
             worst, where = largest_error(functions, name, count)
             failed |= worst > limit
-            print(f"{name:6} {worst:.4f} ulp (limit {limit}) at {tuple(map(float.hex, where))}", flush=True)
+            at = ", ".join(map(float.hex, where))
+            print(f"{name:6} {worst:.4f} ulp (limit {limit}) at {at}", flush=True)
     return failed
 
 

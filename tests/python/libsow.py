@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """libsow by ctypes, for the judges of this folder: $SOW_BUILD/libsow.so. Not a binding."""
 import ctypes
-import math
 import os
 import pathlib
 import re
@@ -12,14 +11,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SOW_BUILD", ROOT / "build"))
 LIBRARY = ctypes.CDLL(str(BUILD / "libsow.so"))
 
-# The numbers of the public header: {"SOW_STREAM_VERSION": 1, "SOW_KIND_CONV": 2, ...}.
-HEADER = (ROOT / "include/sow/sow.h").read_text()
-CONSTANTS = {name: int(value) for name, value in
-             re.findall(r"^(?:#define|   ) ?(SOW_\w+)(?: =)?\s+(\d+)\b(?!\.)", HEADER, re.M)}
-DTYPES = {name: int(value) for name, value in
-          re.findall(r'^SOW_DTYPE\(\w+, "(\w+)", (\d+)', (ROOT / "include/sow/dtype.def").read_text(), re.M)}
-NUMPY = {"f64": np.float64, "f32": np.float32, "f16": np.float16, "bf16": np.uint16,
-         "f8_e4m3fn": np.uint8, "f8_e5m2": np.uint8}  # bits where NumPy has no such type
+DTYPE_LIST = (ROOT / "include/sow/dtype.def").read_text()
+DTYPES = {name: (int(value), int(bits)) for name, value, bits in
+          re.findall(r'^SOW_DTYPE\(\w+, "(\w+)", (\d+), (\d+)', DTYPE_LIST, re.M)}
+CONSTANT, UNIFORM, NORMAL, TRUNC_NORMAL = range(4)
 
 
 class Error(ctypes.Structure):
@@ -83,9 +78,10 @@ LIBRARY.sow_fill.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, cty
 
 
 def fill(draw, count, name="w", seed=0, dtype="f32", first=0):
-    """Elements [first, first + count): floats for f32 and f64, raw unsigned words for the narrower dtypes."""
+    """Elements [first, first + count): floats for f32 and f64, raw words for narrower dtypes."""
     value, bits = DTYPES[dtype]
     kinds = {"f64": np.float64, "f32": np.float32}
     out = np.empty(count, kinds.get(dtype, {8: np.uint8, 16: np.uint16}.get(bits)))
-    LIBRARY.sow_fill(out.ctypes.data, value, first, count, ctypes.byref(draw), LIBRARY.sow_key(name.encode(), seed))
+    LIBRARY.sow_fill(out.ctypes.data, value, first, count, ctypes.byref(draw),
+                     LIBRARY.sow_key(name.encode(), seed))
     return out

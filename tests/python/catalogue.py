@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""Tensors, schemes and gains of libsow by ctypes, for the judges of this folder."""
+import ctypes
+import math
+
+from libsow import Draw, call
+
+KINDS = ("other", "linear", "conv", "embedding", "norm", "bias")
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [("shape", ctypes.c_uint64 * 8), ("rank", ctypes.c_uint32), ("kind", ctypes.c_int),
+                ("layout", ctypes.c_int), ("groups", ctypes.c_uint64)]
+
+    @classmethod
+    def of(cls, shape, kind="linear", in_out=False, groups=1):
+        return cls((ctypes.c_uint64 * 8)(*shape), len(shape), KINDS.index(kind), in_out, groups)
+
+    def fans(self):
+        pair = (ctypes.c_double * 2)()
+        call("sow_tensor_fans", ctypes.byref(self), pair)
+        return tuple(pair)
+
+
+class Argument(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("text", ctypes.c_char_p), ("number", ctypes.c_double)]
+
+
+def resolve(scheme, tensor=None, **arguments):
+    """The draw of a scheme; words are strings, everything else is a number."""
+    listed = (Argument * max(len(arguments), 1))()
+    for slot, (name, value) in zip(listed, arguments.items(), strict=False):
+        word = isinstance(value, str)
+        slot.name, slot.text = name.encode(), value.encode() if word else None
+        slot.number = 0 if word else value
+    draw = Draw()
+    call("sow_scheme_resolve", scheme.encode(), listed, ctypes.c_size_t(len(arguments)),
+         ctypes.byref(tensor) if tensor else None, ctypes.byref(draw))
+    return draw
+
+
+def gain(activation, slope=math.nan):
+    out = ctypes.c_double()
+    call("sow_gain", activation.encode(), ctypes.c_double(slope), ctypes.byref(out))
+    return out.value
