@@ -22,7 +22,7 @@ test: ## Run every test (installs what they need first)
 lint: all ## Check format, style, layers, headers, symbols and scripts
 	@ctest --test-dir build --output-on-failure -L lint
 
-fmt: ## Format C and Python files in place
+fmt: ## Format the C files in place (and sort Python's imports)
 	@scripts/check-format --fix
 
 bench: setup-build all ## Measure; the numbers are also left in build/bench.json
