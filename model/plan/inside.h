@@ -6,11 +6,12 @@
 #define SOW_PLAN_INSIDE_H
 
 #include "model/plan/plan.h"
+#include "model/graph/arena.h"
 #include "model/graph/model.h"
 #include "core/scheme/scheme.h"
-#include "model/plan/arena.h"
 #include "model/plan/text.h"
 
+#define SOW_PLAN_RECENT       256u
 #define SOW_PLAN_REGIONS_MAX  (UINT64_C(1) << 24) /* of all tensors together */
 #define SOW_PLAN_ELEMENTS_MAX (UINT64_C(1) << 57) /* what the stream can number in any dtype */
 #define SOW_PLAN_BYTES_MAX    (UINT64_MAX / 2)    /* what a file offset can hold */
@@ -56,11 +57,15 @@ struct sow_plan {
     const char **notes; /* of the model's source */
     size_t note_count;
     char hash[33];
-    struct sow_plan_arena arena;
+    struct sow_arena arena;
+    const char *recent[SOW_PLAN_RECENT]; /* strings shared lately, by hash */
 };
 
 /* An empty plan with room for `count` entries; NULL when out of memory. */
 struct sow_plan *sow_plan_new(uint64_t seed, size_t count);
+/* A copy in the plan's arena, shared with an equal earlier one where that is cheap to know: rules, reasons
+ * and files repeat. "" for NULL; NULL when out of memory. */
+const char *sow_plan_share(struct sow_plan *plan, const char *string);
 /* Sizes of an entry whose name, tensor and dtype stand, added to the plan's totals. `code` for what does
  * not fit. */
 enum sow_status sow_plan_measure(struct sow_plan *plan, struct sow_plan_entry *entry,

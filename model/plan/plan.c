@@ -4,9 +4,11 @@
 #include "model/plan/inside.h"
 #include "model/plan/resolve.h"
 #include "core/base/error.h"
+#include "model/graph/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 static enum sow_status make_entry(struct sow_plan *plan, const struct sow_parameter *parameter,
                                   enum sow_dtype dtype, const struct sow_resolution *resolution,
@@ -34,7 +36,7 @@ static enum sow_status make_entries(struct sow_plan *plan, struct sow_model *mod
                                     struct sow_error *error)
 {
     const struct sow_graph *graph = sow_model_graph(model);
-    struct sow_resolver resolver = {.model = model, .arena = &plan->arena};
+    struct sow_resolver resolver = {.model = model, .plan = plan};
     enum sow_dtype dtype;
     enum sow_status status = choose_dtype(model, options, &dtype, error);
     for (size_t i = 0; i < graph->parameter_count && status == SOW_OK; i++) {
@@ -93,20 +95,16 @@ free_rules:
 static enum sow_status copy_name(struct sow_plan *plan, const struct sow_parameter *parameter,
                                  const char *name, const char **copy, struct sow_error *error)
 {
-    size_t length = 0;
-    while (name[length] != '\0') {
-        size_t bytes = sow_plan_utf8(name + length);
-        if (bytes == 0) {
-            return sow_fail_at(error, SOW_E_CONFIG, parameter->file, parameter->line, 0,
-                               "byte %zu of the tensor name `%s` is no UTF-8", length, name);
-        }
-        length += bytes;
+    size_t length = strlen(name), valid = sow_utf8_end(name, length);
+    if (valid < length) {
+        return sow_fail_at(error, SOW_E_CONFIG, parameter->file, parameter->line, 0,
+                           "byte %zu of the tensor name `%s` is no UTF-8", valid, name);
     }
     if (length == 0) {
         return sow_fail_at(error, SOW_E_CONFIG, parameter->file, parameter->line, 0,
                            "a tensor has no name");
     }
-    *copy = sow_plan_arena_copy(&plan->arena, name, length);
+    *copy = sow_arena_copy(&plan->arena, name, length);
     return *copy != NULL ? SOW_OK : sow_fail(error, SOW_E_MEMORY, "out of memory for names");
 }
 
@@ -162,17 +160,30 @@ struct sow_plan *sow_plan_new(uint64_t seed, size_t count)
     return plan;
 }
 
+const char *sow_plan_share(struct sow_plan *plan, const char *string)
+{
+    if (string == NULL || *string == '\0') {
+        return "";
+    }
+    size_t length = strlen(string);
+    const char **recent = &plan->recent[XXH3_64bits(string, length) % SOW_PLAN_RECENT];
+    if (*recent == NULL || strcmp(*recent, string) != 0) {
+        *recent = sow_arena_copy(&plan->arena, string, length);
+    }
+    return *recent;
+}
+
 static enum sow_status copy_model_words(struct sow_plan *plan, const struct sow_model *model,
                                         struct sow_error *error)
 {
     while (sow_model_note(model, plan->note_count) != NULL) {
         plan->note_count++;
     }
-    plan->family = sow_plan_arena_share(&plan->arena, sow_model_family(model));
-    plan->notes = sow_plan_arena_take(&plan->arena, (plan->note_count + 1) * sizeof(*plan->notes));
+    plan->family = sow_plan_share(plan, sow_model_family(model));
+    plan->notes = sow_arena_take(&plan->arena, (plan->note_count + 1) * sizeof(*plan->notes));
     int failed = plan->family == NULL || plan->notes == NULL;
     for (size_t i = 0; i < plan->note_count && !failed; i++) {
-        plan->notes[i] = sow_plan_arena_share(&plan->arena, sow_model_note(model, i));
+        plan->notes[i] = sow_plan_share(plan, sow_model_note(model, i));
         failed = plan->notes[i] == NULL;
     }
     return failed ? sow_fail(error, SOW_E_MEMORY, "out of memory for the model's notes") : SOW_OK;
@@ -183,7 +194,7 @@ void sow_plan_free(struct sow_plan *plan)
     if (plan == NULL) {
         return;
     }
-    sow_plan_arena_free(&plan->arena);
+    sow_arena_free(&plan->arena);
     free(plan->slots);
     free(plan->resolutions);
     free(plan->entries);

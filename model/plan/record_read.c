@@ -208,8 +208,8 @@ static enum sow_status read_region(struct record *record)
 static enum sow_status keep_regions(struct record *record, struct record_draw *draw)
 {
     size_t bytes = record->region_count * sizeof *record->regions;
-    struct sow_region *regions = sow_plan_arena_take(&record->plan->arena, bytes);
-    struct region_needs *needs = sow_plan_arena_take(&record->plan->arena, sizeof *needs);
+    struct sow_region *regions = sow_arena_take(&record->plan->arena, bytes);
+    struct region_needs *needs = sow_arena_take(&record->plan->arena, sizeof *needs);
     if (regions == NULL || needs == NULL) {
         return out_of_memory(record);
     }
@@ -244,7 +244,7 @@ static const char *draw_text(struct record *record, const struct sow_draw *draw)
         }
     }
     sow_plan_text_add(&text, "}");
-    const char *kept = text.failed ? NULL : sow_plan_arena_share(&record->plan->arena, text.bytes);
+    const char *kept = text.failed ? NULL : sow_plan_share(record->plan, text.bytes);
     sow_plan_text_free(&text);
     return kept;
 }
@@ -315,7 +315,7 @@ static enum sow_status make_entry(struct record *record, struct record_draw *dra
                                   struct sow_plan_entry *entry)
 {
     struct sow_error *error = record->scan.error;
-    entry->name = sow_plan_arena_copy(&record->plan->arena, tensor->name, strlen(tensor->name));
+    entry->name = sow_arena_copy(&record->plan->arena, tensor->name, strlen(tensor->name));
     if (entry->name == NULL) {
         return out_of_memory(record);
     }
@@ -416,7 +416,7 @@ static enum sow_status read_keys(struct record *record)
         if (status == SOW_OK) {
             struct sow_plan_entry *entry = &record->plan->entries[tensor];
             if (strcmp(key, entry->name) != 0) {
-                entry->key = sow_plan_arena_copy(&record->plan->arena, key, length);
+                entry->key = sow_arena_copy(&record->plan->arena, key, length);
             }
             status = entry->key == NULL ? out_of_memory(record) : SOW_OK;
             next = tensor + 1;

@@ -122,7 +122,7 @@ enum sow_status sow_resolver_resolve(struct sow_resolver *resolver,
     struct sow_resolver_slot *slot =
         slot_find(resolver->slots, resolver->capacity, hash, key->bytes, key->length);
     if (slot->key == NULL) {
-        struct sow_resolution *made = sow_plan_arena_take(resolver->arena, sizeof *made);
+        struct sow_resolution *made = sow_arena_take(&resolver->plan->arena, sizeof *made);
         char *kept = malloc(key->length);
         if (made == NULL || kept == NULL) {
             free(kept);
@@ -238,10 +238,10 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
     const struct sow_blocks *blocks = &parameter->blocks;
     size_t count = blocks->count;
     struct sow_region *regions =
-        sow_plan_arena_take(resolver->arena, (count + 1) * sizeof *regions);
+        sow_arena_take(&resolver->plan->arena, (count + 1) * sizeof *regions);
     struct sow_scheme_detail *details =
-        sow_plan_arena_take(resolver->arena, count * sizeof *details);
-    uint64_t *sizes = sow_plan_arena_take(resolver->arena, count * sizeof *sizes);
+        sow_arena_take(&resolver->plan->arena, count * sizeof *details);
+    uint64_t *sizes = sow_arena_take(&resolver->plan->arena, count * sizeof *sizes);
     if (regions == NULL || details == NULL || sizes == NULL) {
         return out_of_memory(error);
     }
@@ -287,10 +287,10 @@ static enum sow_status resolve_whole(struct sow_resolver *resolver,
                                      const struct sow_rule_match *match,
                                      struct sow_resolution *made, struct sow_error *error)
 {
-    struct sow_scheme_detail *detail = sow_plan_arena_take(resolver->arena, sizeof *detail);
+    struct sow_scheme_detail *detail = sow_arena_take(&resolver->plan->arena, sizeof *detail);
     struct sow_region *region = NULL;
     if (parameter->zero_row >= 0) {
-        region = sow_plan_arena_take(resolver->arena, sizeof *region);
+        region = sow_arena_take(&resolver->plan->arena, sizeof *region);
     }
     if (detail == NULL || (parameter->zero_row >= 0 && region == NULL)) {
         return out_of_memory(error);
@@ -379,29 +379,28 @@ static enum sow_status resolve_words(struct sow_resolver *resolver,
                                      const struct sow_rule_match *match,
                                      struct sow_resolution *made, struct sow_error *error)
 {
-    struct sow_plan_arena *arena = resolver->arena;
+    struct sow_plan *plan = resolver->plan;
     const struct sow_scheme *row = made->details[0].scheme;
     struct sow_plan_text text = {0}, reason = {0};
-    made->scheme = row != NULL ? row->name : sow_plan_arena_share(arena, match->scheme);
-    made->rule = sow_plan_arena_share(arena, match->glob);
-    made->rule_file = sow_plan_arena_share(arena, match->file);
+    made->scheme = row != NULL ? row->name : sow_plan_share(plan, match->scheme);
+    made->rule = sow_plan_share(plan, match->glob);
+    made->rule_file = sow_plan_share(plan, match->file);
     made->rule_line = match->line;
-    made->rule_text = sow_plan_arena_share(arena, match->text);
-    made->variant = sow_plan_arena_share(arena, match->variant);
-    made->variant_source =
-        sow_plan_arena_share(arena, variant_source(resolver->model, match->variant));
-    made->role = sow_plan_arena_share(arena, parameter->role);
-    made->declared_file = sow_plan_arena_share(arena, parameter->file);
+    made->rule_text = sow_plan_share(plan, match->text);
+    made->variant = sow_plan_share(plan, match->variant);
+    made->variant_source = sow_plan_share(plan, variant_source(resolver->model, match->variant));
+    made->role = sow_plan_share(plan, parameter->role);
+    made->declared_file = sow_plan_share(plan, parameter->file);
     made->declared_line = parameter->line;
     made->layer_count = parameter->layer_count;
     made->tensor = parameter->tensor;
     if (made->scheme != NULL) {
         scheme_text(&text, made->scheme, match);
-        made->scheme_text = sow_plan_arena_share(arena, text.bytes);
+        made->scheme_text = sow_plan_share(plan, text.bytes);
     }
     if (made->scheme_text != NULL) {
         reason_text(&reason, made, match);
-        made->reason = sow_plan_arena_share(arena, reason.bytes);
+        made->reason = sow_plan_share(plan, reason.bytes);
     }
     int failed = text.failed || reason.failed || made->scheme_text == NULL ||
                  made->reason == NULL || made->rule == NULL || made->rule_file == NULL ||

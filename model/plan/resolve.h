@@ -9,7 +9,7 @@
 /* The resolutions of a plan in the making. */
 struct sow_resolver {
     struct sow_model *model;
-    struct sow_plan_arena *arena;    /* of the plan: resolutions live there */
+    struct sow_plan *plan;           /* resolutions live in its arena */
     struct sow_plan_text key;        /* scratch */
     struct sow_resolver_slot *slots; /* open addressing; capacity is a power of two */
     size_t count, capacity;

@@ -4,6 +4,7 @@
 #include "model/plan/text.h"
 #include "core/base/checked.h"
 #include "core/base/error.h"
+#include "model/graph/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -181,27 +182,6 @@ void sow_plan_text_repeat(struct sow_plan_text *text, size_t begin, size_t lengt
     text->bytes[text->length] = '\0';
 }
 
-size_t sow_plan_utf8(const char *bytes)
-{
-    const unsigned char *at = (const unsigned char *)bytes;
-    if (at[0] < 0x80) {
-        return 1;
-    }
-    size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    int overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    int surrogate = at[0] == 0xed && at[1] > 0x9f;
-    int beyond = at[0] == 0xf4 && at[1] > 0x8f;
-    return overlong || surrogate || beyond ? 0 : length;
-}
-
 static void text_json_character(struct sow_plan_text *text, unsigned char character)
 {
     static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -215,27 +195,34 @@ static void text_json_character(struct sow_plan_text *text, unsigned char charac
     sow_plan_text_format(text, "\\u%04x", (unsigned)character);
 }
 
+/* Well-formed UTF-8 without its quotes. */
+static void text_json_run(struct sow_plan_text *text, const char *run, size_t length)
+{
+    size_t plain = 0; /* start of what needs no escape */
+    for (size_t i = 0; i < length; i++) {
+        unsigned char character = (unsigned char)run[i];
+        if (character < 0x20 || character == '"' || character == '\\') {
+            sow_plan_text_bytes(text, run + plain, i - plain);
+            text_json_character(text, character);
+            plain = i + 1;
+        }
+    }
+    sow_plan_text_bytes(text, run + plain, length - plain);
+}
+
 void sow_plan_text_json(struct sow_plan_text *text, const char *string)
 {
+    size_t length = strlen(string), at = 0;
     sow_plan_text_bytes(text, "\"", 1);
-    const char *plain = string; /* start of what needs no escape */
-    const char *at = string;
-    while (*at != '\0') {
-        unsigned char character = (unsigned char)*at;
-        size_t length = sow_plan_utf8(at);
-        if (length > 0 && character >= 0x20 && character != '"' && character != '\\') {
-            at += length;
-            continue;
-        }
-        sow_plan_text_bytes(text, plain, (size_t)(at - plain));
-        if (length == 0) {
+    while (at < length) {
+        size_t end = at + sow_utf8_end(string + at, length - at);
+        text_json_run(text, string + at, end - at);
+        if (end < length) {
             sow_plan_text_bytes(text, "\xef\xbf\xbd", 3);
-        } else {
-            text_json_character(text, character);
+            end++;
         }
-        plain = ++at;
+        at = end;
     }
-    sow_plan_text_bytes(text, plain, (size_t)(at - plain));
     sow_plan_text_bytes(text, "\"", 1);
 }
 

@@ -50,7 +50,4 @@ enum sow_status sow_plan_text_take(struct sow_plan_text *text, char **bytes,
                                    struct sow_error *error);
 void sow_plan_text_free(struct sow_plan_text *text);
 
-/* Bytes of the UTF-8 sequence that starts at `bytes` (a 0 ends it): 1 to 4, or 0 when it is malformed. */
-size_t sow_plan_utf8(const char *bytes);
-
 #endif
