@@ -34,6 +34,15 @@ uint32_t sow_st_dtype_bits(enum sow_dtype dtype);
 /* 0 when the format knows no such name. */
 enum sow_dtype sow_st_dtype_find(const char *name);
 
+/* Fails when two of the names are equal; reorders them. `what` is for the message: "tensor". */
+struct sow_st_name {
+    uint64_t hash; /* filled by the check */
+    const char *name;
+    size_t at; /* position in the text */
+};
+enum sow_status sow_st_check_distinct(const struct sow_scan *scan, struct sow_st_name *names,
+                                      size_t count, const char *what);
+
 /* What one entry alone cannot tell: no name twice, and the tensors cover the data without hole or overlap. Sorts the
  * entries by offset. `file_bytes` as for sow_st_parse. */
 enum sow_status sow_st_check(struct sow_scan *scan, struct sow_st_header *header,

@@ -50,14 +50,44 @@ enum sow_status sow_st_build(const struct sow_st_tensor *tensors, size_t count, 
 
 /* A sharded checkpoint: model.safetensors.index.json, or the folder that holds it. Shard names are plain base names. */
 struct sow_st_index {
-    char **files; /* distinct shard file names, in order of first mention */
+    const char **files; /* distinct shard file names, in order of first mention */
     size_t file_count;
-    char **names;        /* tensor names */
+    const char **names;  /* tensor names */
     uint32_t *name_file; /* index into files */
     size_t name_count;
-    char *folder; /* the index's own folder */
+    char *folder;        /* the index's own folder */
+    char *arena;         /* all strings */
+    uint64_t total_size; /* as the index tells it; UINT64_MAX when it does not */
 };
+/* Parses the text of an index; `path` is for messages. */
+enum sow_status sow_st_index_parse(const char *path, const char *text, size_t length, const char *folder,
+                                   struct sow_st_index **index, struct sow_error *error);
 enum sow_status sow_st_index_open(const char *path, struct sow_st_index **index, struct sow_error *error);
 void sow_st_index_free(struct sow_st_index *index);
+
+/* A checkpoint with all its headers: one file, or all shards of an index, checked against each other. */
+struct sow_st_file {
+    char *name; /* base name */
+    uint64_t bytes;
+    struct sow_st_header *header;
+};
+struct sow_st_set {
+    char *folder;
+    int descriptor; /* of the folder */
+    int is_sharded; /* then links are not followed */
+    struct sow_st_file *files;
+    size_t count, tensors;
+    uint64_t data_bytes;
+    char warnings[1024]; /* one a line */
+};
+/* `path`: a safetensors file, an index, or a folder with model.safetensors or an index. SOW_E_MISSING when shards are
+ * missing (how many, which, what was in them); SOW_E_FORMAT when index and shards disagree. */
+enum sow_status sow_st_set_open(const char *path, struct sow_st_set **set, struct sow_error *error);
+void sow_st_set_free(struct sow_st_set *set);
+/* "folder/name" of a file, for messages. Returns `path`. */
+const char *sow_st_set_path(const struct sow_st_set *set, size_t file, char path[512]);
+/* The file's descriptor for reading, as long as it has the size its header was checked against. */
+enum sow_status sow_st_set_reopen(const struct sow_st_set *set, size_t file, int flags,
+                                  int *descriptor, struct sow_error *error);
 
 #endif

@@ -16,6 +16,14 @@ enum sow_status sow_scan_fail(const struct sow_scan *scan, size_t at, const char
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    if (scan->is_text) {
+        uint32_t line = 1, column = 1;
+        for (size_t i = 0; i < at && i < scan->length; i++) {
+            line += scan->bytes[i] == '\n';
+            column = scan->bytes[i] == '\n' ? 1 : column + 1;
+        }
+        return sow_fail_at(scan->error, SOW_E_FORMAT, scan->path, line, column, "%s", text);
+    }
     return sow_fail_at(scan->error, SOW_E_FORMAT, scan->path, 0, 0, "%s, byte %llu", text,
                        (unsigned long long)(scan->base + at));
 }
@@ -36,7 +44,7 @@ static const char *found(const struct sow_scan *scan, char text[32])
 {
     int byte = sow_scan_peek(scan);
     if (byte < 0) {
-        return "the header's end";
+        return "the end";
     }
     snprintf(text, 32, byte > ' ' && byte < 0x7f ? "`%c`" : "the byte 0x%02x", (unsigned)byte);
     return text;
@@ -269,7 +277,7 @@ const char *sow_scan_kind(const struct sow_scan *scan)
     size_t at = scan->at;
     switch (byte) {
     case -1:
-        return "the header's end";
+        return "the end";
     case '{':
         return "an object";
     case '[':

@@ -10,19 +10,21 @@
 
 #include "sow/sow.h"
 
-#define SOW_QUOTE_MAX 128 /* bytes of a name in a message, with its 0 */
+#define SOW_QUOTE_MAX  128 /* bytes of a name in a message, with its 0 */
+#define SOW_SCAN_DEPTH 8
 
 struct sow_scan {
     const char *bytes;
     size_t length, at;
     uint64_t base;    /* of bytes[0] in the file */
+    int is_text;      /* messages tell line and column, else the byte */
     const char *path; /* for messages */
     char *arena;      /* decoded strings, each with a 0; `length` bytes are always enough */
     size_t arena_used;
     struct sow_error *error; /* may be NULL */
 };
 
-/* "…, byte N" with SOW_E_FORMAT, where N is the file's byte of position `at`. */
+/* SOW_E_FORMAT with the place of position `at`: "..., byte N" of the file, or line and column of a text. */
 enum sow_status sow_scan_fail(const struct sow_scan *scan, size_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -43,6 +45,16 @@ enum sow_status sow_scan_string(struct sow_scan *scan, const char **text, size_t
 
 /* Digits only: no sign, fraction or exponent, no leading zero, at most 2^64 - 1. */
 enum sow_status sow_scan_u64(struct sow_scan *scan, uint64_t *number);
+
+/* After a member of an object or array: takes `,` (returns 1) or `closing` (0); anything else is an error (-1). */
+int sow_scan_next(struct sow_scan *scan, char closing);
+
+/* A name and its colon. */
+enum sow_status sow_scan_key(struct sow_scan *scan, const char **key, size_t *length);
+
+/* Takes a value of any kind, at most SOW_SCAN_DEPTH objects and arrays deep. What is in it must be tokens of JSON in a
+ * legal order; what it says is not kept. */
+enum sow_status sow_scan_skip(struct sow_scan *scan);
 
 /* Takes the word `null`, `true`, ... where it stands here; returns whether it did. */
 int sow_scan_word(struct sow_scan *scan, const char *word);

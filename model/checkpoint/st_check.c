@@ -37,37 +37,28 @@ uint64_t sow_st_data_offset(const struct sow_st_header *header)
 
 /* Names are compared through their hashes; equal hashes through the names, so that names chosen to collide cost no more
  * than a sort of strings. */
-struct hashed {
-    uint64_t hash;
-    const char *name;
-    uint32_t at;
-};
-
-static int compare_hashed(const void *left, const void *right)
+static int compare_names(const void *left, const void *right)
 {
-    const struct hashed *a = left, *b = right;
+    const struct sow_st_name *a = left, *b = right;
     if (a->hash != b->hash) {
         return a->hash < b->hash ? -1 : 1;
     }
     return strcmp(a->name, b->name);
 }
 
-static struct hashed hash_name(const char *name, uint32_t at)
-{
-    struct hashed hashed = {XXH3_64bits(name, strlen(name)), name, at};
-    return hashed;
-}
-
-static enum sow_status check_distinct(const struct sow_scan *scan, struct hashed *hashed,
+enum sow_status sow_st_check_distinct(const struct sow_scan *scan, struct sow_st_name *names,
                                       size_t count, const char *what)
 {
     char quoted[SOW_QUOTE_MAX];
-    qsort(hashed, count, sizeof hashed[0], compare_hashed);
+    for (size_t i = 0; i < count; i++) {
+        names[i].hash = XXH3_64bits(names[i].name, strlen(names[i].name));
+    }
+    qsort(names, count, sizeof names[0], compare_names);
     for (size_t i = 1; i < count; i++) {
-        if (compare_hashed(&hashed[i - 1], &hashed[i]) == 0) {
-            uint32_t at = hashed[i].at > hashed[i - 1].at ? hashed[i].at : hashed[i - 1].at;
+        if (compare_names(&names[i - 1], &names[i]) == 0) {
+            size_t at = names[i].at > names[i - 1].at ? names[i].at : names[i - 1].at;
             return sow_scan_fail(scan, at, "%s `%s` appears twice", what,
-                                 sow_quote(hashed[i].name, quoted));
+                                 sow_quote(names[i].name, quoted));
         }
     }
     return SOW_OK;
@@ -76,22 +67,24 @@ static enum sow_status check_distinct(const struct sow_scan *scan, struct hashed
 static enum sow_status check_names(const struct sow_scan *scan, const struct sow_st_header *header)
 {
     size_t most = header->count > header->metadata_count ? header->count : header->metadata_count;
-    struct hashed *hashed = malloc((most + 1) * sizeof hashed[0]);
-    if (hashed == NULL) {
+    struct sow_st_name *names = malloc((most + 1) * sizeof names[0]);
+    if (names == NULL) {
         return sow_fail_at(scan->error, SOW_E_MEMORY, scan->path, 0, 0, "no memory for %llu names",
                            (unsigned long long)most);
     }
     for (size_t i = 0; i < header->count; i++) {
-        hashed[i] = hash_name(header->entries[i].tensor.name, header->entries[i].at);
+        names[i] = (struct sow_st_name){.name = header->entries[i].tensor.name,
+                                        .at = header->entries[i].at};
     }
-    enum sow_status status = check_distinct(scan, hashed, header->count, "tensor");
+    enum sow_status status = sow_st_check_distinct(scan, names, header->count, "tensor");
     for (size_t i = 0; i < header->metadata_count; i++) {
-        hashed[i] = hash_name(header->metadata[i].pair.key, header->metadata[i].at);
+        names[i] = (struct sow_st_name){.name = header->metadata[i].pair.key,
+                                        .at = header->metadata[i].at};
     }
     if (status == SOW_OK) {
-        status = check_distinct(scan, hashed, header->metadata_count, "metadata");
+        status = sow_st_check_distinct(scan, names, header->metadata_count, "metadata");
     }
-    free(hashed);
+    free(names);
     return status;
 }
 

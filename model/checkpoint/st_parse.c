@@ -73,35 +73,6 @@ static enum sow_status no_memory(const struct sow_scan *scan)
                        "no memory for a header of %llu bytes", (unsigned long long)scan->length);
 }
 
-/* After a member: `,` goes on (1), `}` or `]` ends (0), anything else is an error (-1). */
-static int next_member(struct sow_scan *scan, char closing)
-{
-    sow_scan_space(scan);
-    int byte = sow_scan_peek(scan);
-    if (byte == ',') {
-        scan->at++;
-        sow_scan_space(scan);
-        return 1;
-    }
-    if (byte == closing) {
-        scan->at++;
-        return 0;
-    }
-    sow_scan_fail(scan, scan->at, "expected `,` or `%c`, found %s", closing, sow_scan_kind(scan));
-    return -1;
-}
-
-/* "key" : with the space around them. */
-static enum sow_status scan_key(struct sow_scan *scan, const char **key, size_t *length)
-{
-    enum sow_status status = sow_scan_string(scan, key, length);
-    if (status == SOW_OK) {
-        status = sow_scan_byte(scan, ':', "after a name");
-        sow_scan_space(scan);
-    }
-    return status;
-}
-
 static enum sow_status scan_shape(struct sow_scan *scan, struct sow_st_tensor *tensor)
 {
     char quoted[SOW_QUOTE_MAX];
@@ -123,7 +94,7 @@ static enum sow_status scan_shape(struct sow_scan *scan, struct sow_st_tensor *t
             return status;
         }
         tensor->rank++;
-        more = next_member(scan, ']');
+        more = sow_scan_next(scan, ']');
         if (more < 0) {
             return SOW_E_FORMAT;
         }
@@ -211,7 +182,7 @@ static enum sow_status scan_tensor_fields(struct sow_scan *scan, struct sow_st_t
     for (int more = sow_scan_peek(scan) != '}'; more != 0;) {
         size_t key_at = scan->at, arena_begin = scan->arena_used, length, field = 0;
         const char *key;
-        enum sow_status status = scan_key(scan, &key, &length);
+        enum sow_status status = sow_scan_key(scan, &key, &length);
         if (status != SOW_OK) {
             return status;
         }
@@ -229,7 +200,7 @@ static enum sow_status scan_tensor_fields(struct sow_scan *scan, struct sow_st_t
         if (status != SOW_OK) {
             return status;
         }
-        more = next_member(scan, '}');
+        more = sow_scan_next(scan, '}');
         if (more < 0) {
             return SOW_E_FORMAT;
         }
@@ -287,7 +258,7 @@ static enum sow_status scan_metadata(struct sow_scan *scan, struct sow_st_header
     for (int more = 1; more != 0;) {
         struct sow_st_meta meta = {.at = (uint32_t)scan->at};
         size_t length;
-        enum sow_status status = scan_key(scan, &meta.pair.key, &length);
+        enum sow_status status = sow_scan_key(scan, &meta.pair.key, &length);
         if (status != SOW_OK) {
             return status;
         }
@@ -304,7 +275,7 @@ static enum sow_status scan_metadata(struct sow_scan *scan, struct sow_st_header
             return no_memory(scan);
         }
         header->metadata[header->metadata_count++] = meta;
-        more = next_member(scan, '}');
+        more = sow_scan_next(scan, '}');
         if (more < 0) {
             return SOW_E_FORMAT;
         }
@@ -346,7 +317,7 @@ static enum sow_status scan_header(struct sow_scan *scan, struct sow_st_header *
     while (more != 0) {
         size_t at = scan->at, length;
         const char *name;
-        enum sow_status status = scan_key(scan, &name, &length);
+        enum sow_status status = sow_scan_key(scan, &name, &length);
         if (status != SOW_OK) {
             return status;
         }
@@ -361,7 +332,7 @@ static enum sow_status scan_header(struct sow_scan *scan, struct sow_st_header *
         if (status != SOW_OK) {
             return status;
         }
-        more = next_member(scan, '}');
+        more = sow_scan_next(scan, '}');
         if (more < 0) {
             return SOW_E_FORMAT;
         }

@@ -142,6 +142,7 @@ free_scratch:
 static enum sow_status make_files(const struct sow_plan *plan, struct sow_shards *shards,
                                   int may_halve, struct sow_files *layout, struct sow_error *error)
 {
+    struct sow_error problem;
     for (size_t i = 0; i < shards->count;) {
         struct sow_file *files = realloc(layout->files, shards->count * sizeof layout->files[0]);
         if (files == NULL) {
@@ -150,14 +151,18 @@ static enum sow_status make_files(const struct sow_plan *plan, struct sow_shards
         layout->files = files;
         memset(&files[i], 0, sizeof files[i]);
         size_t begin = shards->begins[i], count = shards->begins[i + 1] - begin;
-        enum sow_status status = make_file(plan, shards->indices + begin, count, &files[i], error);
+        enum sow_status status =
+            make_file(plan, shards->indices + begin, count, &files[i], &problem);
         if (status == SOW_E_FORMAT && may_halve && count > 1) {
-            status = sow_shards_halve(shards, i, error);
+            status = sow_shards_halve(shards, i, &problem);
             if (status == SOW_OK) {
                 continue;
             }
         }
         if (status != SOW_OK) {
+            if (error != NULL) {
+                *error = problem;
+            }
             return status;
         }
         layout->count = ++i;

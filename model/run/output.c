@@ -265,30 +265,48 @@ void sow_output_close(struct sow_output *output, int failed)
 
 struct stale {
     const struct sow_files *files;
-    char *notes;
+    size_t removed;
 };
+
+static enum sow_status remove_file(const struct sow_output *output, const char *name,
+                                   size_t *removed, struct sow_error *error)
+{
+    if (unlinkat(output->folder.descriptor, name, 0) == 0) {
+        (*removed)++;
+    } else if (errno != ENOENT) {
+        return sow_fail_at(error, SOW_E_IO, output->folder.path, 0, 0, "remove %s: %s", name,
+                           strerror(errno));
+    }
+    return SOW_OK;
+}
 
 static enum sow_status remove_stale(const struct sow_output *output, const char *name, void *user,
                                     struct sow_error *error)
 {
-    const struct stale *stale = user;
+    struct stale *stale = user;
     for (size_t i = 0; i < stale->files->count; i++) {
         if (strcmp(name, stale->files->files[i].name) == 0) {
             return SOW_OK; /* the rename will replace it */
         }
     }
-    if (unlinkat(output->folder.descriptor, name, 0) != 0 && errno != ENOENT) {
-        return sow_fail_at(error, SOW_E_IO, output->folder.path, 0, 0, "remove %s: %s", name,
-                           strerror(errno));
-    }
-    sow_note(stale->notes, "removed %s of an earlier checkpoint", name);
-    return SOW_OK;
+    return remove_file(output, name, &stale->removed, error);
 }
 
 enum sow_status sow_output_remove_stale(const struct sow_output *output,
                                         const struct sow_files *files, char notes[SOW_NOTES_MAX],
                                         struct sow_error *error)
 {
-    struct stale stale = {files, notes};
-    return each_checkpoint_file(output, remove_stale, &stale, error);
+    struct stale stale = {files, 0};
+    enum sow_status status = remove_file(output, INDEX, &stale.removed, error);
+    if (status == SOW_OK) { /* no index, no checkpoint: from here on nothing looks whole */
+        status = sow_folder_sync(&output->folder, error);
+    }
+    if (status == SOW_OK) {
+        status = each_checkpoint_file(output, remove_stale, &stale, error);
+    }
+    if (stale.removed > 0) {
+        sow_note(notes, "removed %zu files of an earlier checkpoint from %s", stale.removed,
+                 output->folder.path);
+    }
+    return status;
 }
