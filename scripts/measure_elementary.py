@@ -5,7 +5,7 @@
     scripts/measure_elementary.py [POINTS]      240000 points a function unless told
 
 Compiles elementary.c alone into a shared library ($CC, or cc). Points are spread over the whole
-range of each function, evenly and by exponent, with the neighbourhoods of every threshold in the code.
+range of each function, evenly and by exponent, and around every threshold in the code.
 """
 import ctypes
 import math
