@@ -8,8 +8,11 @@ set(index 0)
 foreach(group IN ITEMS RECIPES PRELUDES)
     foreach(path IN LISTS ${group})
         get_filename_component(name ${path} NAME)
+        get_filename_component(family ${path} NAME_WLE)
+        set(family "\"${family}\"")
         if(group STREQUAL "PRELUDES")
             set(name "prelude/${name}")
+            set(family 0)
         endif()
         file(READ ${path} hex HEX)
         string(LENGTH "${hex}" length)
@@ -18,7 +21,7 @@ foreach(group IN ITEMS RECIPES PRELUDES)
         string(REGEX REPLACE "(........................................)" "\\1\n    " hex "${hex}")
         string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
         string(APPEND arrays "static const unsigned char file_${index}[] = {\n    ${hex}0x00};\n\n")
-        string(APPEND rows "    {\"${name}\", (const char *)file_${index}, ${length}},\n")
+        string(APPEND rows "    {\"${name}\", (const char *)file_${index}, ${length}, ${family}},\n")
         math(EXPR index "${index} + 1")
     endforeach()
 endforeach()
@@ -28,6 +31,6 @@ file(WRITE ${OUTPUT} "/* SPDX-License-Identifier: MIT */
 #include \"model/recipe/embedded.h\"
 
 ${arrays}const struct sow_embedded sow_embedded_recipes[] = {
-${rows}    {0, 0, 0},
+${rows}    {0, 0, 0, 0},
 };
 ")

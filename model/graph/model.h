@@ -14,16 +14,16 @@ struct sow_blocks {
 };
 
 struct sow_parameter {
-    const char *name;   /* full, UTF-8 */
-    const char *key;    /* NULL: draws as its name */
+    const char *name; /* full, UTF-8 */
+    const char *key;  /* NULL: draws as its name */
     struct sow_tensor tensor;
-    enum sow_dtype dtype;   /* 0: whatever the user asks for */
+    enum sow_dtype dtype; /* 0: whatever the user asks for */
     struct sow_blocks blocks;
-    int64_t zero_row;   /* row of axis 0 that starts as zeros (padding_idx); -1 for none */
-    const char *role;   /* "embedding", "attention.query", "residual.output", "head", ... or "" */
-    int32_t layer;      /* index in the innermost repeated(); -1 outside */
+    int64_t zero_row; /* row of axis 0 that starts as zeros (padding_idx); -1 for none */
+    const char *role; /* "embedding", "attention.query", "residual.output", "head", ... or "" */
+    int32_t layer;    /* index in the innermost repeated(); -1 outside */
     int32_t layer_count;
-    const char *file;   /* where it was declared */
+    const char *file; /* where it was declared */
     uint32_t line;
 };
 
@@ -42,7 +42,7 @@ struct sow_attribute {
 };
 
 struct sow_operation {
-    const char *kind; /* "linear", "layer_norm", "attention", "add", ... */
+    const char *kind;  /* "linear", "layer_norm", "attention", "add", ... */
     const char *scope; /* full name prefix it was recorded under */
     uint32_t input_count, parameter_count, attribute_count;
     const uint32_t *inputs;     /* values */

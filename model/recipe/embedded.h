@@ -6,11 +6,13 @@
 
 #include <stddef.h>
 
-/* text   `length` bytes, followed by one 0 that is not counted */
+/* text    `length` bytes, followed by one 0 that is not counted
+ * family  "gpt2" for "gpt2.lua"; NULL for a file of the prelude */
 struct sow_embedded {
     const char *name;
     const char *text;
     size_t length;
+    const char *family;
 };
 
 /* Ends with a row whose name is NULL. */

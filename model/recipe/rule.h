@@ -10,12 +10,12 @@
 
 /* The rule that claimed a parameter, evaluated for it. Strings live as long as the rule set. */
 struct sow_rule_match {
-    const char *scheme;                                      /* as written; resolved by the catalogue */
-    struct sow_argument arguments[SOW_RULE_ARGUMENTS_MAX];   /* numbers or words */
+    const char *scheme; /* as written; resolved by the catalogue */
+    struct sow_argument arguments[SOW_RULE_ARGUMENTS_MAX]; /* numbers or words */
     size_t argument_count;
     const char *glob;
-    const char *text;   /* the rule's source line(s), for explain; "" when unknown */
-    const char *file;   /* "gpt2.lua", the --rules file's path, or "--set" */
+    const char *text; /* the rule's source line(s), for explain; "" when unknown */
+    const char *file; /* "gpt2.lua", the --rules file's path, or "--set" */
     uint32_t line;
     const char *variant; /* NULL for the user's own rules */
     const char *reason;  /* words for the plan */
@@ -25,8 +25,8 @@ struct sow_rules; /* opaque: --set, --rules and the variant, in that order */
 
 /* Gathers the rules for this model. Errors: unknown variant (nearest), syntax errors with file:line, SOW_E_ARGUMENT for a
  * malformed --set. The caller owns *rules; it must be freed before the model. */
-enum sow_status sow_rules_make(struct sow_model *model, const struct sow_plan_options *options, struct sow_rules **rules,
-                               struct sow_error *error);
+enum sow_status sow_rules_make(struct sow_model *model, const struct sow_plan_options *options,
+                               struct sow_rules **rules, struct sow_error *error);
 void sow_rules_free(struct sow_rules *rules);
 
 /* The first rule that matches parameter `index` of the model's graph. SOW_E_RULE when none does, naming the tensor and

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Model: arrays that grow while it is built, and a table of its names. No reader and no Lua in here. */
+#include "model/graph/build.h"
+
+#include "core/base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct sow_model *sow_model_new(void)
+{
+    struct sow_model *model = calloc(1, sizeof *model);
+    if (model != NULL) {
+        model->arena.bytes_max = SOW_MODEL_BYTES_MAX;
+        model->family = "";
+    }
+    return model;
+}
+
+void sow_model_free(struct sow_model *model)
+{
+    if (model == NULL) {
+        return;
+    }
+    if (model->host_free != NULL) {
+        model->host_free(model->host);
+    }
+    free(model->parameters);
+    free(model->operations);
+    free(model->values);
+    free(model->ties);
+    free(model->names.slots);
+    free(model->variants);
+    free(model->notes);
+    sow_arena_free(&model->arena);
+    free(model);
+}
+
+static enum sow_status no_memory(struct sow_error *error)
+{
+    return sow_fail(error, SOW_E_MEMORY, "out of memory while building the model");
+}
+
+/* Room for one more element of `size` bytes behind `array`; NULL (and the old array intact) when out of memory. */
+static void *grown(void *array, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    size_t wanted = *capacity == 0 ? 16 : *capacity + *capacity / 2;
+    void *larger = wanted > SIZE_MAX / size ? NULL : realloc(array, wanted * size);
+    if (larger != NULL) {
+        *capacity = wanted;
+    }
+    return larger;
+}
+
+/* FNV-1a 64, for the table only. */
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    }
+    return hash ^ hash >> 32;
+}
+
+static uint32_t *slot_of(const struct sow_model *model, const char *name)
+{
+    size_t mask = model->names.capacity - 1;
+    size_t at = (size_t)hash_name(name) & mask;
+    while (model->names.slots[at] != 0 &&
+           strcmp(model->parameters[model->names.slots[at] - 1].name, name) != 0) {
+        at = (at + 1) & mask;
+    }
+    return &model->names.slots[at];
+}
+
+/* Keeps the table at most half full. */
+static int grow_names(struct sow_model *model)
+{
+    if (model->graph.parameter_count * 2 < model->names.capacity) {
+        return 0;
+    }
+    size_t capacity = model->names.capacity == 0 ? 64 : model->names.capacity * 2;
+    uint32_t *slots = calloc(capacity, sizeof *slots);
+    if (slots == NULL) {
+        return 1;
+    }
+    free(model->names.slots);
+    model->names.slots = slots;
+    model->names.capacity = capacity;
+    for (size_t i = 0; i < model->graph.parameter_count; i++) {
+        *slot_of(model, model->parameters[i].name) = (uint32_t)i + 1;
+    }
+    return 0;
+}
+
+uint32_t sow_model_find(const struct sow_model *model, const char *name)
+{
+    if (model->names.capacity == 0) {
+        return UINT32_MAX;
+    }
+    uint32_t slot = *slot_of(model, name);
+    return slot == 0 ? UINT32_MAX : slot - 1;
+}
+
+enum sow_status sow_model_add_parameter(struct sow_model *model,
+                                        const struct sow_parameter *parameter, uint32_t *index,
+                                        struct sow_error *error)
+{
+    size_t count = model->graph.parameter_count;
+    if (count >= SOW_MODEL_PARAMETERS_MAX) {
+        return sow_fail(error, SOW_E_CONFIG, "the model has more than %u tensors",
+                        SOW_MODEL_PARAMETERS_MAX);
+    }
+    void *larger =
+        grown(model->parameters, count, &model->parameter_capacity, sizeof *model->parameters);
+    if (larger == NULL) {
+        return no_memory(error);
+    }
+    model->parameters = larger;
+    model->graph.parameters = larger;
+    if (grow_names(model)) {
+        return no_memory(error);
+    }
+    model->parameters[count] = *parameter;
+    uint32_t *slot = slot_of(model, parameter->name);
+    if (*slot != 0) {
+        return sow_fail(error, SOW_E_CONFIG, "there are two tensors of the name %s",
+                        parameter->name);
+    }
+    *slot = (uint32_t)count + 1;
+    *index = (uint32_t)count;
+    model->graph.parameter_count++;
+    return SOW_OK;
+}
+
+enum sow_status sow_model_add_operation(struct sow_model *model, struct sow_operation *operation,
+                                        struct sow_value *value, struct sow_error *error)
+{
+    size_t count = model->graph.operation_count;
+    if (count >= SOW_MODEL_OPERATIONS_MAX) {
+        return sow_fail(error, SOW_E_CONFIG, "the model has more than %u operations",
+                        SOW_MODEL_OPERATIONS_MAX);
+    }
+    void *operations =
+        grown(model->operations, count, &model->operation_capacity, sizeof *model->operations);
+    if (operations == NULL) {
+        return no_memory(error);
+    }
+    model->operations = operations;
+    model->graph.operations = operations;
+    void *values = grown(model->values, model->graph.value_count, &model->value_capacity,
+                         sizeof *model->values);
+    if (values == NULL) {
+        return no_memory(error);
+    }
+    model->values = values;
+    model->graph.values = values;
+    operation->output = (uint32_t)model->graph.value_count;
+    value->operation = (uint32_t)count;
+    model->operations[count] = *operation;
+    model->values[model->graph.value_count] = *value;
+    model->graph.operation_count++;
+    model->graph.value_count++;
+    return SOW_OK;
+}
+
+enum sow_status sow_model_add_tie(struct sow_model *model, const char *name, const char *to,
+                                  struct sow_error *error)
+{
+    void *larger =
+        grown(model->ties, model->graph.tie_count, &model->tie_capacity, sizeof *model->ties);
+    if (larger == NULL) {
+        return no_memory(error);
+    }
+    model->ties = larger;
+    model->graph.ties = larger;
+    model->ties[model->graph.tie_count].name = name;
+    model->ties[model->graph.tie_count].to = to;
+    model->graph.tie_count++;
+    return SOW_OK;
+}
+
+enum sow_status sow_model_add_variant(struct sow_model *model, const char *name, const char *source,
+                                      struct sow_error *error)
+{
+    void *larger = grown(model->variants, model->variant_count, &model->variant_capacity,
+                         sizeof *model->variants);
+    if (larger == NULL) {
+        return no_memory(error);
+    }
+    model->variants = larger;
+    model->variants[model->variant_count].name = name;
+    model->variants[model->variant_count].source = source;
+    model->variants[model->variant_count].is_default = model->variant_count == 0;
+    model->variant_count++;
+    return SOW_OK;
+}
+
+enum sow_status sow_model_add_note(struct sow_model *model, const char *text, size_t length,
+                                   struct sow_error *error)
+{
+    const char *copy = sow_arena_copy(&model->arena, text, length);
+    void *larger =
+        grown((void *)model->notes, model->note_count, &model->note_capacity, sizeof *model->notes);
+    if (larger != NULL) {
+        model->notes = larger;
+    }
+    if (copy == NULL || larger == NULL) {
+        return no_memory(error);
+    }
+    model->notes[model->note_count++] = copy;
+    return SOW_OK;
+}
+
+const struct sow_graph *sow_model_graph(const struct sow_model *model)
+{
+    return &model->graph;
+}
+
+enum sow_dtype sow_model_dtype(const struct sow_model *model)
+{
+    return model->dtype;
+}
+
+const char *sow_model_family(const struct sow_model *model)
+{
+    return model->family;
+}
+
+const struct sow_variant *sow_model_variant(const struct sow_model *model, size_t index)
+{
+    return index < model->variant_count ? &model->variants[index] : NULL;
+}
+
+const char *sow_model_note(const struct sow_model *model, size_t index)
+{
+    return index < model->note_count ? model->notes[index] : NULL;
+}

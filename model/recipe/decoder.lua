@@ -1,0 +1,66 @@
+-- SPDX-License-Identifier: MIT
+-- The pre-norm decoder with gated MLPs and rotary attention that Llama, Mistral, Qwen2 and Qwen3 share, as transformers
+-- names it (modeling_llama.py and its sisters, 5.24.0). What differs is the recipes' to say.
+local host = ...
+local words = host.words
+
+local function block(c, how, act, x)
+    local d, ff, heads, kv, hd = c.hidden_size, c.intermediate_size, c.num_attention_heads, how.kv_heads, how.head_dim
+    local eps = { eps = c.rms_norm_eps }
+    local h = x >> words.rms_norm("input_layernorm", d, eps)
+    local q = h >> words.linear("self_attn.q_proj", d, heads * hd, { bias = how.qkv_bias or false, role = "attention.query" })
+    local k = h >> words.linear("self_attn.k_proj", d, kv * hd, { bias = how.qkv_bias or false, role = "attention.key" })
+    local v = h >> words.linear("self_attn.v_proj", d, kv * hd, { bias = how.qkv_bias or false, role = "attention.value" })
+    if how.qk_norm then
+        q = q >> words.split_heads(heads) >> words.rms_norm("self_attn.q_norm", hd, eps) >> words.merge_heads()
+        k = k >> words.split_heads(kv) >> words.rms_norm("self_attn.k_norm", hd, eps) >> words.merge_heads()
+    end
+    local attention = words.attention { heads = heads, kv_heads = kv, head_dim = hd, causal = true, rotary = true,
+                                        window = how.window or false }
+    x = x + (words.bundle(q, k, v) >> attention
+               >> words.linear("self_attn.o_proj", heads * hd, d, { bias = how.o_bias or false, role = "residual.output" }))
+    h = x >> words.rms_norm("post_attention_layernorm", d, eps)
+    local gate = h >> words.linear("mlp.gate_proj", d, ff, { bias = how.mlp_bias or false, role = "mlp.gate" }) >> act
+    local up = h >> words.linear("mlp.up_proj", d, ff, { bias = how.mlp_bias or false, role = "mlp.up" })
+    return x + (gate * up >> words.linear("mlp.down_proj", ff, d, { bias = how.mlp_bias or false, role = "residual.output" }))
+end
+
+-- What transformers refuses when it builds or first runs such a model.
+local function check(c, how)
+    local heads, kv = c.num_attention_heads, how.kv_heads
+    if heads < 1 or kv < 1 or heads % kv ~= 0 then
+        words.refuse("num_key_value_heads", string.format("%d attention heads cannot share %d key-value heads evenly", heads,
+                                                          kv))
+    end
+    if how.head_dim < 1 or how.head_dim % 2 ~= 0 then
+        words.refuse("head_dim", string.format("rotary attention needs an even head_dim, and this is %d", how.head_dim))
+    end
+    local state, types = host.field("layer_types")
+    if state == "value" and type(types) == "table" and #types ~= c.num_hidden_layers then
+        words.refuse("layer_types", string.format("it has %d entries for %d layers", #types, c.num_hidden_layers))
+    end
+end
+
+-- decoder(c, { class = "Llama", kv_heads =, head_dim =, qkv_bias = false, o_bias = false, mlp_bias = false,
+--              qk_norm = false, window = none })
+function words.decoder(c, how)
+    check(c, how)
+    local class = words.architecture(how.class, { how.class .. "ForCausalLM", how.class .. "Model" })
+    local bare = class == how.class .. "Model"
+    local act = words.transformers_activation("hidden_act", c.hidden_act)
+    local x
+    words.scope(bare and "" or "model", function()
+        x = words.tokens() >> words.embedding("embed_tokens", c.vocab_size, c.hidden_size, { padding = c.pad_token_id })
+        x = words.repeated("layers", c.num_hidden_layers, x, function(y)
+            return block(c, how, act, y)
+        end)
+        x = x >> words.rms_norm("norm", c.hidden_size, { eps = c.rms_norm_eps })
+    end)
+    if bare then
+        return x
+    end
+    if c.tie_word_embeddings then
+        return x >> words.tied("lm_head.weight", "model.embed_tokens.weight")
+    end
+    return x >> words.linear("lm_head", c.hidden_size, c.vocab_size, { bias = false, role = "head" })
+end

@@ -1,0 +1,253 @@
+-- SPDX-License-Identifier: MIT
+-- config { ... }: what a family reads from its config.json, with the family's own defaults. Absent, null and a value are
+-- three things, and each is said by name. Not here: reading JSON (model/source/), and what a field means (recipes/).
+local host = ...
+local words = host.words
+
+local marker = { __name = "a kind of field" }
+local spec = { __name = "a field" }
+
+-- Kinds, for fields without a default: optional(integer).
+for _, name in ipairs { "integer", "number", "boolean", "text" } do
+    words[name] = setmetatable({ kind = name }, marker)
+end
+
+-- optional, optional(integer), optional(integer, "4 * n_embd"): absent and null are both nil; the words say what nil means
+words.optional = setmetatable({ optional = true }, {
+    __name = "a field",
+    __call = function(_, kind, meaning)
+        return setmetatable({ optional = true, kind = kind and kind.kind, meaning = meaning }, spec)
+    end,
+})
+
+-- nullable(32, "num_attention_heads"): absent is 32, null is nil
+function words.nullable(default, meaning)
+    return setmetatable({ default = default, nullable = true, meaning = meaning }, spec)
+end
+
+-- extra(integer, "..."): absent is nil, null is refused - a field that the config class does not know and the model reads
+function words.extra(kind, meaning)
+    return setmetatable({ extra = true, kind = kind.kind, meaning = meaning }, spec)
+end
+
+-- also("hidden_size", 768): the field has a second name
+function words.also(name, default)
+    return setmetatable({ default = default, also = name }, spec)
+end
+
+local function as_spec(x)
+    if x == words.optional or (type(x) == "table" and getmetatable(x) == spec) then
+        return x
+    end
+    if type(x) == "table" and getmetatable(x) == marker then
+        return { kind = x.kind, required = true }
+    end
+    return { default = x }
+end
+
+local function kind_of_default(default)
+    local kinds = { integer = "integer", float = "number" }
+    return kinds[math.type(default)] or ({ boolean = "boolean", string = "text" })[type(default)]
+end
+
+-- ---- What is in the file ----
+
+local function shown(value)
+    if type(value) == "string" then
+        return '"' .. value .. '"'
+    end
+    if math.type(value) == "float" then
+        return string.format("%.14g", value) .. (value == math.floor(value) and value < 1e14 and ".0" or "")
+    end
+    return type(value) == "table" and (#value > 0 and "a list" or "an object") or tostring(value)
+end
+
+-- refuse("hidden_act", "the library has no such activation"): an error at the field's line in the config
+function words.refuse(name, why)
+    local state, value = host.field(name)
+    host.fail_field(name, name .. " is " .. (state == "value" and shown(value) or state) .. ": " .. why)
+end
+
+-- note("..."): what was assumed; `sow plan` tells it
+words.note = host.note
+
+local function check_kind(name, value, kind)
+    local is = math.type(value)
+    is = is == "float" and "number" or is or ({ boolean = "boolean", string = "text" })[type(value)] or type(value)
+    if kind == nil or is == kind then
+        return value
+    end
+    if kind == "number" and is == "integer" then
+        return value + 0.0
+    end
+    local needed = { integer = "an integer", number = "a number", boolean = "true or false", text = "a text" }
+    host.fail_field(name, string.format("%s is %s; it must be %s%s", name, shown(value), needed[kind],
+                                        kind == "integer" and is == "number"
+                                        and " (in JSON 12.0 and 1e3 are no integers)" or ""))
+end
+
+-- State and value of a field under its name or its second one.
+local function look(name, field)
+    local state, value = host.field(name)
+    if field.also then
+        local other_state, other = host.field(field.also)
+        if other_state ~= "absent" and state ~= "absent" and other ~= value then
+            host.fail_field(field.also, string.format("%s is %s and %s is %s; they are two names of one field", name,
+                                                      shown(value), field.also, shown(other)))
+        end
+        if other_state ~= "absent" then
+            return other_state, other, field.also
+        end
+    end
+    return state, value, name
+end
+
+local function resolve(name, field, source, path)
+    local state, value, found_as = look(name, field)
+    if state == "value" then
+        return check_kind(found_as, value, field.kind or kind_of_default(field.default))
+    end
+    if state == "null" and not field.optional and not field.nullable then
+        host.fail_field(found_as, string.format("%s is null; %s needs a value (leave the field out for its default%s)",
+                                                found_as, source,
+                                                field.default ~= nil and ", " .. shown(field.default) or ""))
+    end
+    if state == "absent" and field.required then
+        host.failf("%s has no field %s, which this line needs", path, name)
+    end
+    local default
+    if state == "absent" then
+        default = field.default
+    end
+    if path and default ~= nil then
+        host.note(string.format("%s is absent: %s, the default of %s", name, shown(default), source))
+    elseif path and field.meaning then
+        host.note(string.format("%s is %s: %s", name, state, field.meaning))
+    end
+    return default
+end
+
+-- ---- Fields that no recipe reads, and that change what the tensors are ----
+
+local function is_set(value)
+    return value ~= false and value ~= 0 and not (type(value) == "table" and #value == 0 and host.is_empty(value))
+end
+
+local composite = "this is a model made of several, and the recipe reads one; write the inner config into a file of its own"
+local experts = "the recipe has no experts; take a family that has"
+local not_honoured = {
+    quantization_config = "sow draws plain weights; remove the field, and quantise what comes out",
+    add_cross_attention = "the recipe has no cross-attention",
+    per_layer_config = "the recipe makes all layers alike",
+    pruned_heads = "the recipe makes all heads",
+    text_config = composite, vision_config = composite, audio_config = composite, encoder = composite, decoder = composite,
+    num_local_experts = experts, num_experts = experts, n_routed_experts = experts, moe_intermediate_size = experts,
+}
+
+local function check_not_honoured(declared)
+    for name, why in pairs(not_honoured) do
+        local state, value = host.field(name)
+        if declared[name] == nil and state == "value" and is_set(value) then
+            words.refuse(name, why)
+        end
+    end
+end
+
+-- ---- config ----
+
+local resolved = {}
+
+-- config { "GPT2Config of transformers 5.24.0", n_embd = 768, n_inner = optional(integer), ... }
+function words.config(fields)
+    local path = host.config_path()
+    local source = type(fields) == "table" and fields[1] or "the recipe"
+    for name, field in pairs(fields) do
+        if name ~= 1 then
+            resolved[name] = resolve(name, as_spec(field), source, path)
+        end
+    end
+    check_not_honoured(fields)
+    return setmetatable({}, {
+        __index = function(_, name)
+            if resolved[name] ~= nil or fields[name] ~= nil then
+                return resolved[name]
+            end
+            local state, value = host.field(name)
+            if state == "null" then
+                host.fail_field(name, name .. " is null, and the recipe needs a value")
+            elseif state == "absent" then
+                host.failf("%s has no field %s, which this line needs", path or "the recipe's config", tostring(name))
+            end
+            return value
+        end,
+        __newindex = function(_, name)
+            host.failf("the config cannot be changed (field %s)", tostring(name))
+        end,
+    })
+end
+
+-- For --set and rules files: found, value.
+function host.config_value(name)
+    if type(name) ~= "string" then
+        return false
+    end
+    if resolved[name] ~= nil then
+        return true, resolved[name]
+    end
+    local state, value = host.field(name)
+    return state == "value" and type(value) ~= "table", value
+end
+
+-- ---- What the families of transformers share ----
+
+-- architecture("GPT2", { "GPT2LMHeadModel", "GPT2Model" }): the class that `architectures` names; the first is the default
+function words.architecture(prefix, classes)
+    local state, value = host.field("architectures")
+    local name = type(value) == "table" and value[1] or value
+    if state ~= "value" or name == nil then
+        if host.config_path() then
+            host.note("architectures is " .. (state == "value" and "empty" or state) .. ": " .. classes[1])
+        end
+        return classes[1]
+    end
+    if type(name) ~= "string" then
+        words.refuse("architectures", "it must be a list of class names")
+    end
+    for _, class in ipairs(classes) do
+        if class == name then
+            return class
+        end
+    end
+    if string.sub(name, 1, #prefix) == prefix then
+        host.fail_field("architectures", string.format("architectures names %s, which the recipe does not build; it builds %s",
+                                                       name, host.listed(classes)))
+    end
+    host.note(string.format("architectures names %s, which is no class of this family: %s", name, classes[1]))
+    return classes[1]
+end
+
+-- The names in transformers.activations.ACT2FN (5.24.0). Those that are false bring tensors of their own.
+local transformers_activations = {
+    gelu = true, gelu_10 = true, gelu_fast = true, gelu_new = true, gelu_python = true, gelu_pytorch_tanh = true,
+    gelu_python_tanh = true, gelu_accurate = true, hardswish = true, laplace = true, leaky_relu = true, linear = true,
+    mish = true, quick_gelu = true, relu = true, relu2 = true, relu6 = true, sigmoid = true, silu = true,
+    sqrtsoftplus = true, swish = true, tanh = true, prelu = false, xielu = false,
+}
+
+-- transformers_activation("hidden_act", c.hidden_act): an activation layer, or an error at the config's line
+function words.transformers_activation(field, name)
+    local known = transformers_activations[name]
+    if known == nil then
+        local names = {}
+        for word in pairs(transformers_activations) do
+            names[#names + 1] = word
+        end
+        words.refuse(field, "transformers has no such activation" .. host.hint(name, names))
+    elseif known == false then
+        words.refuse(field, "it brings tensors of its own, which the recipe does not build")
+    end
+    local canonical = host.activation(name) or name
+    return host.layer("activation", name, function(x)
+        return host.record("activation", { x }, {}, { "name", canonical }, x.shape)
+    end)
+end

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The Lua host: one sandboxed state a model, with ceilings on memory, instructions and time, and errors that carry
+ * a status and a place. Knows nothing of layers (the prelude, *.lua beside this file) or of files on disk.
+ *
+ *     text -> sow_host_run -> Lua -> bridge.c (param, op, ...) -> struct sow_model */
+#ifndef SOW_RECIPE_HOST_H
+#define SOW_RECIPE_HOST_H
+
+#include "model/graph/build.h"
+#include "model/recipe/config.h"
+
+#include <lua.h>
+
+#define SOW_HOST_TEXT_MAX   ((size_t)4 << 20)   /* bytes of one Lua file */
+#define SOW_HOST_BYTES_MAX  ((size_t)128 << 20) /* of Lua memory */
+#define SOW_HOST_STRING_MAX ((size_t)4096)      /* of one Lua string */
+#define SOW_HOST_SCOPES_MAX 64u                 /* nested scopes */
+
+#define SOW_HOST_WORDS 256u
+
+/* Instructions: a base, and more for every tensor declared or rule evaluated, so that a million tensors are fine and
+ * an endless loop is not. Memory that was taken counts too: a copy is work the counter of instructions cannot see. */
+#define SOW_HOST_BUDGET        INT64_C(10000000)
+#define SOW_HOST_BUDGET_TENSOR INT64_C(4000)
+#define SOW_HOST_BYTES_A_STEP  32
+#define SOW_HOST_HOOK_STEPS    100
+/* The same for time, which catches what instructions do not tell (a walk through a huge empty table). */
+#define SOW_HOST_NANOSECONDS        INT64_C(1000000000)
+#define SOW_HOST_NANOSECONDS_TENSOR INT64_C(50000)
+
+/* A Lua text that was loaded; its chunk is named "=@" and its index, so that long paths stay whole. */
+struct sow_host_file {
+    const char *path; /* as shown in messages */
+    const char *text; /* kept for the rules' source lines */
+    size_t length;
+    int prelude; /* errors are reported at the line that called it */
+};
+
+struct sow_host_scope {
+    size_t length; /* of the prefix */
+    int32_t layer, layer_count;
+};
+
+struct sow_host {
+    lua_State *L;
+    struct sow_model *model;   /* owns the host */
+    struct sow_config *config; /* owned; NULL for a model.lua */
+
+    struct sow_host_file *files;
+    size_t file_count;
+
+    char prefix[SOW_MODEL_NAME_MAX + 2]; /* "transformer.h.0." */
+    const char *prefix_kept;             /* the same in the arena; NULL when it changed */
+    struct sow_host_scope scopes[SOW_HOST_SCOPES_MAX];
+    size_t scope_depth; /* scopes[0] is the outermost: no prefix */
+
+    const char *recent[SOW_HOST_WORDS]; /* words kept lately, by hash */
+
+    size_t bytes;
+    int64_t budget, nanoseconds; /* what is left */
+    int64_t started, cpu_started;
+    const char *refused; /* why the allocator said no last time */
+    uint32_t refused_file, refused_line;
+    int running;
+    int declared; /* whether tensors may still be declared */
+
+    struct sow_error error; /* raised and on its way out; code 0: none */
+};
+
+/* A state with the language in it. The model owns the host afterwards, the host the config (NULL for none), also on
+ * failure. */
+enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
+                             struct sow_host **host, struct sow_error *error);
+
+/* Loads `text` as the file `path` and runs it as a recipe. `text` is copied. */
+enum sow_status sow_host_run(struct sow_host *host, const char *path, const char *text,
+                             size_t length, struct sow_error *error);
+
+/* Loads a chunk and leaves it as a function on the stack, its _ENV being the value at `environment` (a stack index),
+ * or the recipe language for 0. `prefix` is put before the text ("return "), and may be "". */
+enum sow_status sow_host_load(struct sow_host *host, const char *path, const char *prefix,
+                              const char *text, size_t length, int environment,
+                              struct sow_error *error);
+/* Calls the function below `arguments` values on the stack; errors come back with their place. */
+enum sow_status sow_host_call(struct sow_host *host, int arguments, int results,
+                              struct sow_error *error);
+
+/* Raises an error from inside a C function called by Lua. The place is the line of the recipe. Does not return. */
+int sow_host_raise(struct sow_host *host, enum sow_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Raises what a function of ours reported. */
+int sow_host_raise_error(struct sow_host *host, const struct sow_error *error);
+
+struct sow_host *sow_host_of(lua_State *L);
+/* The innermost line of a recipe (not of the prelude) that is running; "" and 0 when there is none. */
+void sow_host_where(struct sow_host *host, const char **path, uint32_t *line);
+/* More instructions, more time: something was declared or is about to be evaluated. */
+void sow_host_extend(struct sow_host *host);
+/* The statement that starts at `line` of the file `path`, blanks folded, in the model's arena; "" when unknown. */
+const char *sow_host_statement(struct sow_host *host, const char *path, uint32_t line);
+
+/* Puts the C functions that the prelude is written with into the table on top of the stack. */
+void sow_bridge_open(lua_State *L);        /* param, op, tied, scopes: bridge.c */
+void sow_bridge_open_config(lua_State *L); /* fields of the config: field.c */
+void sow_bridge_open_words(lua_State *L);  /* schemes, activations, arithmetic, words: words.c */
+
+#endif

@@ -1,0 +1,195 @@
+-- SPDX-License-Identifier: MIT
+-- Values, and what connects them: x >> layer, x + y, x * y. A value is a number of the graph and its shape, whose sizes
+-- are integers or symbols ("batch", "tokens"). Not here: any layer.
+local host = ...
+local words = host.words
+
+local value, layer = { __name = "a value" }, { __name = "a layer" }
+
+function host.is_value(x)
+    return type(x) == "table" and getmetatable(x) == value
+end
+
+local function is_layer(x)
+    return type(x) == "table" and getmetatable(x) == layer
+end
+
+function host.shape_text(shape)
+    local text = "["
+    for i, size in ipairs(shape) do
+        text = text .. (i > 1 and ", " or "") .. tostring(size)
+    end
+    return text .. "]"
+end
+
+-- Records an operation. `inputs` are values, `attributes` a list {name, value, ...}.
+function host.record(kind, inputs, parameters, attributes, shape)
+    local ids = {}
+    for i, input in ipairs(inputs) do
+        ids[i] = input.id
+    end
+    return setmetatable({ id = host.op(kind, ids, parameters, attributes, shape), shape = shape }, value)
+end
+
+-- A layer: `connect` makes a value from a value. The name is for messages.
+function host.layer(kind, name, connect)
+    return setmetatable({ kind = kind, name = name, connect = connect }, layer)
+end
+
+-- ---- x >> layer ----
+
+local function describe(x)
+    return is_layer(x) and (x.name and string.format("%s \"%s\"", x.kind, x.name) or x.kind) or host.kind_of(x)
+end
+
+function value.__shr(x, f)
+    if not host.is_value(x) then
+        host.failf("the left side of >> is %s; it must be a value, as tokens() or input{...} give one", describe(x))
+    end
+    if type(f) == "function" then -- a block: function(x) ... return x end
+        local y = f(x)
+        if not host.is_value(y) then
+            host.failf("the function on the right of >> returned %s; it must return a value", describe(y))
+        end
+        return y
+    end
+    if not is_layer(f) then
+        host.failf("the right side of >> is %s; it must be a layer", describe(f))
+    end
+    if x.bundle and f.kind ~= "attention" then
+        host.failf("bundle(...) goes into attention only, not into %s", describe(f))
+    end
+    return f.connect(x)
+end
+
+function layer.__shr(x, f)
+    if is_layer(x) then
+        host.failf("%s >> %s has no value to begin with; begin with one: x >> ... >> ...", describe(x), describe(f))
+    end
+    return value.__shr(x, f)
+end
+
+-- ---- x + y, x * y ----
+
+-- The language's one trap: x >> f + y is x >> (f + y).
+local function check_operands(sign, x, y)
+    for _, operand in ipairs { x, y } do
+        if is_layer(operand) then
+            host.failf("%s stands beside `%s` without its value: `%s` binds tighter than `>>`; write (x >> layer) %s y, "
+                       .. "with the parentheses", describe(operand), sign, sign, sign)
+        end
+    end
+    if not host.is_value(x) or not host.is_value(y) or x.bundle or y.bundle then
+        host.failf("%s %s %s: both sides must be values", describe(x), sign, describe(y))
+    end
+end
+
+-- Sizes from the right must be equal, or 1, or missing (as NumPy broadcasts).
+local function broadcast(kind, x, y)
+    local a, b = x.shape, y.shape
+    local rank, shape = math.max(#a, #b), {}
+    for i = 1, rank do
+        local p, q = a[#a - rank + i], b[#b - rank + i]
+        if p ~= nil and q ~= nil and p ~= q and p ~= 1 and q ~= 1 then
+            host.fail_shape(string.format("%s: the shapes %s and %s do not fit together", kind, host.shape_text(a),
+                                          host.shape_text(b)))
+        end
+        shape[i] = (p == nil or p == 1) and q or p
+        shape[i] = shape[i] or p
+    end
+    return shape
+end
+
+function value.__add(x, y)
+    check_operands("+", x, y)
+    return host.record("add", { x, y }, {}, {}, broadcast("add", x, y))
+end
+
+function value.__mul(x, y)
+    if type(x) == "number" then
+        x, y = y, x
+    end
+    if type(y) == "number" and host.is_value(x) and not x.bundle then
+        return host.record("scale", { x }, {}, { "factor", y }, x.shape)
+    end
+    check_operands("*", x, y)
+    return host.record("multiply", { x, y }, {}, {}, broadcast("multiply", x, y))
+end
+
+layer.__add, layer.__mul = value.__add, value.__mul
+for _, meta in ipairs { value, layer } do
+    meta.__newindex = function(x, key)
+        host.failf("%s cannot be changed (key %s)", describe(x), tostring(key))
+    end
+end
+
+-- ---- Where values begin ----
+
+function words.tokens()
+    return host.record("tokens", {}, {}, {}, { "batch", "tokens" })
+end
+
+function words.positions()
+    return host.record("positions", {}, {}, {}, { "tokens" })
+end
+
+-- input { "batch", 784 }
+function words.input(shape)
+    if type(shape) ~= "table" or #shape == 0 then
+        host.fail("input takes the sizes of a value: input { \"batch\", 784 }")
+    end
+    local copy = {}
+    for i, size in ipairs(shape) do
+        copy[i] = size
+    end
+    return host.record("input", {}, {}, {}, copy)
+end
+
+-- bundle(q, k, v) >> attention { ... }
+function words.bundle(...)
+    local parts = { ... }
+    for _, part in ipairs(parts) do
+        if not host.is_value(part) or part.bundle then
+            host.failf("bundle takes values, and got %s", describe(part))
+        end
+    end
+    return setmetatable({ bundle = parts, shape = {} }, value)
+end
+
+-- ---- Scopes ----
+
+function words.scope(name, body)
+    if type(body) ~= "function" then
+        host.fail("scope takes a name and a function: scope(\"transformer\", function() ... end)")
+    end
+    host.enter(name or "")
+    local result = body()
+    host.leave()
+    return result
+end
+
+-- repeated("h", 12, x, function(x, i) ... return x end), i from 0; without x: repeated("h", 12, function(i) ... end)
+function words.repeated(name, count, x, body)
+    if body == nil then
+        x, body = nil, x
+    end
+    if math.type(count) ~= "integer" or count < 0 or count > 1 << 24 or type(body) ~= "function" then
+        host.fail("repeated takes a name, a count from 0, a value and a function: repeated(\"h\", 12, x, function(x, i) "
+                  .. "... return x end)")
+    end
+    for i = 0, count - 1 do
+        host.enter(name .. "." .. i, i, count)
+        if x == nil then
+            body(i)
+        else
+            local y = body(x, i)
+            if not host.is_value(y) then
+                host.failf("the function of repeated(\"%s\") returned %s; it must return the value that goes on", name,
+                           describe(y))
+            end
+            x = y
+        end
+        host.leave()
+    end
+    return x
+end

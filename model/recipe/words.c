@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* Small things for the prelude: errors and notes, the words of the catalogue of schemes and of the activations, and
+ * arithmetic with the same bits everywhere (core/base/elementary.h instead of the C library's). */
+#include "model/recipe/host.h"
+
+#include "core/activation/gain.h"
+#include "core/base/elementary.h"
+#include "core/base/error.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Errors and notes ------------------------------------------------------------------------ */
+
+static int raise_as(lua_State *L, enum sow_status code)
+{
+    return sow_host_raise(sow_host_of(L), code, "%s", luaL_checkstring(L, 1));
+}
+
+static int bridge_fail(lua_State *L)
+{
+    return raise_as(L, SOW_E_CONFIG);
+}
+
+static int bridge_fail_shape(lua_State *L)
+{
+    return raise_as(L, SOW_E_SHAPE);
+}
+
+static int bridge_fail_rule(lua_State *L)
+{
+    return raise_as(L, SOW_E_RULE);
+}
+
+/* note(text): what was assumed; told by `sow plan` */
+static int bridge_note(lua_State *L)
+{
+    struct sow_host *host = sow_host_of(L);
+    struct sow_error error = {.code = SOW_OK};
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    if (host->model->note_count < 256 &&
+        sow_model_add_note(host->model, text, length, &error) != SOW_OK) {
+        return sow_host_raise_error(host, &error);
+    }
+    return 0;
+}
+
+/* where() -> file, line of the recipe that is running */
+static int bridge_where(lua_State *L)
+{
+    const char *path;
+    uint32_t line;
+    sow_host_where(sow_host_of(L), &path, &line);
+    lua_pushstring(L, path);
+    lua_pushinteger(L, line);
+    return 2;
+}
+
+struct word_list {
+    lua_State *L;
+    int index;
+};
+
+static const char *word_at(const void *context, size_t index)
+{
+    const struct word_list *list = context;
+    lua_rawgeti(list->L, list->index, (lua_Integer)index + 1);
+    const char *word = lua_type(list->L, -1) == LUA_TSTRING ? lua_tostring(list->L, -1) : NULL;
+    lua_pop(list->L, 1); /* the list still holds it */
+    return word;
+}
+
+/* nearest(word, {words}) -> a word or nil */
+static int bridge_nearest(lua_State *L)
+{
+    struct word_list list = {L, 2};
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_pushstring(L, sow_nearest(luaL_checkstring(L, 1), word_at, &list));
+    return 1;
+}
+
+/* variant(name, source) */
+static int bridge_variant(lua_State *L)
+{
+    struct sow_host *host = sow_host_of(L);
+    struct sow_error error = {.code = SOW_OK};
+    const char *kept[2];
+    for (int i = 0; i < 2; i++) {
+        size_t length;
+        const char *text = luaL_checklstring(L, i + 1, &length);
+        kept[i] = sow_arena_copy(&host->model->arena, text, length);
+        if (kept[i] == NULL) {
+            return sow_host_raise(host, SOW_E_MEMORY, "out of memory");
+        }
+    }
+    if (sow_model_add_variant(host->model, kept[0], kept[1], &error) != SOW_OK) {
+        return sow_host_raise_error(host, &error);
+    }
+    return 0;
+}
+
+/* ---- The catalogue --------------------------------------------------------------------------- */
+
+/* An identifier of Lua's that is no keyword can be a constructor; "nn.init.normal_" cannot. */
+static int is_identifier(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 0 && !(name[0] >= '0' && name[0] <= '9') &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+               length;
+}
+
+/* schemes() -> list of {name, parameters = {names}, words = {name and aliases that are identifiers}} */
+static int bridge_schemes(lua_State *L)
+{
+    const struct sow_scheme *row;
+    lua_newtable(L);
+    for (size_t i = 0; (row = sow_scheme_at(i)) != NULL; i++) {
+        lua_newtable(L);
+        lua_pushstring(L, row->name);
+        lua_setfield(L, -2, "name");
+        lua_newtable(L);
+        for (size_t j = 0; j < row->parameter_count; j++) {
+            lua_pushstring(L, row->parameters[j].name);
+            lua_rawseti(L, -2, (lua_Integer)j + 1);
+        }
+        lua_setfield(L, -2, "parameters");
+        lua_newtable(L);
+        lua_pushstring(L, row->name);
+        lua_rawseti(L, -2, 1);
+        lua_Integer count = 1;
+        for (size_t j = 0; row->aliases != NULL && row->aliases[j] != NULL; j++) {
+            if (is_identifier(row->aliases[j])) {
+                lua_pushstring(L, row->aliases[j]);
+                lua_rawseti(L, -2, ++count);
+            }
+        }
+        lua_setfield(L, -2, "words");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* activation(name) -> the catalogue's own name, or nil and a sentence */
+static int bridge_activation(lua_State *L)
+{
+    struct sow_error error = {.code = SOW_OK};
+    const struct sow_activation *row = sow_activation_find(luaL_checkstring(L, 1), &error);
+    lua_pushstring(L, row == NULL ? NULL : row->name);
+    lua_pushstring(L, error.message);
+    return 2;
+}
+
+/* ---- Arithmetic ------------------------------------------------------------------------------ */
+
+static int words_sqrt(lua_State *L)
+{
+    lua_pushnumber(L, sow_sqrt(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+static int words_exp(lua_State *L)
+{
+    lua_pushnumber(L, sow_exp(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+static int words_log(lua_State *L)
+{
+    lua_pushnumber(L, sow_log(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+static int words_pow(lua_State *L)
+{
+    lua_pushnumber(L, sow_pow(luaL_checknumber(L, 1), luaL_checknumber(L, 2)));
+    return 1;
+}
+
+void sow_bridge_open_words(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"fail", bridge_fail},
+        {"fail_shape", bridge_fail_shape},
+        {"fail_rule", bridge_fail_rule},
+        {"note", bridge_note},
+        {"where", bridge_where},
+        {"nearest", bridge_nearest},
+        {"variant", bridge_variant},
+        {"schemes", bridge_schemes},
+        {"activation", bridge_activation},
+        {"sqrt", words_sqrt},
+        {"exp", words_exp},
+        {"log", words_log},
+        {"pow", words_pow},
+        {NULL, NULL},
+    };
+    luaL_setfuncs(L, functions, 0);
+}

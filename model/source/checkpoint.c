@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* A safetensors file or its sharded index as a description: names, shapes and dtypes, and no graph. What a tensor is, and
+ * in which order its axes are, no header tells; so kinds stay "other" and only rules apply. */
+#include "model/source/source.h"
+
+#include "core/base/checked.h"
+#include "core/base/error.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/recipe/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum sow_status add_tensor(struct sow_model *model, const struct sow_st_tensor *tensor,
+                                  const char *path, struct sow_error *error)
+{
+    struct sow_parameter parameter = {.zero_row = -1, .role = "", .layer = -1, .file = path};
+    uint64_t elements;
+    uint32_t index;
+    size_t length = strlen(tensor->name);
+    if (length == 0 || length > SOW_MODEL_NAME_MAX) {
+        return sow_fail_at(error, SOW_E_FORMAT, path, 0, 0,
+                           "a tensor's name of %zu bytes; sow takes 1 to %u", length,
+                           SOW_MODEL_NAME_MAX);
+    }
+    if (sow_product_u64(tensor->shape, tensor->rank, &elements) ||
+        elements > SOW_MODEL_ELEMENTS_MAX) {
+        return sow_fail_at(error, SOW_E_FORMAT, path, 0, 0, "%.300s has more than 2^56 elements",
+                           tensor->name);
+    }
+    parameter.name = sow_arena_copy(&model->arena, tensor->name, length);
+    if (parameter.name == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "the names of %s take too much memory", path);
+    }
+    parameter.tensor.rank = tensor->rank;
+    memcpy(parameter.tensor.shape, tensor->shape, sizeof parameter.tensor.shape);
+    parameter.dtype = tensor->dtype;
+    enum sow_status status = sow_model_add_parameter(model, &parameter, &index, error);
+    if (status == SOW_E_CONFIG && error != NULL) {
+        error->code = status = SOW_E_FORMAT;
+        snprintf(error->file, sizeof error->file, "%s", path);
+    }
+    return status;
+}
+
+static enum sow_status add_file(struct sow_model *model, const char *path, struct sow_error *error)
+{
+    struct sow_st_header *header;
+    enum sow_status status = sow_st_open(path, &header, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    const char *kept = sow_arena_copy(&model->arena, path, strlen(path));
+    status = kept == NULL ? sow_fail(error, SOW_E_MEMORY, "out of memory while reading %s", path)
+                          : SOW_OK;
+    for (size_t i = 0; status == SOW_OK && i < sow_st_count(header); i++) {
+        status = add_tensor(model, sow_st_at(header, i), kept, error);
+    }
+    sow_st_free(header);
+    return status;
+}
+
+/* Every shard, one after the other; a header is read while its turn is. */
+static enum sow_status add_shards(struct sow_model *model, const char *path,
+                                  struct sow_error *error)
+{
+    struct sow_st_index *index;
+    enum sow_status status = sow_st_index_open(path, &index, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    for (size_t i = 0; status == SOW_OK && i < index->file_count; i++) {
+        size_t size = strlen(index->folder) + strlen(index->files[i]) + 2;
+        char *shard = malloc(size);
+        if (shard == NULL) {
+            status = sow_fail(error, SOW_E_MEMORY, "out of memory while reading %s", path);
+            break;
+        }
+        snprintf(shard, size, "%s/%s", index->folder, index->files[i]);
+        status = add_file(model, shard, error);
+        free(shard);
+    }
+    for (size_t i = 0; status == SOW_OK && i < index->name_count; i++) {
+        if (sow_model_find(model, index->names[i]) == UINT32_MAX) {
+            status = sow_fail_at(error, SOW_E_MISSING, path, 0, 0,
+                                 "the index promises %.300s in %.200s, which has no "
+                                 "such tensor",
+                                 index->names[i], index->files[index->name_file[i]]);
+        }
+    }
+    sow_st_index_free(index);
+    return status;
+}
+
+enum sow_status sow_source_safetensors(struct sow_model *model, const char *path, int index,
+                                       struct sow_error *error)
+{
+    struct sow_host *host; /* for --set and rules files */
+    enum sow_status status = index ? add_shards(model, path, error) : add_file(model, path, error);
+    if (status == SOW_OK && model->graph.parameter_count == 0) {
+        status = sow_fail_at(error, SOW_E_FORMAT, path, 0, 0, "the file has no tensor");
+    }
+    return status == SOW_OK ? sow_host_new(model, NULL, &host, error) : status;
+}

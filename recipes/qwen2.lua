@@ -1,0 +1,32 @@
+-- SPDX-License-Identifier: MIT
+-- Qwen2 (Yang et al. 2024), as transformers stores it. The forward pass is `decoder` (the prelude's).
+-- Defaults and null handling: Qwen2Config of transformers 5.24.0: num_key_value_heads
+-- left out is 32, and null is num_attention_heads. The class has no head_dim, but reads the attribute when the file
+-- has it (null fails there). q, k and v always have biases, o never.
+-- Classes: Qwen2ForCausalLM, Qwen2Model (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
+local c = config { "Qwen2Config of transformers 5.24.0",
+    vocab_size = 151936, hidden_size = 4096, intermediate_size = 22016, num_hidden_layers = 32, num_attention_heads = 32,
+    num_key_value_heads = nullable(32, "num_attention_heads"), hidden_act = "silu", rms_norm_eps = 1e-6,
+    initializer_range = 0.02, tie_word_embeddings = false, pad_token_id = optional(integer),
+    head_dim = extra(integer, "hidden_size // num_attention_heads") }
+
+local heads = c.num_attention_heads
+if heads < 1 then
+    refuse("num_attention_heads", "there must be at least one")
+end
+
+decoder(c, { class = "Qwen2", kv_heads = c.num_key_value_heads or heads,
+             head_dim = c.head_dim or c.hidden_size // heads, qkv_bias = true })
+
+-- ---- Initial values ----
+
+local std = c.initializer_range ~= 0 and c.initializer_range or 0.02 -- the library reads 0 as "not given"
+
+variant("transformers", "huggingface/transformers, src/transformers/modeling_utils.py, PreTrainedModel._init_weights, "
+        .. "v5.24.0", function()
+    rule("*norm.weight", ones, "a normalisation starts as the identity: scale 1")
+    if c.num_hidden_layers > 0 then
+        rule("*.bias", zeros, "a bias starts at 0: the random weights already make the units differ")
+    end
+    rule("*", normal { std = std }, "a small normal, std = initializer_range, whatever the depth")
+end)
