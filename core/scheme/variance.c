@@ -335,8 +335,7 @@ static const struct sow_scheme_row rows[] = {
         .scheme =
             {
                 .name = "lecun_normal",
-                .aliases = (const char *const[]){"LeCunNormal", /* Chainer */
-                                                 NULL},
+                .aliases = (const char *const[]){NULL},
                 .parameters = lecun_parameters,
                 .parameter_count = COUNT(lecun_parameters),
                 .formula = "N(0, std), std = gain / sqrt(n), n = fan_in",
@@ -380,8 +379,8 @@ static const struct sow_scheme_row rows[] = {
                            "variance after the cut",
                 .source = "Glorot and Bengio 2010, eq. 12; He, Zhang, Ren and Sun 2015, eq. "
                           "10; as one rule in TensorFlow",
-                .summary = "the general rule; distribution = \"normal\" is not cut (Keras' old "
-                           "word normal is, write trunc_normal)",
+                .summary = "the general rule; distribution = \"normal\" is not cut here, "
+                           "but Keras means trunc_normal by that word",
                 .needs_fans = 1,
             },
         .resolve = variance_scaling,

@@ -4,6 +4,7 @@ import math
 import os
 import pathlib
 import subprocess
+import sys
 
 import libsow
 import numpy as np
@@ -183,13 +184,18 @@ def compare(values, draw):
     assert np.abs(values).max() <= draw.high * (1 + 1e-6)
 
 
-# ---- errors and the example ---------------------------------------------------------------------
+# ---- errors, the manual, the example ---------------------------------------------------------------------
 
 def test_f12_a_parameter_nobody_reads():
     with pytest.raises(libsow.SowError, match=r"no parameter weight_std; .* did you mean std\?"):
         resolve("normal", weight_std=0.01)
     with pytest.raises(libsow.SowError, match="needs std"):
         resolve("normal")
+
+
+def test_manual_is_what_the_catalogue_says():
+    command = [sys.executable, str(ROOT / "scripts/gen-schemes-doc"), "--check", str(libsow.BUILD)]
+    assert subprocess.run(command).returncode == 0, "run scripts/gen-schemes-doc"
 
 
 def test_example_fills_a_buffer(tmp_path):
