@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Gains by name: the factor 1 / sqrt(E[phi(z)^2]), z ~ N(0, 1), that keeps the second moment of a signal
- * (He et al. 2015, eq. 10, for any activation). Not torch's calculate_gain, whose 5/3 for tanh and 3/4 for
- * selu are empirical. */
+/* Gains by name: the factor 1 / sqrt(E[phi(z)^2]), z ~ N(0, 1), that keeps the second moment of
+ * a signal (He et al. 2015, eq. 10, for any activation). Not torch's calculate_gain, whose 5/3
+ * for tanh and 3/4 for selu are empirical. */
 #include "core/activation/gain.h"
 
 #include <string.h>

@@ -5,9 +5,10 @@
 
 #include <stddef.h>
 
-/* Integral of f(z) phi(z) over [-12, 12] (the rest is below 1e-30 of it for the growth of any activation):
- * Gauss-Legendre with 16 points on panels at most 1 wide, split at the kinks of f (ascending, in (-12, 12)).
- * Error <= 1e-13 for activations with bounded curvature between kinks. */
+/* Integral of f(z) phi(z) over [-12, 12] (the rest is below 1e-30 of it for the growth of any
+ * activation): Gauss-Legendre with 16 points on panels at most 1 wide, split at the kinks of f
+ * (ascending, in (-12, 12)). Error <= 1e-13 for activations with bounded curvature between
+ * kinks. */
 double sow_gaussian_mean(double (*f)(double z, const void *context), const void *context,
                          const double *kinks, size_t count);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The activations: value functions, and a row each. Gains are computed from them, never typed in.
- * To add one, write its function and its row, with the points where a derivative jumps; a closed form of
- * E[phi(z)^2] makes its gain exact to the last bit, and a test holds it against the quadrature. */
+/* The activations: value functions, and a row each. Gains are computed from them, never typed
+ * in. To add one, write its function and its row, with the points where a derivative jumps; a
+ * closed form of E[phi(z)^2] makes its gain exact to the last bit, and a test holds it against
+ * the quadrature. */
 #include "core/activation/gain.h"
 
 #include "core/base/elementary.h"

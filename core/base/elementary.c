@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* exp, log, pow and erf from two kernels that carry a tail: exp of a pair, log to a pair.
- * A pair is an unevaluated sum of two doubles (Dekker 1971); products are exact by fma. Logarithms by
- * log m = 2 atanh((m - 1) / (m + 1)) and exponentials by Taylor's series, both after reduction by log 2;
- * erfc through (1 + 2 x) exp(x^2) erfc(x), which is nearly flat (Shepherd and Laframboise 1981). */
+/* exp, log, pow and erf from two kernels that carry a tail: exp of a pair, log to a pair. A pair
+ * is an unevaluated sum of two doubles (Dekker 1971); products are exact by fma. Logarithms by
+ * log m = 2 atanh((m - 1) / (m + 1)) and exponentials by Taylor's series, both after reduction
+ * by log 2; erfc through (1 + 2 x) exp(x^2) erfc(x), which is nearly flat (Shepherd and
+ * Laframboise 1981). */
 #include "core/base/elementary.h"
 
 #include <stddef.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Elementary functions in double: a fixed sequence of IEEE operations, the same bits on every target.
- * Not libm, whose last bits differ from one machine to the next. Special values as in C's Annex F, but no
- * exception flags. No allocation, no state, no table but the constants of scripts/derive_elementary.py.
- * The largest errors are those that scripts/measure_elementary.py found against mpmath on 240,000 points each,
- * extremes and subnormals included, and a finer search of the worst regions. */
+/* Elementary functions in double: a fixed sequence of IEEE operations, the same bits on every
+ * target. Not libm, whose last bits differ from one machine to the next. Special values as in
+ * C's Annex F, but no exception flags. No allocation, no state, no table but the constants of
+ * scripts/derive_elementary.py. The largest errors are those that scripts/measure_elementary.py
+ * found against mpmath on 240,000 points each, extremes and subnormals included, and a finer
+ * search of the worst regions. */
 #ifndef SOW_BASE_ELEMENTARY_H
 #define SOW_BASE_ELEMENTARY_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Fused multiply-add, exact on every target: sow_fma(a, b, c) and sow_fmaf(a, b, c) are a * b + c rounded once,
- * to nearest even, subnormals kept. Hardware where the compiler has it, else integers (double) or a sum
- * rounded to odd (float: Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums").
- * Not libm's fma, which may be a table, a call or wrong. Needs the default rounding mode.
- * Bits: any NaN is equal to any other; apart from that the same as IEEE 754's fusedMultiplyAdd. */
+/* Fused multiply-add, exact on every target: sow_fma(a, b, c) and sow_fmaf(a, b, c) give
+ * a * b + c rounded once, to nearest even, subnormals kept. Hardware where the compiler has it,
+ * else integers (double) or a sum rounded to odd (float: Boldo and Melquiond 2008, "Emulation of
+ * FMA and correctly rounded sums"). Not libm's fma, which may be slow, absent or wrong. Needs the
+ * default rounding mode. Bits: those of IEEE 754's fusedMultiplyAdd, but for the payload of NaN. */
 #ifndef SOW_BASE_FMA_H
 #define SOW_BASE_FMA_H
 

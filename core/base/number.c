@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The digits come from snprintf, which rounds rightly; the rest is laid out here, without the locale. */
+/* The digits come from snprintf, which rounds rightly; the rest is laid out here, without the
+ * locale. */
 #include "core/base/number.h"
 
 #include <stdio.h>
@@ -7,7 +8,8 @@
 
 #define DIGITS 6
 
-/* Digits of |x| without the trailing zeros; *exponent is that of the first. Returns their number. */
+/* Digits of |x| without the trailing zeros; *exponent is that of the first. Returns their
+ * number. */
 static int decimal_digits(double x, char digits[DIGITS + 1], int *exponent)
 {
     char text[40]; /* d<point>ddddde+dd, the point perhaps more than one byte */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers as text for a person: six significant digits, a point whatever the locale. Not for documents,
- * where numbers must round-trip. */
+/* Numbers as text for a person: six significant digits, a point whatever the locale. Not for
+ * documents, where numbers must round-trip. */
 #ifndef SOW_BASE_NUMBER_H
 #define SOW_BASE_NUMBER_H
 

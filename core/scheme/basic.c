@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Schemes given by their own numbers: uniform, normal and the truncated normal with its bounds in sigmas or
- * absolute. No fans here; those that scale by fans are in variance.c. */
+/* Schemes given by their own numbers: uniform, normal and the truncated normal with its bounds
+ * in sigmas or absolute. No fans here; those that scale by fans are in variance.c. */
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 #include "core/base/number.h"
@@ -149,8 +149,8 @@ static enum sow_status std_after(const struct sow_call *call, const struct cut *
     return status;
 }
 
-/* The sigma that an absolute cut reduces to `std`, by bisection: what is left grows with sigma, from nothing
- * to that of the uniform law. */
+/* The sigma that an absolute cut reduces to `std`, by bisection: what is left grows with sigma,
+ * from nothing to that of the uniform law. */
 static enum sow_status solve_sigma(const struct sow_call *call, struct cut *cut, double std)
 {
     const double sqrt_12 = 3.4641016151377544;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What resolve functions share: arguments with their defaults and types, and the ends of a resolution. */
+/* What resolve functions share: arguments with their defaults and types, and the ends of a
+ * resolution. */
 #include "core/scheme/row.h"
 
 #include <stdarg.h>

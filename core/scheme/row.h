@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* How a family file describes its schemes, and what a resolve function may ask of its call.
- * To add a scheme: one row and one function, side by side, in a family file. A new family file is also one line
- * in catalogue.c. */
+/* How a family file describes its schemes, and what a resolve function may ask of its call. To
+ * add a scheme: one row and one function, side by side, in a family file. A new family file is
+ * also one line in catalogue.c. */
 #ifndef SOW_SCHEME_ROW_H
 #define SOW_SCHEME_ROW_H
 
 #include "core/scheme/scheme.h"
 
-/* One resolution under way. Names, duplicates and required parameters are already checked; `draw` and
- * `detail` are never NULL. */
+/* One resolution under way. Names, duplicates and required parameters are already checked;
+ * `draw` and `detail` are never NULL. */
 struct sow_call {
     const struct sow_scheme *scheme;
     const struct sow_argument *arguments;
@@ -38,8 +38,8 @@ const struct sow_argument *sow_call_find(const struct sow_call *call, const char
 /* Its default as the row has it; NULL when required. */
 const char *sow_call_default(const struct sow_call *call, const char *name);
 
-/* Each gives the argument's value, else the default of the row; SOW_E_ARGUMENT when it is of the wrong
- * type or out of range. `limit` may be infinite, `size` is finite and not negative. */
+/* Each gives the argument's value, else the default of the row; SOW_E_ARGUMENT when it is of the
+ * wrong type or out of range. `limit` may be infinite, `size` is finite and not negative. */
 enum sow_status sow_call_number(const struct sow_call *call, const char *name, double *value);
 enum sow_status sow_call_size(const struct sow_call *call, const char *name, double *value);
 enum sow_status sow_call_limit(const struct sow_call *call, const char *name, double *value);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a resolved scheme can tell about itself: the formula with its numbers, for `explain` and the plan.
- * The catalogue itself is in sow/sow.h; how a family file describes its rows is in row.h. */
+/* What a resolved scheme can tell about itself: the formula with its numbers, for `explain` and
+ * the plan. The catalogue itself is in sow/sow.h; how a family file describes its rows is in
+ * row.h. */
 #ifndef SOW_SCHEME_SCHEME_H
 #define SOW_SCHEME_SCHEME_H
 
@@ -17,8 +18,8 @@ struct sow_scheme_detail {
     char formula_with_numbers[256];  /* "std = 1.41421 / sqrt(768) = 0.0510310" */
 };
 
-/* sow_scheme_resolve, which also fills *detail (may be NULL). Same errors; *draw and *detail are untouched
- * on failure. */
+/* sow_scheme_resolve, which also fills *detail (may be NULL). Same errors; *draw and *detail are
+ * untouched on failure. */
 enum sow_status sow_scheme_resolve_detail(const char *scheme, const struct sow_argument *arguments,
                                           size_t count, const struct sow_tensor *tensor,
                                           struct sow_draw *draw, struct sow_scheme_detail *detail,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Schemes whose variance is gain^2 / n, n a fan: Glorot, He, LeCun and the general rule behind them.
- * Uniform, normal and truncated forms all have that variance; the truncated ones are cut at 2 sigmas and have
- * it after the cut, sigma = std / 0.8796..., as Keras and JAX define them. */
+/* Schemes whose variance is gain^2 / n, n a fan: Glorot, He, LeCun and the general rule behind
+ * them. Uniform, normal and truncated forms all have that variance; the truncated ones are cut
+ * at 2 sigmas and have it after the cut, sigma = std / 0.8796..., as Keras and JAX define them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

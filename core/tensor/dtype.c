@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Element types by name: everything follows from include/sow/dtype.def and the frameworks' words below. */
+/* Element types by name: everything follows from include/sow/dtype.def and the frameworks' words
+ * below. */
 #include <stddef.h>
 #include <string.h>
 

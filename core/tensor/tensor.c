@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tensors as schemes see them: which axes are in and out, and the fans that follow.
- * Not a buffer and not a shard: shapes are those of the whole tensor. A packed weight (query, key and value
+/* Tensors as schemes see them: which axes are in and out, and the fans that follow. Not a buffer
+ * and not a shard: shapes are those of the whole tensor. A packed weight (query, key and value
  * in one) has no fans of its own; the plan asks for those of each block's shape. */
 #include "core/tensor/tensor.h"
 
@@ -35,8 +35,8 @@ struct sow_tensor sow_tensor_embedding(uint64_t rows, uint64_t features)
     return matrix(rows, features, SOW_KIND_EMBEDDING, SOW_LAYOUT_OUT_IN);
 }
 
-/* What cannot be (channels that the groups do not divide, no or too many kernel sizes) leaves a 0 in the
- * shape or the rank, and sow_tensor_fans says so. */
+/* What cannot be (channels that the groups do not divide, no or too many kernel sizes) leaves a
+ * 0 in the shape or the rank, and sow_tensor_fans says so. */
 struct sow_tensor sow_tensor_conv(uint64_t out, uint64_t in, const uint64_t *kernel,
                                   uint32_t spatial, uint64_t groups)
 {

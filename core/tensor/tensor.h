@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Shapes as text, for error messages. Tensors, fans and element types themselves are in sow/sow.h. */
+/* Shapes as text, for error messages. Tensors, fans and element types themselves are in
+ * sow/sow.h. */
 #ifndef SOW_TENSOR_TENSOR_H
 #define SOW_TENSOR_TENSOR_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One number for the bits of every elementary function on 9 x 100,000 arguments. Plain C, no cmocka: the same
- * file runs on other CPUs under an emulator. */
+/* One number for the bits of every elementary function on 9 x 100,000 arguments. Plain C, no
+ * cmocka: the same file runs on other CPUs under an emulator. */
 #ifndef SOW_TEST_ELEMENTARY_DIGEST_H
 #define SOW_TEST_ELEMENTARY_DIGEST_H
 

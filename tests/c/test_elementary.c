@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Elementary functions and fma: special values as in C's Annex F, one digest for all bits, and libm as a
- * coarse second opinion. The fine one, against mpmath, is tests/python/test_elementary.py. */
+/* Elementary functions and fma: special values as in C's Annex F, one digest for all bits, and
+ * libm as a coarse second opinion. The fine one, against mpmath, is
+ * tests/python/test_elementary.py. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

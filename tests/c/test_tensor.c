@@ -131,7 +131,8 @@ static void test_fans(void **state)
     check_fans(sow_tensor_conv(64, 32, square, 2, 0), 288, 576);
     check_fans(sow_tensor_conv(64, 32, cube, 3, 1), 768, 1536);
     check_fans(conv_in_out(3, 3, 32, 64, 1), 288, 576);
-    /* True fans of grouped and depthwise kernels; torch's and Keras' own functions overlook the groups. */
+    /* True fans of grouped and depthwise kernels; torch's and Keras' own functions overlook the
+     * groups. */
     check_fans(sow_tensor_conv(64, 32, square, 2, 4), 72, 144);
     check_fans(conv_in_out(3, 3, 32, 64, 4), 72, 144);
     check_fans(sow_tensor_conv(128, 64, square, 2, 64), 9, 18);
