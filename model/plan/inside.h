@@ -28,6 +28,8 @@ struct sow_resolution {
 
     const char *rule_text;
     const char *variant, *variant_source; /* "" for the user's own rules */
+    const char *why;                      /* the rule's own words */
+    const char *fields;                   /* of the config, one a line */
     const char *role;
     const char *declared_file;
     uint32_t declared_line;

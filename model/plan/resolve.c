@@ -2,6 +2,7 @@
 /* Parameter + rule -> numbers: the scheme on the tensor's shape, or on the shape of each block of a
  * fused weight, and zero rows. Knows no file and no order of tensors. */
 #include "model/plan/resolve.h"
+#include "model/plan/fields.h"
 #include "core/base/checked.h"
 #include "core/base/error.h"
 
@@ -374,6 +375,24 @@ static const char *variant_source(const struct sow_model *model, const char *nam
     return NULL;
 }
 
+/* The config's fields that the rule speaks of. */
+static const char *fields_text(struct sow_resolver *resolver, const struct sow_rule_match *match,
+                               int has_zero_row)
+{
+    struct sow_plan_text words = {0}, fields = {0};
+    sow_plan_text_format(&words, "%s %s %s", match->text == NULL ? "" : match->text,
+                         match->reason == NULL ? "" : match->reason,
+                         has_zero_row ? "pad_token_id" : "");
+    if (!words.failed) {
+        sow_plan_fields(resolver->model, words.bytes, &fields);
+    }
+    int failed = words.failed || fields.failed;
+    const char *kept = failed ? NULL : sow_plan_share(resolver->plan, fields.bytes);
+    sow_plan_text_free(&words);
+    sow_plan_text_free(&fields);
+    return kept;
+}
+
 static enum sow_status resolve_words(struct sow_resolver *resolver,
                                      const struct sow_parameter *parameter,
                                      const struct sow_rule_match *match,
@@ -389,6 +408,8 @@ static enum sow_status resolve_words(struct sow_resolver *resolver,
     made->rule_text = sow_plan_share(plan, match->text);
     made->variant = sow_plan_share(plan, match->variant);
     made->variant_source = sow_plan_share(plan, variant_source(resolver->model, match->variant));
+    made->why = sow_plan_share(plan, match->reason);
+    made->fields = fields_text(resolver, match, parameter->zero_row >= 0);
     made->role = sow_plan_share(plan, parameter->role);
     made->declared_file = sow_plan_share(plan, parameter->file);
     made->declared_line = parameter->line;
@@ -405,7 +426,8 @@ static enum sow_status resolve_words(struct sow_resolver *resolver,
     int failed = text.failed || reason.failed || made->scheme_text == NULL ||
                  made->reason == NULL || made->rule == NULL || made->rule_file == NULL ||
                  made->rule_text == NULL || made->variant == NULL || made->variant_source == NULL ||
-                 made->role == NULL || made->declared_file == NULL;
+                 made->role == NULL || made->why == NULL || made->fields == NULL ||
+                 made->declared_file == NULL;
     sow_plan_text_free(&text);
     sow_plan_text_free(&reason);
     return failed ? out_of_memory(error) : SOW_OK;

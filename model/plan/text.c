@@ -249,3 +249,20 @@ void sow_text_free(char *text)
 {
     free(text);
 }
+
+int sow_plan_is_word(char character)
+{
+    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           (character >= '0' && character <= '9') || character == '_';
+}
+
+const char *sow_plan_find_word(const char *words, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = words; (at = strstr(at, name)) != NULL; at++) {
+        if ((at == words || !sow_plan_is_word(at[-1])) && !sow_plan_is_word(at[length])) {
+            return at;
+        }
+    }
+    return NULL;
+}

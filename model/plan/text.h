@@ -50,4 +50,9 @@ enum sow_status sow_plan_text_take(struct sow_plan_text *text, char **bytes,
                                    struct sow_error *error);
 void sow_plan_text_free(struct sow_plan_text *text);
 
+/* A letter, a digit or an underscore, of ASCII. */
+int sow_plan_is_word(char character);
+/* Where `name` stands in `words` as a whole word; NULL when it does not. */
+const char *sow_plan_find_word(const char *words, const char *name);
+
 #endif

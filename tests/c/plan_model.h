@@ -7,6 +7,7 @@
 
 #include "model/recipe/rule.h"
 #include "core/base/error.h"
+#include "model/plan/fields.h"
 
 #include <fnmatch.h>
 #include <math.h>
@@ -89,6 +90,15 @@ enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_e
     (void)rules;
     (void)error;
     return SOW_OK;
+}
+
+/* Of the config that this model has not. */
+void sow_plan_fields(const struct sow_model *model, const char *words, struct sow_plan_text *text)
+{
+    (void)model;
+    if (strstr(words, "initializer_range") != NULL) {
+        sow_plan_text_add(text, "initializer_range = 0.02 (config.json:12)");
+    }
 }
 
 /* rule(glob, scheme) without arguments, and with one number. */
