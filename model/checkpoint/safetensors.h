@@ -84,6 +84,8 @@ struct sow_st_set {
  * missing (how many, which, what was in them); SOW_E_FORMAT when index and shards disagree. */
 enum sow_status sow_st_set_open(const char *path, struct sow_st_set **set, struct sow_error *error);
 void sow_st_set_free(struct sow_st_set *set);
+/* "model-00001-of-00007.safetensors" and its like. */
+int sow_st_is_shard_name(const char *name);
 /* "folder/name" of a file, for messages. Returns `path`. */
 const char *sow_st_set_path(const struct sow_st_set *set, size_t file, char path[512]);
 /* The file's descriptor for reading, as long as it has the size its header was checked against. */

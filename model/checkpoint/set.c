@@ -219,6 +219,17 @@ static enum sow_status open_single(const char *folder, const char *name, struct 
     return SOW_OK;
 }
 
+int sow_st_is_shard_name(const char *name)
+{
+    const char *pattern = "model-00000-of-00000.safetensors"; /* 0: any digit */
+    while (*pattern != '\0' &&
+           (*pattern == '0' ? *name >= '0' && *name <= '9' : *name == *pattern)) {
+        pattern++;
+        name++;
+    }
+    return *pattern == '\0' && *name == '\0';
+}
+
 static int exists(const char *folder, const char *name)
 {
     struct stat status;

@@ -10,7 +10,12 @@
 
 #include "core/base/error.h"
 
-#define REPORT_MS 100 /* between two reports of progress */
+#define REPORT_MS     100 /* between two reports of progress */
+#define CHUNK_DEFAULT ((uint64_t)4 << 20)
+#define CHUNK_MAX     ((uint64_t)1 << 40)
+#define RING_BYTES    ((uint64_t)128 << 20)
+#define IN_FLIGHT     8u /* chunks that wait for the disk while others are drawn */
+#define THREADS_MAX   1024u
 
 struct worker {
     struct sow_crew *crew;
@@ -28,6 +33,31 @@ uint32_t sow_cpu_count(void)
     }
     int count = CPU_COUNT(&set);
     return count > 0 ? (uint32_t)count : 1;
+}
+
+void sow_crew_size(struct sow_crew *crew, uint32_t threads, uint64_t chunk_bytes, uint64_t unit)
+{
+    uint64_t chunks = 0;
+    crew->threads = threads == 0 ? sow_cpu_count() : threads;
+    crew->threads = crew->threads > THREADS_MAX ? THREADS_MAX : crew->threads;
+    uint64_t workers = crew->threads + IN_FLIGHT;
+    if (chunk_bytes == 0) {
+        chunk_bytes = CHUNK_DEFAULT;
+        while (chunk_bytes > unit && chunk_bytes * workers > RING_BYTES) {
+            chunk_bytes /= 2;
+        }
+    }
+    chunk_bytes = chunk_bytes > CHUNK_MAX ? CHUNK_MAX : chunk_bytes;
+    crew->chunk_bytes = (chunk_bytes + unit - 1) / unit * unit;
+    for (size_t i = 0; i < crew->file_count; i++) {
+        chunks += crew->file_bytes[i] / crew->chunk_bytes + 1;
+    }
+    if (workers > RING_BYTES / crew->chunk_bytes) {
+        workers = RING_BYTES / crew->chunk_bytes;
+    }
+    workers = workers < 2 ? 2 : workers;
+    workers = workers > chunks ? chunks : workers;
+    crew->workers = workers == 0 ? 1 : (uint32_t)workers;
 }
 
 static void fail_locked(struct sow_crew *crew, enum sow_status status,

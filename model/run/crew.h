@@ -37,6 +37,11 @@ struct sow_crew {
     struct sow_error error;
 };
 
+/* Fills threads, workers and chunk_bytes, so that the workers' buffers stay within 128 MiB unless the caller's chunks
+ * are larger. `threads` 0: all CPUs; `chunk_bytes` 0: 4 MiB, less with many threads; rounded up to a multiple of `unit`.
+ * The files are known. */
+void sow_crew_size(struct sow_crew *crew, uint32_t threads, uint64_t chunk_bytes, uint64_t unit);
+
 typedef void sow_crew_fn(struct sow_crew *crew, void *user, uint32_t worker);
 
 /* Runs `work` in crew->workers threads and `watch` in the caller's (NULL: only progress and interruption), waits for all

@@ -90,9 +90,12 @@ static enum sow_status build_header(const struct sow_plan *plan, const size_t *o
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)sow_plan_seed(plan));
     snprintf(stream, sizeof stream, "%d", SOW_STREAM_VERSION);
     const struct sow_st_pair metadata[] = {
-        {"format", "pt"},     {"sow", SOW_VERSION},
-        {"sow.plan", record}, {"sow.plan_hash", sow_plan_hash(plan)},
-        {"sow.seed", seed},   {"sow.stream", stream},
+        {"format", "pt"}, /* what loaders ask for */
+        {SOW_RECORD_VERSION, SOW_VERSION},
+        {SOW_RECORD_STREAM, stream},
+        {SOW_RECORD_SEED, seed},
+        {SOW_RECORD_PLAN, record},
+        {SOW_RECORD_PLAN_HASH, sow_plan_hash(plan)},
     };
     status = sow_st_build(tensors, count, metadata, sizeof metadata / sizeof metadata[0],
                           SOW_ALIGNMENT, bytes, length, error);
@@ -174,8 +177,7 @@ static enum sow_status check_dtypes(const struct sow_plan *plan, struct sow_erro
 {
     for (size_t i = 0; i < sow_plan_count(plan); i++) {
         const struct sow_plan_entry *entry = sow_plan_at(plan, i);
-        uint32_t bits = sow_dtype_bits(entry->dtype);
-        if (bits < 8 || bits > 64 || (bits & (bits - 1)) != 0) {
+        if (!sow_stream_takes(entry->dtype)) {
             return sow_fail(error, SOW_E_UNSUPPORTED, "tensor %s: sow does not write %s",
                             entry->name, sow_dtype_name(entry->dtype));
         }

@@ -3,7 +3,6 @@
  * where it happens (publish.c). */
 #include "model/run/output.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/base/error.h"
+#include "model/checkpoint/safetensors.h"
 
 #define INDEX "model.safetensors.index.json"
 
@@ -87,34 +87,19 @@ static enum sow_status open_file(const struct sow_init_options *options, struct 
     return status == SOW_OK ? open_folder(output, error) : status;
 }
 
-static int all_digits(const char *text, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!isdigit((unsigned char)text[i])) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 /* model.safetensors, model-00001-of-00007.safetensors, model.safetensors.index.json */
 static int is_checkpoint_name(const char *name)
 {
-    if (strcmp(name, INDEX) == 0 || strcmp(name, "model.safetensors") == 0) {
-        return 1;
-    }
-    return strlen(name) == strlen("model-00001-of-00007.safetensors") &&
-           strncmp(name, "model-", 6) == 0 && all_digits(name + 6, 5) &&
-           strncmp(name + 11, "-of-", 4) == 0 && all_digits(name + 15, 5) &&
-           strcmp(name + 20, ".safetensors") == 0;
+    return strcmp(name, INDEX) == 0 || strcmp(name, "model.safetensors") == 0 ||
+           sow_st_is_shard_name(name);
 }
 
-typedef enum sow_status visit_fn(const struct sow_output *output, const char *name, void *user,
-                                 struct sow_error *error);
-
 /* Calls `visit` for every file of a checkpoint in the folder. */
-static enum sow_status each_checkpoint_file(const struct sow_output *output, visit_fn *visit,
-                                            void *user, struct sow_error *error)
+static enum sow_status
+each_checkpoint_file(const struct sow_output *output,
+                     enum sow_status (*visit)(const struct sow_output *output, const char *name,
+                                              void *user, struct sow_error *error),
+                     void *user, struct sow_error *error)
 {
     enum sow_status status = SOW_OK;
     int again = openat(output->folder.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

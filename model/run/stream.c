@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+int sow_stream_takes(enum sow_dtype dtype)
+{
+    uint32_t bits = sow_dtype_bits(dtype);
+    return bits == 8 || bits == 16 || bits == 32 || bits == 64;
+}
+
 size_t sow_stream_find(const struct sow_stream *stream, uint64_t offset)
 {
     size_t low = 0, high = stream->count; /* begins[low] <= offset < begins[high] */

@@ -15,6 +15,9 @@ struct sow_stream {
     uint64_t seed;
 };
 
+/* Whether elements of this type are whole bytes, as a stream needs them. */
+int sow_stream_takes(enum sow_dtype dtype);
+
 /* Index of the tensor that holds byte `offset` of the file, which lies behind the header and before the end. */
 size_t sow_stream_find(const struct sow_stream *stream, uint64_t offset);
 

@@ -7,44 +7,6 @@
 
 #include "core/base/error.h"
 
-#define CHUNK_DEFAULT ((uint64_t)4 << 20)
-#define RING_BYTES    ((uint64_t)128 << 20) /* at most, unless the caller's chunks are larger */
-#define IN_FLIGHT     8u /* chunks that wait for the disk while others are drawn */
-#define THREADS_MAX   1024u
-
-/* Whole fingerprint blocks, so that each is drawn by one worker. */
-static uint64_t round_to_blocks(uint64_t bytes)
-{
-    uint64_t most = (uint64_t)1 << 40;
-    bytes = bytes > most ? most : bytes;
-    return (bytes + SOW_FINGERPRINT_BLOCK - 1) / SOW_FINGERPRINT_BLOCK * SOW_FINGERPRINT_BLOCK;
-}
-
-static void size_crew(struct sow_crew *crew, const struct sow_init_options *options)
-{
-    uint64_t chunks = 0, wanted;
-    crew->threads = options->threads == 0 ? sow_cpu_count() : options->threads;
-    crew->threads = crew->threads > THREADS_MAX ? THREADS_MAX : crew->threads;
-    wanted = crew->threads + IN_FLIGHT;
-    if (options->chunk_bytes != 0) {
-        crew->chunk_bytes = round_to_blocks(options->chunk_bytes);
-    } else {
-        crew->chunk_bytes = CHUNK_DEFAULT;
-        while (crew->chunk_bytes > SOW_FINGERPRINT_BLOCK &&
-               crew->chunk_bytes * wanted > RING_BYTES) {
-            crew->chunk_bytes /= 2;
-        }
-    }
-    for (size_t i = 0; i < crew->file_count; i++) {
-        chunks += crew->file_bytes[i] / crew->chunk_bytes + 1;
-    }
-    if (wanted > RING_BYTES / crew->chunk_bytes) {
-        wanted = RING_BYTES / crew->chunk_bytes;
-    }
-    wanted = wanted < 2 ? 2 : wanted;
-    crew->workers = (uint32_t)(wanted < chunks ? wanted : chunks);
-}
-
 enum sow_status sow_run_begin(struct sow_run *run, const struct sow_files *files,
                               const struct sow_init_options *options, char notes[SOW_NOTES_MAX],
                               struct sow_error *error)
@@ -69,7 +31,7 @@ enum sow_status sow_run_begin(struct sow_run *run, const struct sow_files *files
                                   .progress = options->progress,
                                   .progress_user = options->progress_user,
                                   .interrupted = options->interrupted};
-    size_crew(&run->crew, options);
+    sow_crew_size(&run->crew, options->threads, options->chunk_bytes, SOW_FINGERPRINT_BLOCK);
     enum sow_status status =
         sow_fingerprint_new(run->file_bytes, files->count, &run->fingerprint, error);
     if (status == SOW_OK) {
