@@ -30,12 +30,13 @@ enum sow_status sow_plan_from_record(const char *record, size_t length, uint64_t
 enum sow_status sow_plans_hash(const struct sow_plan *const *plans, size_t plan_count,
                                char hash[33], struct sow_error *error);
 
-/* The keys of sow's record in a file's __metadata__ (docs/plan.md). */
-#define SOW_RECORD_VERSION "sow.version" /* SOW_VERSION of the writer: for people, never compared */
-#define SOW_RECORD_STREAM  "sow.stream"  /* SOW_STREAM_VERSION, decimal */
-#define SOW_RECORD_SEED    "sow.seed"    /* decimal, 0 to 2^64 - 1 */
-#define SOW_RECORD_PLAN    "sow.plan"    /* what sow_plan_record writes, of this file's tensors */
-#define SOW_RECORD_PLAN_HASH                                                                       \
-    "sow.plan_hash" /* sow_plan_hash of the whole plan, the same in every shard */
+/* The keys of sow's record in a file's __metadata__ (docs/plan.md): the writer's SOW_VERSION (for people,
+ * never compared), the stream's version and the seed in decimal, what sow_plan_record writes of this
+ * file's tensors, and the sow_plan_hash of the whole plan, the same in every shard. */
+#define SOW_RECORD_VERSION   "sow"
+#define SOW_RECORD_STREAM    "sow.stream"
+#define SOW_RECORD_SEED      "sow.seed"
+#define SOW_RECORD_PLAN      "sow.plan"
+#define SOW_RECORD_PLAN_HASH "sow.plan_hash"
 
 #endif
