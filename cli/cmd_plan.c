@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* sow plan: a table of what would be drawn, for people, or the canonical JSON. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "fold.h"
+#include "message.h"
+#include "table.h"
+
+enum { NAME, SHAPE, FAN_IN, FAN_OUT, SCHEME, NUMBERS, RULE, BYTES, COLUMNS };
+
+/* One rule as it claimed tensors: the first entry it gave a scheme to. */
+struct claim {
+    const struct sow_plan_entry *entry;
+    size_t file; /* its place among the files: --set, then as they appear */
+    uint64_t tensors;
+};
+
+struct view {
+    struct sow_fold fold;
+    struct sow_table table;
+    struct sow_cli_text cells[COLUMNS];
+    struct claim *claims;
+    size_t claim_count, claim_capacity;
+};
+
+/* Number of the rule that claimed this entry, from 1. */
+static size_t rule_number(struct view *view, const struct sow_plan_entry *entry)
+{
+    for (size_t i = 0; i < view->claim_count; i++) {
+        const struct sow_plan_entry *other = view->claims[i].entry;
+        if (other->rule_line == entry->rule_line && strcmp(other->rule, entry->rule) == 0 &&
+            strcmp(other->rule_file, entry->rule_file) == 0) {
+            return i + 1;
+        }
+    }
+    if (view->claim_count == view->claim_capacity) {
+        view->claim_capacity = view->claim_capacity * 2 + 8;
+        view->claims = sow_cli_allocate(view->claims, view->claim_capacity, sizeof *view->claims);
+    }
+    size_t file = 0;
+    while (file < view->claim_count &&
+           strcmp(view->claims[file].entry->rule_file, entry->rule_file) != 0) {
+        file++;
+    }
+    file = strcmp(entry->rule_file, "--set") == 0 ? 0 : file + 1;
+    view->claims[view->claim_count++] = (struct claim){entry, file, 0};
+    return view->claim_count;
+}
+
+/* The order in which rules are tried, as far as places tell it. */
+static int compare_claims(const void *a, const void *b)
+{
+    const struct claim *left = a, *right = b;
+    if (left->file != right->file) {
+        return left->file < right->file ? -1 : 1;
+    }
+    return (left->entry->rule_line > right->entry->rule_line) -
+           (left->entry->rule_line < right->entry->rule_line);
+}
+
+static void add_shape(struct sow_cli_text *text, const struct sow_tensor *tensor)
+{
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        sow_cli_add(text, "%s%llu", i > 0 ? " x " : "", (unsigned long long)tensor->shape[i]);
+    }
+    sow_cli_add(text, tensor->rank == 0 ? "scalar" : "");
+}
+
+/* "0.02", "+-0.0361", "0.02 in +-0.04", "0" */
+static void add_numbers(struct sow_cli_text *text, const struct sow_draw *draw)
+{
+    int bounded = draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL;
+    if (draw->distribution == SOW_CONSTANT) {
+        sow_cli_add(text, "%.6g", draw->mean);
+    } else if (draw->distribution != SOW_UNIFORM) {
+        sow_cli_add(text, "%.6g%s", draw->std, bounded ? " in " : "");
+    }
+    if (bounded && draw->low == -draw->high) {
+        sow_cli_add(text, "+-%.6g", draw->high);
+    } else if (bounded) {
+        sow_cli_add(text, "[%.6g, %.6g]", draw->low, draw->high);
+    }
+    if (draw->distribution >= SOW_NORMAL && draw->mean != 0) {
+        sow_cli_add(text, ", mean %.6g", draw->mean);
+    }
+}
+
+/* The cells of a row; its name begins at byte `prefix`, which a line above told, or at 0. */
+static void make_cells(struct view *view, const struct sow_fold_row *row, size_t prefix)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(view->fold.plan, row->index);
+    struct sow_cli_text *cells = view->cells;
+    for (int column = 0; column < COLUMNS; column++) {
+        sow_cli_text_clear(&cells[column]);
+    }
+    sow_cli_add(&cells[NAME], prefix > 0 ? "  " : "");
+    sow_cli_fold_name(&view->fold, row, prefix, strlen(entry->name), &cells[NAME]);
+    add_shape(&cells[SHAPE], &entry->tensor);
+    if (!isnan(entry->fan_in)) {
+        sow_cli_add(&cells[FAN_IN], "%.10g", entry->fan_in);
+        sow_cli_add(&cells[FAN_OUT], "%.10g", entry->fan_out);
+    }
+    sow_cli_add(&cells[SCHEME], "%s", entry->scheme);
+    add_numbers(&cells[NUMBERS], &entry->draw);
+    sow_cli_add(&cells[RULE], "%zu", rule_number(view, entry));
+    sow_cli_add_size(&cells[BYTES], entry->bytes * row->count);
+}
+
+/* The prefix under which row i stands: that of its ranges when a neighbour shares it. */
+static size_t shared_prefix(const struct view *view, size_t i, struct sow_cli_text *text,
+                            struct sow_cli_text *scratch)
+{
+    const struct sow_fold *fold = &view->fold;
+    size_t prefix = sow_cli_fold_prefix(fold, &fold->rows[i]);
+    int shared = 0;
+    sow_cli_text_clear(text);
+    sow_cli_fold_name(fold, &fold->rows[i], 0, prefix, text);
+    for (size_t j = i > 0 ? i - 1 : i + 1; prefix > 0 && j <= i + 1 && j < fold->count; j += 2) {
+        sow_cli_text_clear(scratch);
+        sow_cli_fold_name(fold, &fold->rows[j], 0, sow_cli_fold_prefix(fold, &fold->rows[j]),
+                          scratch);
+        shared |= strcmp(text->bytes, scratch->bytes) == 0;
+    }
+    return shared ? prefix : 0;
+}
+
+/* A region drawn with other numbers than the rest, under the row of its tensor. */
+static void print_regions(struct view *view, const struct sow_plan_entry *entry, int indent)
+{
+    struct sow_cli_text text = {0};
+    for (size_t i = 0; i < entry->region_count; i++) {
+        const struct sow_region *region = &entry->regions[i];
+        const struct sow_draw *draw = &region->draw;
+        int same = draw->distribution == entry->draw.distribution &&
+                   draw->mean == entry->draw.mean && draw->std == entry->draw.std &&
+                   draw->low == entry->draw.low && draw->high == entry->draw.high;
+        if (same) {
+            continue;
+        }
+        sow_cli_text_clear(&text);
+        sow_cli_add(&text, "%*sindices %llu to %llu of axis %u: ", indent + 2, "",
+                    (unsigned long long)region->begin, (unsigned long long)region->end - 1,
+                    (unsigned)region->axis);
+        add_numbers(&text, draw);
+        printf("%s%s%s\n", sow_cli_style(SOW_DIM, view->table.colored), text.bytes,
+               sow_cli_style(SOW_PLAIN, view->table.colored));
+    }
+    sow_cli_text_free(&text);
+}
+
+/* Once to measure, once to print. */
+static void walk_rows(struct view *view, int printing)
+{
+    struct sow_cli_text above = {0}, prefix = {0}, scratch = {0};
+    sow_cli_text_clear(&above);
+    for (size_t i = 0; i < view->fold.count; i++) {
+        const struct sow_fold_row *row = &view->fold.rows[i];
+        size_t length = shared_prefix(view, i, &prefix, &scratch);
+        make_cells(view, row, length);
+        if (!printing) {
+            sow_cli_table_measure(&view->table, view->cells);
+            size_t number = rule_number(view, sow_plan_at(view->fold.plan, row->index));
+            view->claims[number - 1].tensors += row->count;
+            continue;
+        }
+        if (length > 0 && strcmp(prefix.bytes, above.bytes) != 0) {
+            puts(prefix.bytes);
+        }
+        sow_cli_text_clear(&above);
+        sow_cli_add(&above, "%s", length > 0 ? prefix.bytes : "");
+        sow_cli_table_row(&view->table, view->cells);
+        print_regions(view, sow_plan_at(view->fold.plan, row->index), length > 0 ? 2 : 0);
+    }
+    sow_cli_text_free(&above);
+    sow_cli_text_free(&prefix);
+    sow_cli_text_free(&scratch);
+}
+
+static void print_rules(const struct view *view)
+{
+    struct sow_table table = {.columns = 4,
+                              .titles = {"rule", "claims (first match wins)", "tensors", "from"},
+                              .right = 1 | 4};
+    struct sow_cli_text cells[4] = {{0}, {0}, {0}, {0}};
+    table.colored = view->table.colored;
+    for (int printing = 0; printing < 2; printing++) {
+        if (printing) {
+            sow_cli_table_title(&table);
+        }
+        for (size_t i = 0; i < view->claim_count; i++) {
+            const struct sow_plan_entry *entry = view->claims[i].entry;
+            for (int column = 0; column < 4; column++) {
+                sow_cli_text_clear(&cells[column]);
+            }
+            sow_cli_add(&cells[0], "%zu", i + 1);
+            sow_cli_add_safe(&cells[1], entry->rule, strlen(entry->rule), 0);
+            sow_cli_add(&cells[2], "%llu", (unsigned long long)view->claims[i].tensors);
+            sow_cli_add_safe(&cells[3], entry->rule_file, strlen(entry->rule_file), 0);
+            if (entry->rule_line > 0) {
+                sow_cli_add(&cells[3], ":%u", (unsigned)entry->rule_line);
+            }
+            if (printing) {
+                sow_cli_table_row(&table, cells);
+            } else {
+                sow_cli_table_measure(&table, cells);
+            }
+        }
+    }
+    for (int column = 0; column < 4; column++) {
+        sow_cli_text_free(&cells[column]);
+    }
+}
+
+/* The dtype of all tensors, "mixed dtypes" when they differ. */
+static const char *dtype_of(const struct sow_plan *plan)
+{
+    for (size_t i = 1; i < sow_plan_count(plan); i++) {
+        if (sow_plan_at(plan, i)->dtype != sow_plan_at(plan, 0)->dtype) {
+            return "mixed dtypes";
+        }
+    }
+    return sow_plan_count(plan) > 0 ? sow_dtype_name(sow_plan_at(plan, 0)->dtype) : "nothing";
+}
+
+static void print_totals(const struct sow_plan *plan)
+{
+    struct sow_cli_text text = {0};
+    sow_cli_add_count(&text, sow_plan_count(plan));
+    sow_cli_add(&text, " tensors, ");
+    sow_cli_add_count(&text, sow_plan_parameters(plan));
+    sow_cli_add(&text, " parameters, ");
+    sow_cli_add_count(&text, sow_plan_bytes(plan));
+    sow_cli_add(&text, " bytes in %s\nstream %d, seed %llu, plan %s\n", dtype_of(plan),
+                SOW_STREAM_VERSION, (unsigned long long)sow_plan_seed(plan), sow_plan_hash(plan));
+    fputs(text.bytes, stdout);
+    sow_cli_text_free(&text);
+}
+
+/* Whose initialisation this is, and which others there are. */
+static void print_variants(const struct sow_cli_source *source,
+                           const struct sow_cli_options *options)
+{
+    struct sow_cli_text text = {0};
+    const struct sow_variant *variant, *used = sow_cli_source_variant(source, options);
+    const char *before = "other variants: ";
+    if (used != NULL) {
+        sow_cli_add(&text, "variant %s: ", used->name);
+        sow_cli_add_safe(&text, used->source, strlen(used->source), 0);
+        sow_cli_print_paragraph(text.bytes);
+        sow_cli_text_clear(&text);
+    }
+    for (size_t i = 0; (variant = sow_model_variant(source->model, i)) != NULL; i++) {
+        if (variant != used) {
+            sow_cli_add(&text, "%s%s", before, variant->name);
+            before = ", ";
+        }
+    }
+    sow_cli_print_paragraph(text.length > 0 ? text.bytes : "");
+    sow_cli_text_free(&text);
+}
+
+static void print_notes(const struct sow_model *model)
+{
+    struct sow_cli_text text = {0};
+    const char *note;
+    for (size_t i = 0; (note = sow_model_note(model, i)) != NULL; i++) {
+        sow_cli_text_clear(&text);
+        sow_cli_add(&text, "note: ");
+        sow_cli_add_safe(&text, note, strlen(note), 0);
+        sow_cli_print_paragraph(text.bytes);
+    }
+    sow_cli_text_free(&text);
+}
+
+static void print_table(const struct sow_cli_source *source, const struct sow_cli_options *options)
+{
+    struct view view = {
+        .fold = sow_cli_fold(source->plan, !options->all),
+        .table = {.columns = COLUMNS,
+                  .titles = {"tensor", "shape", "fan in", "fan out", "scheme", "std/bound", "rule",
+                             "bytes"},
+                  .right = 1u << FAN_IN | 1u << FAN_OUT | 1u << RULE | 1u << BYTES,
+                  .colored = sow_cli_colored(stdout, options->color)},
+    };
+    walk_rows(&view, 0);
+    qsort(view.claims, view.claim_count, sizeof *view.claims, compare_claims);
+    sow_cli_table_title(&view.table);
+    walk_rows(&view, 1);
+    putchar('\n');
+    print_rules(&view);
+    putchar('\n');
+    print_totals(source->plan);
+    print_variants(source, options);
+    for (int column = 0; column < COLUMNS; column++) {
+        sow_cli_text_free(&view.cells[column]);
+    }
+    free(view.claims);
+    free(view.fold.rows);
+}
+
+static int print_json(const struct sow_plan *plan)
+{
+    struct sow_error error;
+    char *json;
+    if (sow_plan_json(plan, &json, &error) != SOW_OK) {
+        return sow_cli_fail(&error);
+    }
+    puts(json);
+    sow_text_free(json);
+    return SOW_EXIT_DONE;
+}
+
+int sow_cmd_plan(const struct sow_cli_options *options)
+{
+    struct sow_cli_source source;
+    struct sow_cli_text text = {0};
+    int code = sow_cli_source_load(options->arguments[0], options, &source);
+    if (code == SOW_EXIT_DONE && options->json) {
+        code = print_json(source.plan);
+    } else if (code == SOW_EXIT_DONE) {
+        print_table(&source, options);
+        print_notes(source.model);
+        if (!options->quiet && sow_plan_count(source.plan) > 0) {
+            sow_cli_text_clear(&text);
+            sow_cli_add(&text, "sow explain ");
+            sow_cli_add_shell(&text, options->arguments[0]);
+            sow_cli_add(&text, " ");
+            sow_cli_add_shell(&text, sow_plan_at(source.plan, 0)->name);
+            sow_cli_say("next", text.bytes);
+        }
+    }
+    sow_cli_text_free(&text);
+    sow_cli_source_free(&source);
+    return code;
+}

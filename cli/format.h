@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Text for people: sizes, counts, numbers, safe names, shell words, paragraphs, colours. */
+#ifndef SOW_CLI_FORMAT_H
+#define SOW_CLI_FORMAT_H
+
+#include <stdio.h>
+
+#include "options.h"
+
+/* A growing string; start with {0}. */
+struct sow_cli_text {
+    char *bytes; /* NUL-terminated once something was added */
+    size_t length, capacity;
+};
+
+void sow_cli_text_free(struct sow_cli_text *text);
+void sow_cli_text_clear(struct sow_cli_text *text);
+void sow_cli_add(struct sow_cli_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void sow_cli_add_bytes(struct sow_cli_text *text, const char *bytes, size_t length);
+
+/* Adds text from outside so that a terminal shows it and obeys none of it: control characters, bidirectional overrides
+ * and bytes that are no UTF-8 become \xNN. Line feeds stay when `lines` is nonzero. */
+void sow_cli_add_safe(struct sow_cli_text *text, const char *bytes, size_t length, int lines);
+
+/* 154389504 -> "154.4 MB", powers of 1000. */
+void sow_cli_add_size(struct sow_cli_text *text, uint64_t bytes);
+/* "1.67 s, 0.15 GB/s" */
+void sow_cli_add_speed(struct sow_cli_text *text, uint64_t bytes, double seconds);
+/* 124439808 -> "124,439,808" */
+void sow_cli_add_count(struct sow_cli_text *text, uint64_t count);
+/* A word as a shell reads it back: quoted where it must be. */
+void sow_cli_add_shell(struct sow_cli_text *text, const char *word);
+/* A JSON string with its quotes. */
+void sow_cli_add_json(struct sow_cli_text *text, const char *string);
+/* Words of `words` in lines of at most `width` columns, each line after `indent` blanks; ends with a line feed. */
+void sow_cli_add_paragraph(struct sow_cli_text *text, const char *words, int indent, int width);
+
+/* Prints one to stdout, in 100 columns; its later lines stand in four. */
+void sow_cli_print_paragraph(const char *words);
+
+/* Columns that UTF-8 text takes (one a code point). */
+size_t sow_cli_columns(const char *text);
+
+/* Columns of stdout: the terminal's, else COLUMNS, else 100. */
+int sow_cli_width(void);
+
+/* Nonzero when this stream gets colours: --color, then NO_COLOR, TERM and whether it is a terminal. */
+int sow_cli_colored(FILE *stream, enum sow_color color);
+
+enum sow_style { SOW_PLAIN, SOW_BOLD, SOW_DIM, SOW_RED };
+/* Escape sequence that begins a style, "" without colours; SOW_PLAIN ends it. */
+const char *sow_cli_style(enum sow_style style, int colored);
+
+/* malloc that ends the program with SOW_EXIT_IO when there is no memory. */
+void *sow_cli_allocate(void *old, size_t count, size_t size);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* From the user's SOURCE and options to a plan: what init, plan, explain and verify begin with. */
+#include <string.h>
+
+#include "cmd.h"
+#include "message.h"
+
+int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
+                        struct sow_cli_source *source)
+{
+    struct sow_error error;
+    struct sow_model_options reading = {.recipes_dir = options->recipes};
+    struct sow_plan_options planning = {
+        .seed = options->seed,
+        .dtype = options->dtype,
+        .variant = options->variant,
+        .sets = options->sets.items,
+        .set_count = options->sets.count,
+        .rules_file = options->rules,
+    };
+    *source = (struct sow_cli_source){0};
+    if (sow_model_load(path, &reading, &source->model, &error) != SOW_OK ||
+        sow_plan_make(source->model, &planning, &source->plan, &error) != SOW_OK) {
+        return sow_cli_fail(&error);
+    }
+    return SOW_EXIT_DONE;
+}
+
+void sow_cli_source_free(struct sow_cli_source *source)
+{
+    sow_plan_free(source->plan);
+    sow_model_free(source->model);
+}
+
+const struct sow_variant *sow_cli_source_variant(const struct sow_cli_source *source,
+                                                 const struct sow_cli_options *options)
+{
+    const struct sow_variant *variant;
+    for (size_t i = 0; (variant = sow_model_variant(source->model, i)) != NULL; i++) {
+        if (options->variant != NULL ? strcmp(variant->name, options->variant) == 0
+                                     : variant->is_default) {
+            return variant;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+# The documents do what they say: every example is run, every quoted output compared.
+load helper
+
+@test "README.md" {
+    run "$BATS_TEST_DIRNAME/../../scripts/run-doc-examples" "$BATS_TEST_DIRNAME/../../README.md"
+    ends_with 0
+}
+
+@test "docs/" {
+    run "$BATS_TEST_DIRNAME/../../scripts/run-doc-examples" "$BATS_TEST_DIRNAME"/../../docs/*.md
+    ends_with 0
+}
+
+@test "links between documents lead somewhere" {
+    cd "$BATS_TEST_DIRNAME/../.." || return 1
+    local file target missing=
+    for file in README.md docs/*.md CONTRIBUTING.md CHANGELOG.md; do
+        while read -r target; do
+            [[ -e $(dirname "$file")/$target ]] || missing+="$file -> $target"$'\n'
+        done < <(grep -oE '\]\([^)#:]+' "$file" | cut -c3-)
+    done
+    echo "$missing"
+    [[ -z $missing ]]
+}
+
+@test "the man page's verbs and docs/cli.md's are those of the tool" {
+    cd "$BATS_TEST_DIRNAME/../.." || return 1
+    for verb in $(sow -h | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+        has "$(cat docs/cli.md)" "sow $verb"
+    done
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# Streams: colours only where they belong, a progress bar on terminals alone, full and closed outputs.
+# shellcheck disable=SC2154 # stderr and stderr_lines come from run
+load helper
+
+escape=$'\e'
+
+@test "no colours in pipes, colours on a terminal, NO_COLOR, TERM=dumb and --color" {
+    command -v script >/dev/null || skip "there is no script(1)"
+    tiny gpt2 >config.json
+    run -0 sow plan config.json
+    lacks "$output" "$escape"
+    run -0 sow plan config.json --color always
+    has "$output" "${escape}[1m"
+    run -0 on_terminal "'$SOW' plan config.json"
+    has "$output" "${escape}[1m"
+    NO_COLOR=1 run -0 on_terminal "'$SOW' plan config.json"
+    lacks "$output" "$escape"
+    NO_COLOR='' run -0 on_terminal "'$SOW' plan config.json"
+    has "$output" "${escape}[1m"
+    run -0 on_terminal "TERM=dumb '$SOW' plan config.json"
+    lacks "$output" "$escape"
+    run -0 on_terminal "'$SOW' plan config.json --color=never"
+    lacks "$output" "$escape"
+    NO_COLOR=1 run -0 sow plan config.json --color=always
+    has "$output" "${escape}[1m"
+    run sow plan nosuch --color always
+    has "$output" "${escape}[1;31m" "error"
+}
+
+@test "a progress bar on a terminal's stderr, none in a pipe, none with -q" {
+    command -v script >/dev/null || skip "there is no script(1)"
+    tiny llama | sed 's/"hidden_size": 16/"hidden_size": 2048/; s/"intermediate_size": 32/"intermediate_size": 8192/' >config.json
+    run -0 on_terminal "'$SOW' init config.json -o a.safetensors"
+    has "$output" $'\r'"${escape}[K" "writing a.safetensors" "%" "GB/s"
+    run -0 on_terminal "'$SOW' init config.json -o b.safetensors -q"
+    [[ -z $output ]]
+    run -0 sow init config.json -o c.safetensors
+    lacks "$output" "$escape" "writing"
+}
+
+@test "a checkpoint is not written to a terminal" {
+    command -v script >/dev/null || skip "there is no script(1)"
+    tiny gpt2 >config.json
+    run on_terminal "'$SOW' init config.json -o -"
+    ends_with 2
+    has "$output" "no text for a terminal"
+}
+
+@test "a full or closed standard output is exit 4" {
+    tiny gpt2 >config.json
+    local arguments
+    for arguments in "plan config.json" "plan config.json --json" "schemes" "version" "help" "man" \
+        "explain config.json transformer.wte.weight" "init config.json -o x.safetensors -n"; do
+        # shellcheck disable=SC2086 # words
+        run bash -c "'$SOW' $arguments >/dev/full"
+        ends_with 4
+        has "$output" "sow: error: standard output"
+        run bash -c "'$SOW' $arguments >&-"
+        ends_with 4
+    done
+}
+
+@test "with closed streams nothing strays into the checkpoint" {
+    tiny gpt2 >config.json
+    run -0 sow init config.json -o a.safetensors -q
+    bash -c "'$SOW' init config.json -o b.safetensors <&- >&- 2>&-"
+    cmp a.safetensors b.safetensors
+}
+
+@test "a reader that leaves early is no error message" {
+    tiny gpt2 >config.json
+    run bash -c "'$SOW' plan config.json --all 2>&1 | head -n 1"
+    ends_with 0
+    [[ ${#lines[@]} -eq 1 ]]
+}
