@@ -10,10 +10,6 @@ enum sow_status sow_plan_measure(struct sow_plan *plan, struct sow_plan_entry *e
                                  enum sow_status code, struct sow_error *error)
 {
     uint64_t bits = sow_dtype_bits(entry->dtype), all;
-    if (entry->tensor.rank > SOW_RANK_MAX) {
-        return sow_fail(error, code, "`%s` has %" PRIu32 " axes; at most %d are possible",
-                        entry->name, entry->tensor.rank, SOW_RANK_MAX);
-    }
     if (sow_product_u64(entry->tensor.shape, entry->tensor.rank, &entry->elements) ||
         entry->elements > SOW_PLAN_ELEMENTS_MAX) {
         return sow_fail(error, code, "`%s` has more than 2^57 elements", entry->name);

@@ -22,6 +22,10 @@ enum sow_status sow_resolver_resolve(struct sow_resolver *resolver,
                                      const struct sow_rule_match *match,
                                      const struct sow_resolution **resolution,
                                      struct sow_error *error);
+/* One, not looked up: fills *made, which is zeroed. Same errors. */
+enum sow_status sow_resolve(struct sow_resolver *resolver, const struct sow_parameter *parameter,
+                            const struct sow_rule_match *match, struct sow_resolution *made,
+                            struct sow_error *error);
 void sow_resolver_free(struct sow_resolver *resolver);
 
 #endif

@@ -675,11 +675,10 @@ static void hash_of_parts_is_that_of_the_whole(void **state)
 
 /* ---- Many tensors ------------------------------------------------------------------------------- */
 
+/* Of this process's CPU: the machine may be busy. */
 static double seconds_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    return (double)clock() / CLOCKS_PER_SEC;
 }
 
 /* F01, b: 1,400,000 tensors of one element. */
@@ -707,7 +706,7 @@ static void f01_a_million_tensors(void **state)
     assert_int_equal(sow_plan_json(plan, &text, NULL), SOW_OK);
     print_message("%d tensors: plan %.2f s, json %.2f s\n", MANY, made_seconds,
                   seconds_now() - start);
-    assert_true(made_seconds < 20); /* generous: under sanitizers on a busy machine */
+    assert_true(made_seconds < 20); /* generous: it may be under a sanitizer */
     sow_text_free(text);
     sow_plan_free(plan);
     free(names);
