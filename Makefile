@@ -32,6 +32,9 @@ golden: all ## Write tests/golden/golden.txt anew; review the diff
 	@build/tests/golden --write tests/golden/golden.txt
 	@git --no-pager diff --stat -- tests/golden/golden.txt
 
+accuracy: all ## Measure the error of every word of the stream (minutes)
+	@build/tests/accuracy
+
 fuzz: ## Fuzz each reader for SECONDS=60
 	@scripts/fuzz $(SECONDS)
 
@@ -53,4 +56,4 @@ clean: ## Remove build/
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all run test lint fmt bench golden fuzz cross setup setup-build install clean help
+.PHONY: all run test lint fmt bench golden accuracy fuzz cross setup setup-build install clean help
