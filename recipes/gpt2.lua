@@ -3,17 +3,17 @@
 -- Defaults and null handling: GPT2Config of transformers 5.24.0. Classes: GPT2LMHeadModel, GPT2Model (no prefix, no head).
 -- pad_token_id zeroes no row here: GPT2Model gives its embeddings no padding_idx.
 local c = config { "GPT2Config of transformers 5.24.0",
-    vocab_size = 50257, n_positions = also("max_position_embeddings", 1024), n_embd = also("hidden_size", 768),
-    n_layer = also("num_hidden_layers", 12), n_head = also("num_attention_heads", 12),
-    n_inner = optional(integer, "4 * n_embd"), activation_function = "gelu_new", layer_norm_epsilon = 1e-5,
-    initializer_range = 0.02, tie_word_embeddings = true }
+    vocab_size = size(50257), n_positions = also("max_position_embeddings", size(1024)),
+    n_embd = also("hidden_size", size(768)), n_layer = also("num_hidden_layers", depth(12)),
+    n_head = also("num_attention_heads", size(12)), n_inner = optional(integer, "4 * n_embd"),
+    activation_function = "gelu_new", layer_norm_epsilon = 1e-5, initializer_range = 0.02, tie_word_embeddings = true }
 
 local d = c.n_embd
 local ff = c.n_inner or 4 * d
 local bare = architecture("GPT2", { "GPT2LMHeadModel", "GPT2Model" }) == "GPT2Model"
 local act = transformers_activation("activation_function", c.activation_function)
 
-if c.n_head < 1 or d % c.n_head ~= 0 then
+if d % c.n_head ~= 0 then
     refuse("n_head", "it must divide n_embd, which is " .. d)
 end
 

@@ -4,14 +4,14 @@
 -- The config class refuses a hidden_size that the heads do not divide, even beside an explicit head_dim.
 -- Classes: LlamaForCausalLM, LlamaModel (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
 local c = config { "LlamaConfig of transformers 5.24.0",
-    vocab_size = 32000, hidden_size = 4096, intermediate_size = 11008, num_hidden_layers = 32, num_attention_heads = 32,
+    vocab_size = size(32000), hidden_size = size(4096), intermediate_size = size(11008), num_hidden_layers = depth(32), num_attention_heads = size(32),
     num_key_value_heads = optional(integer, "num_attention_heads"),
     head_dim = optional(integer, "hidden_size / num_attention_heads"), hidden_act = "silu", rms_norm_eps = 1e-6,
     initializer_range = 0.02, tie_word_embeddings = false, attention_bias = false, mlp_bias = false,
     pad_token_id = optional(integer) }
 
 local heads = c.num_attention_heads
-if heads < 1 or c.hidden_size % heads ~= 0 then
+if c.hidden_size % heads ~= 0 then
     refuse("hidden_size", "it must be a multiple of num_attention_heads, which is " .. heads)
 end
 if c.initializer_range < 0 or c.initializer_range > 1 then

@@ -5,15 +5,12 @@
 -- has it (null fails there). q, k and v always have biases, o never.
 -- Classes: Qwen2ForCausalLM, Qwen2Model (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
 local c = config { "Qwen2Config of transformers 5.24.0",
-    vocab_size = 151936, hidden_size = 4096, intermediate_size = 22016, num_hidden_layers = 32, num_attention_heads = 32,
+    vocab_size = size(151936), hidden_size = size(4096), intermediate_size = size(22016), num_hidden_layers = depth(32), num_attention_heads = size(32),
     num_key_value_heads = nullable(32, "num_attention_heads"), hidden_act = "silu", rms_norm_eps = 1e-6,
     initializer_range = 0.02, tie_word_embeddings = false, pad_token_id = optional(integer),
     head_dim = extra(integer, "hidden_size // num_attention_heads") }
 
 local heads = c.num_attention_heads
-if heads < 1 then
-    refuse("num_attention_heads", "there must be at least one")
-end
 
 decoder(c, { class = "Qwen2", kv_heads = c.num_key_value_heads or heads,
              head_dim = c.head_dim or c.hidden_size // heads, qkv_bias = true })

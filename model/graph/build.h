@@ -44,7 +44,7 @@ struct sow_model {
 struct sow_model *sow_model_new(void);
 
 /* All pointers inside what is added must live as long as the model: strings and arrays from model->arena, or static.
- * A name that is taken is SOW_E_SHAPE... by the caller: see sow_model_find. */
+ * SOW_E_CONFIG when the name is taken. */
 enum sow_status sow_model_add_parameter(struct sow_model *model,
                                         const struct sow_parameter *parameter, uint32_t *index,
                                         struct sow_error *error);

@@ -127,8 +127,9 @@ enum sow_status sow_model_add_parameter(struct sow_model *model,
     model->parameters[count] = *parameter;
     uint32_t *slot = slot_of(model, parameter->name);
     if (*slot != 0) {
-        return sow_fail(error, SOW_E_CONFIG, "there are two tensors of the name %s",
-                        parameter->name);
+        const struct sow_parameter *twin = &model->parameters[*slot - 1];
+        return sow_fail(error, SOW_E_CONFIG, "there already is a tensor %.300s, declared at %s:%u",
+                        parameter->name, twin->file, twin->line);
     }
     *slot = (uint32_t)count + 1;
     *index = (uint32_t)count;

@@ -135,20 +135,25 @@ static int bridge_leave(lua_State *L)
 
 static int has_option(lua_State *L, int options, const char *name)
 {
-    return !lua_isnoneornil(L, options) && lua_getfield(L, options, name) != LUA_TNIL;
+    return !lua_isnoneornil(L, options) && lua_getfield(L, options, name) != LUA_TNIL &&
+           !(lua_isboolean(L, -1) && !lua_toboolean(L, -1)); /* false is none */
 }
 
-/* A size at the top of the stack, popped. */
-static uint64_t check_size(lua_State *L, const char *what)
+/* A size at the top of the stack, popped. For messages: `what` of `name`, and which one from 1 (0: the only one). */
+static uint64_t check_size(lua_State *L, const char *what, uint32_t number, const char *name)
 {
     int is_integer;
-    struct sow_host *host = sow_host_of(L);
     lua_Integer size = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || lua_type(L, -1) != LUA_TNUMBER || size < 1) {
+        char which[16] = "";
         const char *shown =
             lua_type(L, -1) == LUA_TNUMBER ? lua_tostring(L, -1) : luaL_typename(L, -1);
-        sow_host_raise(host, SOW_E_SHAPE, "%s is %s; it must be an integer of at least 1", what,
-                       shown);
+        if (number > 0) {
+            snprintf(which, sizeof which, " %u", number);
+        }
+        sow_host_raise(sow_host_of(L), SOW_E_SHAPE,
+                       "%s%s of %.300s is %s; it must be an integer of at least 1", what, which,
+                       name, shown);
     }
     lua_pop(L, 1);
     return (uint64_t)size;
@@ -161,19 +166,17 @@ static void read_shape(lua_State *L, int index, const char *name, struct sow_ten
     luaL_checktype(L, index, LUA_TTABLE);
     lua_Unsigned rank = lua_rawlen(L, index);
     if (rank > SOW_RANK_MAX) {
-        sow_host_raise(host, SOW_E_SHAPE, "%s has %d dimensions; at most %d are possible", name,
+        sow_host_raise(host, SOW_E_SHAPE, "%.300s has %d dimensions; at most %d are possible", name,
                        (int)(rank < INT32_MAX ? rank : INT32_MAX), SOW_RANK_MAX);
     }
     tensor->rank = (uint32_t)rank;
     for (uint32_t axis = 0; axis < tensor->rank; axis++) {
-        char what[SOW_MODEL_NAME_MAX + 32];
-        snprintf(what, sizeof what, "size %u of %s", axis + 1, name);
         lua_rawgeti(L, index, (lua_Integer)axis + 1);
-        tensor->shape[axis] = check_size(L, what);
+        tensor->shape[axis] = check_size(L, "size", axis + 1, name);
     }
     if (sow_product_u64(tensor->shape, tensor->rank, &elements) ||
         elements > SOW_MODEL_ELEMENTS_MAX) {
-        sow_host_raise(host, SOW_E_SHAPE, "%s has more than 2^56 elements", name);
+        sow_host_raise(host, SOW_E_SHAPE, "%.300s has more than 2^56 elements", name);
     }
 }
 
@@ -202,7 +205,7 @@ static void read_blocks(lua_State *L, struct sow_parameter *parameter)
     uint64_t *sizes = take(host, (size_t)count * sizeof *sizes);
     for (lua_Unsigned i = 0; i < count; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        sizes[i] = check_size(L, "a block's size");
+        sizes[i] = check_size(L, "block", (uint32_t)i + 1, parameter->name);
         if (sow_add_u64(sum, sizes[i], &sum)) {
             sum = UINT64_MAX;
         }
@@ -243,7 +246,7 @@ static void read_options(lua_State *L, int options, struct sow_parameter *parame
         parameter->tensor.layout = (enum sow_layout)choose(L, -1, "layout", layouts);
     }
     if (has_option(L, options, "groups")) {
-        parameter->tensor.groups = check_size(L, "groups");
+        parameter->tensor.groups = check_size(L, "groups", 0, parameter->name);
     }
     if (has_option(L, options, "blocks")) {
         read_blocks(L, parameter);
@@ -287,12 +290,6 @@ static int bridge_param(lua_State *L)
     parameter.layer = host->scopes[host->scope_depth].layer;
     parameter.layer_count = host->scopes[host->scope_depth].layer_count;
     read_options(L, 4, &parameter);
-    uint32_t twin = sow_model_find(host->model, parameter.name);
-    if (twin != UINT32_MAX) {
-        const struct sow_parameter *first = &host->model->parameters[twin];
-        return sow_host_raise(host, SOW_E_CONFIG, "there already is a tensor %s, declared at %s:%u",
-                              parameter.name, first->file, first->line);
-    }
     if (sow_model_add_parameter(host->model, &parameter, &index, &error) != SOW_OK) {
         return sow_host_raise_error(host, &error);
     }
@@ -400,7 +397,7 @@ static void read_value_shape(lua_State *L, int index, struct sow_value *value)
             value->symbol[axis] = keep_word(host, symbol, length);
             lua_pop(L, 1);
         } else {
-            value->shape[axis] = check_size(L, "the size of a value");
+            value->shape[axis] = check_size(L, "size", axis + 1, "a value");
         }
     }
 }

@@ -25,6 +25,15 @@ local function block(c, how, act, x)
     return x + (gate * up >> words.linear("mlp.down_proj", ff, d, { bias = how.mlp_bias or false, role = "residual.output" }))
 end
 
+-- configuration_utils.ALLOWED_LAYER_TYPES of transformers 5.24.0, and its older words. They change no tensor here.
+local layer_types = {}
+for _, kind in ipairs { "full_attention", "sliding_attention", "chunked_attention", "window_attention", "indexed_attention",
+                        "compressed_sparse_attention", "heavily_compressed_attention", "minimax_m3_sparse", "conv", "moe",
+                        "hybrid", "hybrid_sliding", "reference_sliding_attention", "linear_attention", "mamba", "attention",
+                        "deepseek_sparse_attention", "qwen_sparse_attention" } do
+    layer_types[kind] = true
+end
+
 -- What transformers refuses when it builds or first runs such a model.
 local function check(c, how)
     local heads, kv = c.num_attention_heads, how.kv_heads
@@ -36,8 +45,16 @@ local function check(c, how)
         words.refuse("head_dim", string.format("rotary attention needs an even head_dim, and this is %d", how.head_dim))
     end
     local state, types = host.field("layer_types")
-    if state == "value" and type(types) == "table" and #types ~= c.num_hidden_layers then
-        words.refuse("layer_types", string.format("it has %d entries for %d layers", #types, c.num_hidden_layers))
+    if state ~= "value" then
+        return
+    end
+    if type(types) ~= "table" or #types ~= c.num_hidden_layers then
+        words.refuse("layer_types", string.format("it must be a list of %d entries, one a layer", c.num_hidden_layers))
+    end
+    for i, kind in ipairs(types) do
+        if not layer_types[kind] then
+            words.refuse("layer_types", string.format("entry %d, %s, is no kind of layer of transformers", i, tostring(kind)))
+        end
     end
 end
 

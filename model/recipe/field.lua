@@ -2,47 +2,71 @@
 -- config { ... }: what a family reads from its config.json, with the family's own defaults. Absent, null and a value are
 -- three things, and each is said by name. Not here: reading JSON (model/source/), and what a field means (recipes/).
 local host = ...
-local words = host.words
+local words, open = host.words, host.open
 
 local marker = { __name = "a kind of field" }
 local spec = { __name = "a field" }
 
 -- Kinds, for fields without a default: optional(integer).
 for _, name in ipairs { "integer", "number", "boolean", "text" } do
-    words[name] = setmetatable({ kind = name }, marker)
+    words[name] = host.seal({ kind = name }, marker)
+end
+
+local function as_spec(x)
+    if type(x) == "table" and getmetatable(x) == spec then
+        return open(x)
+    end
+    if type(x) == "table" and getmetatable(x) == marker then
+        return { kind = open(x).kind, required = true }
+    end
+    return { default = x }
+end
+
+local function kind_in(what, kind)
+    if kind ~= nil and (type(kind) ~= "table" or getmetatable(kind) ~= marker) then
+        host.failf("%s takes a kind: integer, number, boolean or text; and got %s", what, host.kind_of(kind))
+    end
+    return kind and open(kind).kind
 end
 
 -- optional, optional(integer), optional(integer, "4 * n_embd"): absent and null are both nil; the words say what nil means
-words.optional = setmetatable({ optional = true }, {
-    __name = "a field",
-    __call = function(_, kind, meaning)
-        return setmetatable({ optional = true, kind = kind and kind.kind, meaning = meaning }, spec)
-    end,
-})
+function spec.__call(_, kind, meaning)
+    return host.seal({ optional = true, kind = kind_in("optional", kind), meaning = meaning }, spec)
+end
+words.optional = host.seal({ optional = true }, spec)
 
 -- nullable(32, "num_attention_heads"): absent is 32, null is nil
 function words.nullable(default, meaning)
-    return setmetatable({ default = default, nullable = true, meaning = meaning }, spec)
+    return host.seal({ default = default, nullable = true, meaning = meaning }, spec)
 end
 
 -- extra(integer, "..."): absent is nil, null is refused - a field that the config class does not know and the model reads
 function words.extra(kind, meaning)
-    return setmetatable({ extra = true, kind = kind.kind, meaning = meaning }, spec)
+    return host.seal({ extra = true, kind = kind_in("extra", kind), meaning = meaning }, spec)
 end
 
--- also("hidden_size", 768): the field has a second name
+-- size(768): an integer of at least 1. depth(12): a number of layers, 0 to 10000.
+function words.size(default)
+    return host.seal({ default = default, kind = "integer", low = 1, high = 1 << 40 }, spec)
+end
+
+function words.depth(default)
+    return host.seal({ default = default, kind = "integer", low = 0, high = 10000 }, spec)
+end
+
+-- also("hidden_size", size(768)): the field has a second name
 function words.also(name, default)
-    return setmetatable({ default = default, also = name }, spec)
+    local copy = { also = name }
+    for key, value in next, as_spec(default) do
+        copy[key] = value
+    end
+    return host.seal(copy, spec)
 end
 
-local function as_spec(x)
-    if x == words.optional or (type(x) == "table" and getmetatable(x) == spec) then
-        return x
+for _, meta in ipairs { marker, spec } do
+    meta.__newindex = function(_, key)
+        host.failf("%s cannot be changed (key %s)", meta.__name, tostring(key))
     end
-    if type(x) == "table" and getmetatable(x) == marker then
-        return { kind = x.kind, required = true }
-    end
-    return { default = x }
 end
 
 local function kind_of_default(default)
@@ -78,6 +102,7 @@ local function check_kind(name, value, kind)
         return value
     end
     if kind == "number" and is == "integer" then
+        host.note(string.format("%s is the integer %d: read as a number (its class insists on %d.0)", name, value, value))
         return value + 0.0
     end
     local needed = { integer = "an integer", number = "a number", boolean = "true or false", text = "a text" }
@@ -105,7 +130,11 @@ end
 local function resolve(name, field, source, path)
     local state, value, found_as = look(name, field)
     if state == "value" then
-        return check_kind(found_as, value, field.kind or kind_of_default(field.default))
+        value = check_kind(found_as, value, field.kind or kind_of_default(field.default))
+        if field.low and (value < field.low or value > field.high) then
+            host.fail_field(found_as, string.format("%s is %d; it must be %d to %d", found_as, value, field.low, field.high))
+        end
+        return value
     end
     if state == "null" and not field.optional and not field.nullable then
         host.fail_field(found_as, string.format("%s is null; %s needs a value (leave the field out for its default%s)",
@@ -130,7 +159,7 @@ end
 -- ---- Fields that no recipe reads, and that change what the tensors are ----
 
 local function is_set(value)
-    return value ~= false and value ~= 0 and not (type(value) == "table" and #value == 0 and host.is_empty(value))
+    return value ~= false and value ~= 0 and not (type(value) == "table" and #value == 0 and next(value) == nil)
 end
 
 local composite = "this is a model made of several, and the recipe reads one; write the inner config into a file of its own"
@@ -168,6 +197,7 @@ function words.config(fields)
     end
     check_not_honoured(fields)
     return setmetatable({}, {
+        __name = "a config",
         __index = function(_, name)
             if resolved[name] ~= nil or fields[name] ~= nil then
                 return resolved[name]
@@ -247,7 +277,7 @@ function words.transformers_activation(field, name)
         words.refuse(field, "it brings tensors of its own, which the recipe does not build")
     end
     local canonical = host.activation(name) or name
-    return host.layer("activation", name, function(x)
-        return host.record("activation", { x }, {}, { "name", canonical }, x.shape)
+    return host.layer("activation", name, function(x, from)
+        return host.record("activation", { x }, {}, { "name", canonical }, from)
     end)
 end

@@ -134,7 +134,7 @@ static void on_count(lua_State *L, lua_Debug *unused)
     host->budget -= SOW_HOST_HOOK_STEPS;
     if (host->budget < 0) {
         sow_host_raise(host, SOW_E_CONFIG,
-                       "the recipe does not end: stopped after ten million steps (and %d more for "
+                       "the recipe does not end: stopped after five million steps (and %d more for "
                        "each tensor); is there an endless loop?",
                        (int)SOW_HOST_BUDGET_TENSOR);
     }
@@ -242,12 +242,13 @@ enum sow_status sow_host_call(struct sow_host *host, int arguments, int results,
     lua_pushcfunction(host->L, on_error);
     lua_insert(host->L, handler);
     if (outermost) {
-        host->started = nanoseconds_of(CLOCK_MONOTONIC);
+        host->started = nanoseconds_of(CLOCK_MONOTONIC); /* cheap to ask for: looked at first */
+        host->cpu_started = nanoseconds_of(CLOCK_THREAD_CPUTIME_ID);
         host->running = 1;
     }
     int status = lua_pcall(host->L, arguments, results, handler);
     if (outermost) {
-        host->nanoseconds -= nanoseconds_of(CLOCK_MONOTONIC) - host->started;
+        host->nanoseconds -= nanoseconds_of(CLOCK_THREAD_CPUTIME_ID) - host->cpu_started;
         host->running = 0;
     }
     if (status != LUA_OK) {
@@ -343,8 +344,11 @@ enum sow_status sow_host_load(struct sow_host *host, const char *path, const cha
     snprintf(chunk, sizeof chunk, "=@%zu", host->file_count - 1);
     int lua_status = lua_load(L, read_part, &parts, chunk, "t");
     if (lua_status != LUA_OK) {
-        if (lua_status == LUA_ERRSYNTAX) {
+        if (lua_status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
             adopt_message(host, SOW_E_SYNTAX, lua_tostring(L, -1));
+        }
+        if (host->error.file[0] == '\0' && host->error.code != SOW_OK) {
+            sow_fail_at(&host->error, SOW_E_SYNTAX, path, 0, 0, "brackets or blocks are nested too deep for Lua");
         }
         return failed(host, lua_status, error);
     }
@@ -438,7 +442,6 @@ enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
     made->config = config;
     made->budget = SOW_HOST_BUDGET;
     made->nanoseconds = SOW_HOST_NANOSECONDS;
-    made->cpu_started = nanoseconds_of(CLOCK_THREAD_CPUTIME_ID);
     made->scopes[0].layer = -1;
     model->host = made;
     model->host_free = host_free;

@@ -20,7 +20,7 @@
 
 /* Instructions: a base, and more for every tensor declared or rule evaluated, so that a million tensors are fine and
  * an endless loop is not. Memory that was taken counts too: a copy is work the counter of instructions cannot see. */
-#define SOW_HOST_BUDGET        INT64_C(10000000)
+#define SOW_HOST_BUDGET        INT64_C(5000000)
 #define SOW_HOST_BUDGET_TENSOR INT64_C(4000)
 #define SOW_HOST_BYTES_A_STEP  32
 #define SOW_HOST_HOOK_STEPS    100
@@ -57,7 +57,7 @@ struct sow_host {
     const char *recent[SOW_HOST_WORDS]; /* words kept lately, by hash */
 
     size_t bytes;
-    int64_t budget, nanoseconds; /* what is left */
+    int64_t budget, nanoseconds; /* what is left: steps, and time of the processor */
     int64_t started, cpu_started;
     const char *refused; /* why the allocator said no last time */
     uint32_t refused_file, refused_line;

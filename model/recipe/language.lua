@@ -25,10 +25,29 @@ function host.hint(word, list)
     return near and "; did you mean " .. near .. "?" or "; known are " .. host.listed(list)
 end
 
--- A table that recipes read and never write.
+-- Objects of the language are sealed: what they hold lies under a key that no recipe has, so that it is read and
+-- changed here only.
+local inside = {}
+
+function host.seal(content, meta)
+    return setmetatable({ [inside] = content }, meta)
+end
+
+function host.open(object)
+    return object[inside]
+end
+
+-- A library that recipes read and never write.
 function host.frozen(what, content)
     return setmetatable({}, {
-        __index = content,
+        __name = what,
+        __index = function(_, key)
+            local value = content[key]
+            if value == nil then
+                host.failf("%s.%s is left out of the recipe language", what, tostring(key))
+            end
+            return value
+        end,
         __newindex = function(_, key)
             host.failf("%s belongs to the recipe language and cannot be changed (key %s)", what, tostring(key))
         end,
@@ -41,7 +60,7 @@ function host.kind_of(x)
     return meta and meta.__name or (x == nil and "nil") or "a " .. type(x)
 end
 
--- The options of a layer with their defaults; an unknown one is an error. `defaults` holds false for "none".
+-- The options of a layer over their defaults, a fresh table with false for "none"; an unknown one is an error.
 function host.options(what, given, defaults)
     if given == nil then
         return defaults
@@ -49,11 +68,7 @@ function host.options(what, given, defaults)
     if type(given) ~= "table" or getmetatable(given) ~= nil then
         host.failf("%s takes its options in braces, { name = value }, and got %s", what, host.kind_of(given))
     end
-    local options = {}
-    for name, value in pairs(defaults) do
-        options[name] = value
-    end
-    for name, value in pairs(given) do
+    for name in next, given do
         if defaults[name] == nil then
             local known = {}
             for key in pairs(defaults) do
@@ -61,9 +76,11 @@ function host.options(what, given, defaults)
             end
             host.failf("%s has no option %s%s", what, tostring(name), host.hint(tostring(name), known))
         end
-        options[name] = value
     end
-    return options
+    for name, value in next, given do
+        defaults[name] = value
+    end
+    return defaults
 end
 
 -- ---- What is left of Lua's own library ----
@@ -76,6 +93,7 @@ for name, value in pairs(arithmetic) do
 end
 words.math = host.frozen("math", arithmetic)
 words.string = host.frozen("string", string)
+getmetatable("").__index = words.string -- ("%d"):format(3)
 words.assert, words.error, words.type = assert, error, type
 words.pairs, words.ipairs, words.select = pairs, ipairs, select
 words.tonumber, words.tostring = tonumber, tostring

@@ -12,8 +12,8 @@ end
 -- Tensor `name .. suffix` with what it shares with its layer: role and key.
 local function declare(name, suffix, shape, kind, options, more)
     more = more or {}
-    more.role = options.role or nil
-    more.key = options.key and options.key .. suffix or nil
+    more.role = options.role
+    more.key = options.key and options.key .. suffix
     return host.param(name .. suffix, shape, kind, more)
 end
 
@@ -23,10 +23,10 @@ local function check_text(what, name)
     end
 end
 
-local function need_last(kind, name, x, size)
-    if x.shape[#x.shape] ~= size then
+local function need_last(kind, name, shape, size)
+    if shape[#shape] ~= size then
         host.fail_shape(string.format("%s \"%s\" takes %s in the last dimension, and gets a value of shape %s", kind, name,
-                                      tostring(size), host.shape_text(x.shape)))
+                                      tostring(size), host.shape_text(shape)))
     end
 end
 
@@ -42,13 +42,13 @@ end
 -- A tensor of any shape, for what no layer below describes. Returns nothing: it is declared, not connected.
 function words.param(name, shape, options)
     check_text("param", name)
+    if options == nil then
+        host.param(name, shape, "other")
+        return
+    end
     options = host.options("param", options, { kind = "other", layout = false, groups = false, blocks = false,
                                                padding = false, role = false, key = false, dtype = false })
-    local given = {}
-    for option, value in pairs(options) do
-        given[option] = value or nil
-    end
-    host.param(name, shape, options.kind, given)
+    host.param(name, shape, options.kind, options)
 end
 
 -- ---- Looking up and projecting ----
@@ -57,9 +57,9 @@ end
 function words.embedding(name, rows, features, options)
     check_text("embedding", name)
     options = host.options("embedding", options, { padding = false, role = "embedding", key = false })
-    local weight = declare(name, ".weight", { rows, features }, "embedding", options, { padding = options.padding or nil })
-    return host.layer("embedding", full(name), function(x)
-        local shape = with_last(x.shape, x.shape[#x.shape])
+    local weight = declare(name, ".weight", { rows, features }, "embedding", options, { padding = options.padding })
+    return host.layer("embedding", full(name), function(x, from)
+        local shape = with_last(from, from[#from])
         shape[#shape + 1] = features
         return host.record("embedding", { x }, { weight }, { "rows", rows, "features", features }, shape)
     end)
@@ -69,7 +69,7 @@ end
 function words.linear(name, inputs, outputs, options)
     check_text("linear", name)
     options = host.options("linear", options, { bias = true, layout = "out-in", blocks = false, role = "", key = false })
-    local blocks = options.blocks or nil
+    local blocks = options.blocks
     local in_out = options.layout == "in-out"
     local parameters = { declare(name, ".weight", in_out and { inputs, outputs } or { outputs, inputs }, "linear", options,
                                  { layout = options.layout, blocks = blocks }) }
@@ -77,10 +77,10 @@ function words.linear(name, inputs, outputs, options)
         parameters[2] = declare(name, ".bias", { outputs }, "bias", options, { blocks = blocks })
     end
     name = full(name)
-    return host.layer("linear", name, function(x)
-        need_last("linear", name, x, inputs)
+    return host.layer("linear", name, function(x, from)
+        need_last("linear", name, from, inputs)
         return host.record("linear", { x }, parameters, { "inputs", inputs, "outputs", outputs },
-                           with_last(x.shape, outputs))
+                           with_last(from, outputs))
     end)
 end
 
@@ -139,14 +139,14 @@ local function convolution(kind, spatial)
             parameters[2] = declare(name, ".bias", { outputs }, "bias", options)
         end
         name = full(name)
-        return host.layer(kind, name, function(x)
-            if #x.shape ~= spatial + 2 or x.shape[2] ~= inputs then
+        return host.layer(kind, name, function(x, from)
+            if #from ~= spatial + 2 or from[2] ~= inputs then
                 host.fail_shape(string.format("%s \"%s\" takes [batch, %d, %d sizes], and gets %s", kind, name, inputs,
-                                              spatial, host.shape_text(x.shape)))
+                                              spatial, host.shape_text(from)))
             end
-            local out = { x.shape[1], outputs }
+            local out = { from[1], outputs }
             for i = 1, spatial do
-                out[i + 2] = slid(kind .. " \"" .. name .. "\"", x.shape[i + 2], kernel[i], stride[i], padding[i])
+                out[i + 2] = slid(kind .. " \"" .. name .. "\"", from[i + 2], kernel[i], stride[i], padding[i])
             end
             return host.record("conv", { x }, parameters, { "spatial", spatial, "groups", groups }, out)
         end)
@@ -161,10 +161,10 @@ convolution("conv3d", 3)
 local function pool(kind)
     words[kind] = function(kernel, options)
         options = host.options(kind, options, { stride = kernel, padding = 0 })
-        return host.layer(kind, nil, function(x)
-            local out = { x.shape[1], x.shape[2] }
-            for i = 3, #x.shape do
-                out[i] = slid(kind, x.shape[i], kernel, options.stride, options.padding)
+        return host.layer(kind, nil, function(x, from)
+            local out = { from[1], from[2] }
+            for i = 3, #from do
+                out[i] = slid(kind, from[i], kernel, options.stride, options.padding)
             end
             return host.record(kind, { x }, {}, { "kernel", kernel, "stride", options.stride }, out)
         end)
@@ -185,9 +185,9 @@ local function normalisation(kind, has_bias)
             parameters[2] = declare(name, ".bias", { features }, "bias", options)
         end
         name = full(name)
-        return host.layer(kind, name, function(x)
-            need_last(kind, name, x, features)
-            return host.record(kind, { x }, parameters, { "eps", options.eps }, x.shape)
+        return host.layer(kind, name, function(x, from)
+            need_last(kind, name, from, features)
+            return host.record(kind, { x }, parameters, { "eps", options.eps }, from)
         end)
     end
 end
@@ -203,52 +203,52 @@ function words.activation(name)
     if canonical == nil then
         host.fail(why)
     end
-    return host.layer("activation", name, function(x)
-        return host.record("activation", { x }, {}, { "name", canonical }, x.shape)
+    return host.layer("activation", name, function(x, from)
+        return host.record("activation", { x }, {}, { "name", canonical }, from)
     end)
 end
 
 function words.dropout(p)
-    return host.layer("dropout", nil, function(x)
-        return host.record("dropout", { x }, {}, { "p", p or 0.5 }, x.shape)
+    return host.layer("dropout", nil, function(x, from)
+        return host.record("dropout", { x }, {}, { "p", p or 0.5 }, from)
     end)
 end
 
 -- [batch, a, b] to [batch, a * b]
 function words.flatten()
-    return host.layer("flatten", nil, function(x)
+    return host.layer("flatten", nil, function(x, from)
         local size = 1
-        for i = 2, #x.shape do
-            if type(x.shape[i]) == "string" then
-                host.fail_shape("flatten needs known sizes, and gets " .. host.shape_text(x.shape))
+        for i = 2, #from do
+            if type(from[i]) == "string" then
+                host.fail_shape("flatten needs known sizes, and gets " .. host.shape_text(from))
             end
-            size = size * x.shape[i]
+            size = size * from[i]
         end
-        return host.record("flatten", { x }, {}, {}, { x.shape[1], size })
+        return host.record("flatten", { x }, {}, {}, { from[1], size })
     end)
 end
 
 -- [..., heads * size] to [..., heads, size], and back
 function words.split_heads(heads)
-    return host.layer("split_heads", nil, function(x)
-        local width = x.shape[#x.shape]
+    return host.layer("split_heads", nil, function(x, from)
+        local width = from[#from]
         if type(width) == "string" or width % heads ~= 0 then
-            host.fail_shape(string.format("split_heads(%d) cannot split %s", heads, host.shape_text(x.shape)))
+            host.fail_shape(string.format("split_heads(%d) cannot split %s", heads, host.shape_text(from)))
         end
-        local shape = with_last(x.shape, heads)
+        local shape = with_last(from, heads)
         shape[#shape + 1] = width // heads
         return host.record("split_heads", { x }, {}, { "heads", heads }, shape)
     end)
 end
 
 function words.merge_heads()
-    return host.layer("merge_heads", nil, function(x)
-        local rank = #x.shape
-        if rank < 2 or type(x.shape[rank]) == "string" or type(x.shape[rank - 1]) == "string" then
-            host.fail_shape("merge_heads cannot merge " .. host.shape_text(x.shape))
+    return host.layer("merge_heads", nil, function(x, from)
+        local rank = #from
+        if rank < 2 or type(from[rank]) == "string" or type(from[rank - 1]) == "string" then
+            host.fail_shape("merge_heads cannot merge " .. host.shape_text(from))
         end
-        local shape = with_last(x.shape, nil)
-        shape[rank - 1] = x.shape[rank - 1] * x.shape[rank]
+        local shape = with_last(from, nil)
+        shape[rank - 1] = from[rank - 1] * from[rank]
         return host.record("merge_heads", { x }, {}, {}, shape)
     end)
 end
@@ -263,20 +263,21 @@ function words.attention(options)
     if heads % kv_heads ~= 0 then
         host.fail_shape(string.format("attention: %d heads cannot share %d key-value heads evenly", heads, kv_heads))
     end
-    return host.layer("attention", nil, function(x)
-        local parts = x.bundle or { x }
-        local last = parts[1].shape[#parts[1].shape]
-        local head_dim = options.head_dim or last // (x.bundle and heads or heads + 2 * kv_heads)
+    return host.layer("attention", nil, function(x, from)
+        local parts = from and { x } or x -- one value, or a bundle's list
+        local first = host.shape(parts[1])
+        local head_dim = options.head_dim or first[#first] // (from and heads + 2 * kv_heads or heads)
         local q, kv = heads * head_dim, kv_heads * head_dim
-        local wanted = x.bundle and { q, kv, kv } or { q + 2 * kv }
+        local wanted = from and { q + 2 * kv } or { q, kv, kv }
         if #parts ~= #wanted then
             host.failf("attention takes one value or bundle(q, k, v), and gets %d values", #parts)
         end
         for i, part in ipairs(parts) do
-            if part.shape[#part.shape] ~= wanted[i] then
+            local shape = host.shape(part)
+            if shape[#shape] ~= wanted[i] then
                 host.fail_shape(string.format("attention with %d heads, %d key-value heads and head_dim %d takes %s in the "
                                               .. "last dimension, and gets a value of shape %s", heads, kv_heads, head_dim,
-                                              wanted[i], host.shape_text(part.shape)))
+                                              wanted[i], host.shape_text(shape)))
             end
         end
         local attributes = { "heads", heads, "kv_heads", kv_heads, "head_dim", head_dim, "causal", options.causal,
@@ -286,7 +287,7 @@ function words.attention(options)
                 attributes[#attributes + 1], attributes[#attributes + 2] = name, options[name]
             end
         end
-        return host.record("attention", parts, {}, attributes, with_last(parts[1].shape, q))
+        return host.record("attention", parts, {}, attributes, with_last(first, q))
     end)
 end
 
@@ -296,12 +297,12 @@ function words.tied(name, to)
     check_text("tied", name)
     check_text("tied", to)
     local parameter, shape = host.tie(name, to)
-    return host.layer("tied", name, function(x)
+    return host.layer("tied", name, function(x, from)
         if #shape ~= 2 then
             host.fail_shape("tied as a layer needs a matrix, and " .. to .. " is " .. host.shape_text(shape))
         end
-        need_last("tied", name, x, shape[2])
+        need_last("tied", name, from, shape[2])
         return host.record("linear", { x }, { parameter }, { "inputs", shape[2], "outputs", shape[1], "tied", name },
-                           with_last(x.shape, shape[1]))
+                           with_last(from, shape[1]))
     end)
 end

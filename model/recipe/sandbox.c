@@ -127,6 +127,9 @@ static int sorted_pairs(lua_State *L)
 {
     struct key *keys;
     luaL_checktype(L, 1, LUA_TTABLE);
+    if (luaL_getmetafield(L, 1, "__name") == LUA_TSTRING) {
+        return luaL_error(L, "pairs walks plain tables, not %s", lua_tostring(L, -1));
+    }
     lua_settop(L, 1);
     size_t count = collect_keys(L, &keys);
     qsort(keys, count, sizeof *keys, compare_keys);
@@ -185,9 +188,10 @@ static void open_strings(lua_State *L, int target)
 
 void sow_sandbox_open(lua_State *L)
 {
-    static const char *const base[] = {"assert",       "error",    "getmetatable", "ipairs",
-                                       "rawequal",     "rawget",   "rawset",       "select",
-                                       "setmetatable", "tonumber", "type",         NULL};
+    static const char *const base[] = {"assert", "error",    "getmetatable", "ipairs",
+                                       "next",   "rawequal", "rawget",       "rawset",
+                                       "select", "setmetatable", "tonumber", "type",
+                                       NULL};
     static const char *const math[] = {"abs",       "ceil", "floor", "max", "min",
                                        "tointeger", "type", "huge",  "pi",  NULL};
     lua_newtable(L);

@@ -2,7 +2,7 @@
 -- Schemes as words (every row of the catalogue and its aliases), rules and variants. What a rule's arguments are for one
 -- tensor is worked out here; which rule claims a tensor is rule.c's. Not here: what a scheme does (core/scheme/).
 local host = ...
-local words = host.words
+local words, open = host.words, host.open
 
 -- ---- Schemes: normal { std = 0.02 }, zeros ----
 
@@ -41,23 +41,23 @@ local function check_argument(row, name, value)
 end
 
 function scheme.__call(self, arguments)
-    local row = self.row
-    if self.arguments ~= nil then
+    local row = open(self).row
+    if open(self).arguments ~= nil then
         host.fail_rule(row.word .. " got its arguments twice")
     end
     if type(arguments) ~= "table" or getmetatable(arguments) ~= nil then
         host.fail_rule(string.format("%s takes its arguments by name and in braces: %s", row.word, example(row)))
     end
     local list = {}
-    for name, value in pairs(arguments) do
+    for name, value in pairs(arguments) do -- in order, so that plans are alike
         check_argument(row, name, value)
         list[#list + 1], list[#list + 2] = name, value
     end
-    return setmetatable({ row = row, arguments = list }, scheme)
+    return host.seal({ row = row, arguments = list }, scheme)
 end
 
 function scheme.__newindex(self, key)
-    host.failf("%s cannot be changed (key %s)", self.row.word, tostring(key))
+    host.failf("%s cannot be changed (key %s)", open(self).row.word, tostring(key))
 end
 
 for _, row in ipairs(host.schemes()) do
@@ -65,7 +65,7 @@ for _, row in ipairs(host.schemes()) do
         if words[word] ~= nil then
             host.failf("the scheme %s has the name of another word of the recipe language", word)
         end
-        words[word] = setmetatable({ row = { word = word, parameters = row.parameters } }, scheme)
+        words[word] = host.seal({ row = { word = word, parameters = row.parameters } }, scheme)
     end
 end
 
@@ -73,6 +73,7 @@ end
 
 local collecting        -- the list that rule() adds to; nil while a recipe's own lines run
 local own = {}          -- rules outside any variant
+local closed = false    -- whether the recipe has run
 local variants = {}
 
 function words.rule(glob, what, reason)
@@ -85,6 +86,9 @@ function words.rule(glob, what, reason)
     end
     if reason ~= nil and type(reason) ~= "string" then
         host.fail_rule("the reason of a rule is a text")
+    end
+    if closed and not collecting then
+        host.fail_rule("rule(...) has no place here")
     end
     local file, line = host.where()
     local rules = collecting or own
@@ -102,12 +106,16 @@ function words.variant(name, source, body)
             host.failf("there already is a variant %s", name)
         end
     end
+    if closed then
+        host.fail("variant(...) has no place here")
+    end
     variants[#variants + 1] = { name = name, body = body }
     host.variant(name, source)
 end
 
 -- Called when a recipe has run: rule(...) lines outside a variant are one.
 function host.finish()
+    closed = true
     if #own > 0 and #variants > 0 then
         host.fail_rule("rule(...) stands outside the variants; put it into one")
     end
@@ -166,13 +174,16 @@ local seen, touched
 
 host.set_scope = setmetatable({}, {
     __index = function(_, name)
-        if tensor_fields[name] then
+        if tensor_fields[name] and rawget(seen, name) ~= nil then
             touched = true
             return seen[name]
         end
         local found, value = host.config_value(name)
         if found then
             return value
+        end
+        if tensor_fields[name] then
+            return seen[name] -- says why there is none
         end
         if words[name] ~= nil then
             return words[name]
@@ -216,6 +227,7 @@ function host.evaluate(rule, view)
                            .. "normal { std = 0.02 }")
         end
     end
+    what = open(what)
     local list, constant = {}, true
     for i, argument in ipairs(what.arguments or {}) do
         if type(argument) == "function" then

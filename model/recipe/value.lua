@@ -2,7 +2,7 @@
 -- Values, and what connects them: x >> layer, x + y, x * y. A value is a number of the graph and its shape, whose sizes
 -- are integers or symbols ("batch", "tokens"). Not here: any layer.
 local host = ...
-local words = host.words
+local words, open = host.words, host.open
 
 local value, layer = { __name = "a value" }, { __name = "a layer" }
 
@@ -26,20 +26,28 @@ end
 function host.record(kind, inputs, parameters, attributes, shape)
     local ids = {}
     for i, input in ipairs(inputs) do
-        ids[i] = input.id
+        ids[i] = open(input).id
     end
-    return setmetatable({ id = host.op(kind, ids, parameters, attributes, shape), shape = shape }, value)
+    return host.seal({ id = host.op(kind, ids, parameters, attributes, shape), shape = shape }, value)
 end
 
--- A layer: `connect` makes a value from a value. The name is for messages.
+-- A layer: `connect(x, shape)` makes a value from a value, or from a bundle's list. The name is for messages.
 function host.layer(kind, name, connect)
-    return setmetatable({ kind = kind, name = name, connect = connect }, layer)
+    return host.seal({ kind = kind, name = name, connect = connect }, layer)
+end
+
+function host.shape(x)
+    return open(x).shape
 end
 
 -- ---- x >> layer ----
 
 local function describe(x)
-    return is_layer(x) and (x.name and string.format("%s \"%s\"", x.kind, x.name) or x.kind) or host.kind_of(x)
+    if not is_layer(x) then
+        return host.kind_of(x)
+    end
+    local inner = open(x)
+    return inner.name and string.format("%s \"%s\"", inner.kind, inner.name) or inner.kind
 end
 
 function value.__shr(x, f)
@@ -56,10 +64,11 @@ function value.__shr(x, f)
     if not is_layer(f) then
         host.failf("the right side of >> is %s; it must be a layer", describe(f))
     end
-    if x.bundle and f.kind ~= "attention" then
+    local from, to = open(x), open(f)
+    if from.bundle and to.kind ~= "attention" then
         host.failf("bundle(...) goes into attention only, not into %s", describe(f))
     end
-    return f.connect(x)
+    return to.connect(from.bundle or x, from.shape)
 end
 
 function layer.__shr(x, f)
@@ -79,14 +88,14 @@ local function check_operands(sign, x, y)
                        .. "with the parentheses", describe(operand), sign, sign, sign)
         end
     end
-    if not host.is_value(x) or not host.is_value(y) or x.bundle or y.bundle then
+    if not host.is_value(x) or not host.is_value(y) or open(x).bundle or open(y).bundle then
         host.failf("%s %s %s: both sides must be values", describe(x), sign, describe(y))
     end
 end
 
 -- Sizes from the right must be equal, or 1, or missing (as NumPy broadcasts).
 local function broadcast(kind, x, y)
-    local a, b = x.shape, y.shape
+    local a, b = open(x).shape, open(y).shape
     local rank, shape = math.max(#a, #b), {}
     for i = 1, rank do
         local p, q = a[#a - rank + i], b[#b - rank + i]
@@ -109,8 +118,8 @@ function value.__mul(x, y)
     if type(x) == "number" then
         x, y = y, x
     end
-    if type(y) == "number" and host.is_value(x) and not x.bundle then
-        return host.record("scale", { x }, {}, { "factor", y }, x.shape)
+    if type(y) == "number" and host.is_value(x) and not open(x).bundle then
+        return host.record("scale", { x }, {}, { "factor", y }, open(x).shape)
     end
     check_operands("*", x, y)
     return host.record("multiply", { x, y }, {}, {}, broadcast("multiply", x, y))
@@ -149,11 +158,11 @@ end
 function words.bundle(...)
     local parts = { ... }
     for _, part in ipairs(parts) do
-        if not host.is_value(part) or part.bundle then
+        if not host.is_value(part) or open(part).bundle then
             host.failf("bundle takes values, and got %s", describe(part))
         end
     end
-    return setmetatable({ bundle = parts, shape = {} }, value)
+    return host.seal({ bundle = parts }, value)
 end
 
 -- ---- Scopes ----
