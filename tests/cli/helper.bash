@@ -7,7 +7,8 @@ setup() {
     SOW=${SOW:-$BATS_TEST_DIRNAME/../../build/sow}
     export SOW
     unset NO_COLOR COLUMNS SOW_ISA
-    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir "$BATS_TEST_TMPDIR/work" # bats keeps files of its own beside it
+    cd "$BATS_TEST_TMPDIR/work" || return 1
 }
 
 sow() {
