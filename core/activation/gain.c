@@ -4,6 +4,7 @@
  * for tanh and 3/4 for selu are empirical. */
 #include "core/activation/gain.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/activation/quadrature.h"
@@ -30,6 +31,16 @@ static const char *word_at(const void *context, size_t index)
     return NULL;
 }
 
+/* "linear, relu, ..."; what does not fit is left out. */
+static void list_names(char *text, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; sow_activation_at(i) != NULL && used < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "",
+                                 sow_activation_at(i)->name);
+    }
+}
+
 const struct sow_activation *sow_activation_find(const char *name, struct sow_error *error)
 {
     for (size_t i = 0; sow_activation_at(i) != NULL; i++) {
@@ -43,8 +54,10 @@ const struct sow_activation *sow_activation_find(const char *name, struct sow_er
         }
     }
     const char *nearest = sow_nearest(name, word_at, NULL);
-    sow_fail(error, SOW_E_ARGUMENT, "no activation is called '%.40s'%s%s%s", name,
-             nearest ? "; did you mean " : "; `sow activations` lists them", nearest ? nearest : "",
+    char names[512];
+    list_names(names, sizeof names);
+    sow_fail(error, SOW_E_ARGUMENT, "no activation is called '%.40s'; %s%s%s", name,
+             nearest ? "did you mean " : "sow knows ", nearest ? nearest : names,
              nearest ? "?" : "");
     return NULL;
 }

@@ -69,7 +69,7 @@ static const struct sow_scheme_row *find_row(const char *name, struct sow_error 
         }
     }
     const char *nearest = sow_nearest(name, word_at, NULL);
-    sow_fail(error, SOW_E_ARGUMENT, "no scheme is called %.40s%s%s%s", name,
+    sow_fail(error, SOW_E_ARGUMENT, "no scheme is called '%.40s'%s%s%s", name,
              nearest ? "; did you mean " : "; `sow schemes` lists them", nearest ? nearest : "",
              nearest ? "?" : "");
     return NULL;

@@ -75,7 +75,9 @@ static void test_gain_errors(void **state)
     (void)state;
     check_gain_error("rellu", NAN, "no activation is called 'rellu'; did you mean relu?");
     check_gain_error("ReLU", NAN, "no activation is called 'ReLU'; did you mean relu?");
-    check_gain_error("", NAN, "no activation is called ''; `sow activations` lists them");
+    check_gain_error("", NAN,
+                     "no activation is called ''; sow knows linear, relu, leaky_relu, tanh, "
+                     "sigmoid, selu, gelu, gelu_tanh, silu");
     check_gain_error("tanh", 0.1, "tanh has no slope; leaky_relu has one");
     check_gain_error("leaky_relu", INFINITY, "slope of leaky_relu must be a finite number");
 }

@@ -356,7 +356,7 @@ static void test_f12_a_parameter_nobody_reads(void **state)
         "mode of he_normal cannot be \"fanin\"; it is fan_in, fan_out, fan_avg or fan_geo_avg; did "
         "you mean fan_in?");
     check_error("Normal", (struct arguments){{number("std", 0.01)}, 1},
-                "no scheme is called Normal; did you mean normal?");
+                "no scheme is called 'Normal'; did you mean normal?");
     check_error("normal", (struct arguments){0},
                 "normal needs std (standard deviation); it has no default");
 }
@@ -365,10 +365,10 @@ static void test_wrong_names(void **state)
 {
     (void)state;
     check_error("he_norml", (struct arguments){0},
-                "no scheme is called he_norml; did you mean he_normal?");
-    check_error("", (struct arguments){0}, "no scheme is called ; `sow schemes` lists them");
+                "no scheme is called 'he_norml'; did you mean he_normal?");
+    check_error("", (struct arguments){0}, "no scheme is called ''; `sow schemes` lists them");
     check_error("orthogonalish", (struct arguments){0},
-                "no scheme is called orthogonalish; `sow schemes` lists them");
+                "no scheme is called 'orthogonalish'; `sow schemes` lists them");
     check_error("zeros", (struct arguments){{number("value", 1)}, 1},
                 "zeros has no parameter value; it takes no parameters");
     check_error("kaiming_uniform_", (struct arguments){{word("nonlinearity", "relu")}, 1},
