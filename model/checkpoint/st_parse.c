@@ -148,15 +148,19 @@ static enum sow_status scan_dtype(struct sow_scan *scan, struct sow_st_tensor *t
     return SOW_OK;
 }
 
-/* Whether shape and dtype make as many bytes as the offsets span. */
+/* Whether shape and dtype make as many bytes as the offsets span. The product is taken from left to right, as the
+ * reference does: sizes that overflow before a 0 comes are refused. */
 static enum sow_status check_size(struct sow_scan *scan, const struct sow_st_entry *entry)
 {
     char quoted[SOW_QUOTE_MAX];
     const struct sow_st_tensor *tensor = &entry->tensor;
-    uint64_t bits, span = tensor->offset_end - tensor->offset_begin;
+    uint64_t bits = 1, span = tensor->offset_end - tensor->offset_begin;
     const char *name = sow_quote(tensor->name, quoted);
-    if (sow_product_u64(tensor->shape, tensor->rank, &bits) ||
-        sow_mul_u64(bits, sow_st_dtype_bits(tensor->dtype), &bits)) {
+    int overflow = 0;
+    for (uint32_t axis = 0; axis < tensor->rank && !overflow; axis++) {
+        overflow = sow_mul_u64(bits, tensor->shape[axis], &bits);
+    }
+    if (overflow || sow_mul_u64(bits, sow_st_dtype_bits(tensor->dtype), &bits)) {
         return sow_scan_fail(scan, entry->at, "tensor `%s` has more than 2^64 bits", name);
     }
     if (bits % 8 != 0) {
