@@ -24,7 +24,15 @@ load helper
     [[ -z $missing ]]
 }
 
-@test "the man page's verbs and docs/cli.md's are those of the tool" {
+@test "docs/README.md lists every page" {
+    cd "$BATS_TEST_DIRNAME/../../docs" || return 1
+    local file
+    for file in *.md; do
+        [[ $file == README.md ]] || has "$(cat README.md)" "[$file]($file)"
+    done
+}
+
+@test "docs/cli.md tells every verb" {
     cd "$BATS_TEST_DIRNAME/../.." || return 1
     for verb in $(sow -h | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
         has "$(cat docs/cli.md)" "sow $verb"
