@@ -18,7 +18,7 @@ load helper
     for file in README.md docs/*.md CONTRIBUTING.md CHANGELOG.md; do
         while read -r target; do
             [[ -e $(dirname "$file")/$target ]] || missing+="$file -> $target"$'\n'
-        done < <(grep -oE '\]\([^)#:]+' "$file" | cut -c3-)
+        done < <(grep -oE '\]\([^)#]+' "$file" | cut -c3- | grep -v '^https:')
     done
     echo "$missing"
     [[ -z $missing ]]
@@ -29,12 +29,5 @@ load helper
     local file
     for file in *.md; do
         [[ $file == README.md ]] || has "$(cat README.md)" "[$file]($file)"
-    done
-}
-
-@test "docs/cli.md tells every verb" {
-    cd "$BATS_TEST_DIRNAME/../.." || return 1
-    for verb in $(sow -h | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
-        has "$(cat docs/cli.md)" "sow $verb"
     done
 }
