@@ -29,7 +29,8 @@ set(sow_no_undefined -Wl,--no-undefined)
 if(SOW_SANITIZE)
     set(sow_no_undefined)
     add_compile_options(-fsanitize=${SOW_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-    # gcc guesses badly about uninitialised values in instrumented code.
-    add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+    # gcc guesses badly about the values in instrumented code.
+    add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+                        $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
     add_link_options(-fsanitize=${SOW_SANITIZE})
 endif()
