@@ -123,7 +123,7 @@ enum sow_status sow_plan_json(const struct sow_plan *plan, char **text, struct s
     }
     sow_plan_text_format(&out,
                          "\n],\"totals\":{\"tensors\":%zu,\"parameters\":%" PRIu64
-                         ",\"bytes\":%" PRIu64 "},\"hash\":\"%s\"}\n",
+                         ",\"bytes\":%" PRIu64 "},\"hash\":\"%s\"}",
                          plan->count, plan->parameters, plan->bytes, plan->hash);
     return sow_plan_text_take(&out, text, error);
 }

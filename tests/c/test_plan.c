@@ -509,7 +509,7 @@ static void json_is_canonical(void **state)
                            "\"begin\":0,\"end\":8,\"distribution\":\"uniform\",\"low\":-"));
     char end[128];
     snprintf(end, sizeof end,
-             "\n],\"totals\":{\"tensors\":4,\"parameters\":115,\"bytes\":230},\"hash\":\"%s\"}\n",
+             "\n],\"totals\":{\"tensors\":4,\"parameters\":115,\"bytes\":230},\"hash\":\"%s\"}",
              sow_plan_hash(plan));
     assert_string_equal(text + strlen(text) - strlen(end), end);
     sow_text_free(text);
