@@ -55,7 +55,8 @@ struct sow_plan {
     size_t count;
     struct sow_plan_slot *slots;
     uint64_t parameters, bytes, regions; /* totals */
-    const char *family;
+    struct sow_tie *ties;                /* names that are other tensors */
+    size_t tie_count;
     const char **notes; /* of the model's source */
     size_t note_count;
     char hash[33];

@@ -97,6 +97,29 @@ static const char *name_at(const void *context, size_t index)
     return index < plan->count ? plan->entries[index].name : NULL;
 }
 
+static void fail_not_found(const struct sow_plan *plan, const char *name, struct sow_error *error)
+{
+    for (size_t i = 0; i < plan->tie_count; i++) {
+        if (strcmp(plan->ties[i].name, name) == 0) {
+            sow_fail(error, SOW_E_ARGUMENT,
+                     "`%s` is no tensor of its own: it is tied to `%s` and not stored", name,
+                     plan->ties[i].to);
+            return;
+        }
+    }
+    const char *nearest = sow_nearest(name, name_at, plan);
+    if (nearest != NULL) {
+        sow_fail(error, SOW_E_ARGUMENT, "no tensor is called `%s`; did you mean `%s`?", name,
+                 nearest);
+    } else if (plan->count > 0) {
+        sow_fail(error, SOW_E_ARGUMENT,
+                 "no tensor is called `%s`; the plan has %zu, the first is `%s`", name, plan->count,
+                 plan->entries[0].name);
+    } else {
+        sow_fail(error, SOW_E_ARGUMENT, "no tensor is called `%s`; the plan has none", name);
+    }
+}
+
 const struct sow_plan_entry *sow_plan_find(const struct sow_plan *plan, const char *name,
                                            struct sow_error *error)
 {
@@ -113,16 +136,6 @@ const struct sow_plan_entry *sow_plan_find(const struct sow_plan *plan, const ch
         low = order < 0 ? middle + 1 : low;
         high = order > 0 ? middle : high;
     }
-    const char *nearest = sow_nearest(name, name_at, plan);
-    if (nearest != NULL) {
-        sow_fail(error, SOW_E_ARGUMENT, "no tensor is called `%s`; did you mean `%s`?", name,
-                 nearest);
-    } else if (plan->count > 0) {
-        sow_fail(error, SOW_E_ARGUMENT,
-                 "no tensor is called `%s`; the plan has %zu, the first is `%s`", name, plan->count,
-                 plan->entries[0].name);
-    } else {
-        sow_fail(error, SOW_E_ARGUMENT, "no tensor is called `%s`; the plan has none", name);
-    }
+    fail_not_found(plan, name, error);
     return NULL;
 }

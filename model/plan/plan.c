@@ -151,7 +151,6 @@ struct sow_plan *sow_plan_new(uint64_t seed, size_t count)
     }
     plan->seed = seed;
     plan->count = count;
-    plan->family = "";
     plan->entries = calloc(count > 0 ? count : 1, sizeof *plan->entries);
     if (plan->entries == NULL) {
         free(plan);
@@ -173,15 +172,28 @@ const char *sow_plan_share(struct sow_plan *plan, const char *string)
     return *recent;
 }
 
+static int copy_ties(struct sow_plan *plan, const struct sow_graph *graph)
+{
+    plan->ties = sow_arena_take(&plan->arena, (graph->tie_count + 1) * sizeof *plan->ties);
+    int failed = plan->ties == NULL;
+    for (size_t i = 0; i < graph->tie_count && !failed; i++) {
+        const char *name = graph->ties[i].name, *to = graph->ties[i].to;
+        plan->ties[i].name = sow_arena_copy(&plan->arena, name, strlen(name));
+        plan->ties[i].to = sow_arena_copy(&plan->arena, to, strlen(to));
+        plan->tie_count++;
+        failed = plan->ties[i].name == NULL || plan->ties[i].to == NULL;
+    }
+    return failed;
+}
+
 static enum sow_status copy_model_words(struct sow_plan *plan, const struct sow_model *model,
                                         struct sow_error *error)
 {
     while (sow_model_note(model, plan->note_count) != NULL) {
         plan->note_count++;
     }
-    plan->family = sow_plan_share(plan, sow_model_family(model));
     plan->notes = sow_arena_take(&plan->arena, (plan->note_count + 1) * sizeof(*plan->notes));
-    int failed = plan->family == NULL || plan->notes == NULL;
+    int failed = plan->notes == NULL || copy_ties(plan, sow_model_graph(model));
     for (size_t i = 0; i < plan->note_count && !failed; i++) {
         plan->notes[i] = sow_plan_share(plan, sow_model_note(model, i));
         failed = plan->notes[i] == NULL;

@@ -339,6 +339,14 @@ static void find_suggests(void **state)
     assert_non_null(strstr(error.message, "did you mean `h.1.attn.c_attn.weight`"));
     assert_null(sow_plan_find(plan, "zzz", NULL));
     sow_plan_free(plan);
+
+    const struct sow_tie tie = {"head.weight", "h.0.attn.c_attn.weight"};
+    model.graph.ties = &tie;
+    model.graph.tie_count = 1;
+    plan = made(&model, 1, 0);
+    assert_null(sow_plan_find(plan, "head.weight", &error));
+    assert_non_null(strstr(error.message, "tied to `h.0.attn.c_attn.weight`"));
+    sow_plan_free(plan);
 }
 
 /* ---- Sizes -------------------------------------------------------------------------------------- */
