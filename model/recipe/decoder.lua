@@ -37,7 +37,7 @@ end
 -- What transformers refuses when it builds or first runs such a model.
 local function check(c, how)
     local heads, kv = c.num_attention_heads, how.kv_heads
-    if heads < 1 or kv < 1 or heads % kv ~= 0 then
+    if kv < 1 or (heads % kv ~= 0 and c.num_hidden_layers > 0) then
         words.refuse("num_key_value_heads", string.format("%d attention heads cannot share %d key-value heads evenly", heads,
                                                           kv))
     end
