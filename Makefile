@@ -32,8 +32,8 @@ golden: all ## Write tests/golden/golden.txt anew; review the diff
 	@build/tests/golden --write tests/golden/golden.txt
 	@git --no-pager diff --stat -- tests/golden/golden.txt
 
-accuracy: all ## Measure the error of every word of the stream (minutes)
-	@build/tests/accuracy
+accuracy: ## Measure the error of every word of the stream (half an hour)
+	@scripts/accuracy
 
 fuzz: ## Fuzz each reader for SECONDS=60
 	@scripts/fuzz $(SECONDS)

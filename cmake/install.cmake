@@ -32,7 +32,10 @@ if(NOT SOW_CORE_ONLY)
 endif()
 if(TARGET sow_tool)
     install(TARGETS sow_tool)
-    install(FILES ${PROJECT_BINARY_DIR}/sow.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
-    install(FILES ${PROJECT_BINARY_DIR}/sow.bash OPTIONAL RENAME sow
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+    if(NOT CMAKE_CROSSCOMPILING)
+        install(FILES ${PROJECT_BINARY_DIR}/sow.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+        install(FILES ${PROJECT_BINARY_DIR}/sow.bash RENAME sow
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+        install(FILES ${PROJECT_BINARY_DIR}/_sow DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+    endif()
 endif()

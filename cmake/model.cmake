@@ -47,4 +47,12 @@ if(sow_cli_sources)
     set_target_properties(sow_tool PROPERTIES OUTPUT_NAME sow)
     target_link_libraries(sow_tool PRIVATE sow_strict sow_model_static)
     target_compile_definitions(sow_tool PRIVATE _GNU_SOURCE)
+    # The man page and the completions are printed by the tool itself, from its one table of options.
+    if(NOT CMAKE_CROSSCOMPILING)
+        add_custom_command(TARGET sow_tool POST_BUILD
+            COMMAND sow_tool man >sow.1
+            COMMAND sow_tool completion bash >sow.bash
+            COMMAND sow_tool completion zsh >_sow
+            BYPRODUCTS sow.1 sow.bash _sow)
+    endif()
 endif()
