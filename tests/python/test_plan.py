@@ -95,7 +95,8 @@ def tensor_bytes(name, key, dtype, shape, draw, regions):
 
 def plan_hash(stream, seed, tensors):
     total = sum(xxh3(tensor_bytes(*tensor)) for tensor in tensors) % 2**128
-    return f"{xxh3(b'sow plan' + u64(stream) + u64(seed) + u64(len(tensors)) + u64(total % 2**64) + u64(total >> 64)):032x}"
+    numbers = (stream, seed, len(tensors), total % 2**64, total >> 64)
+    return f"{xxh3(b'sow plan' + b''.join(map(u64, numbers))):032x}"
 
 
 def draw_of(fields):
@@ -133,7 +134,8 @@ def tensors_of_record(metadata, header):
     for i, (name, number) in enumerate(zip(names, draws, strict=True)):
         draw = record["draws"][number]
         regions = draw[-1] if isinstance(draw[-1], list) else []
-        yield name, keys.get(i, name), header[name]["dtype"], header[name]["shape"], draw[: -1 if regions else None], regions
+        numbers = draw[:-1] if regions else draw
+        yield name, keys.get(i, name), header[name]["dtype"], header[name]["shape"], numbers, regions
 
 
 # ---- Tests ----
