@@ -7,7 +7,14 @@
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 
-#define MASS_MIN 1e-15
+#define MASS_MIN   1e-9     /* what the quantile's polynomials reach (docs/stream.md section 6) */
+#define WIDTH_MIN  0x1p-100 /* of a uniform's interval: float32 steps below are no longer normal */
+#define NUMBER_MAX 0x1.fffffep127 /* the largest float32 */
+
+static int usable(double x)
+{
+    return x >= -NUMBER_MAX && x <= NUMBER_MAX;
+}
 
 /* ---- Constant, uniform, normal -------------------------------------------------------------- */
 
@@ -23,10 +30,17 @@ enum sow_status sow_draw_constant(double value, struct sow_draw *draw, struct so
 enum sow_status sow_draw_uniform(double low, double high, struct sow_draw *draw,
                                  struct sow_error *error)
 {
-    if (!isfinite(low) || !isfinite(high) || low > high) {
+    if (!usable(low) || !usable(high) || low > high) {
+        return sow_fail(
+            error, SOW_E_ARGUMENT,
+            "uniform on [%.9g, %.9g]: the bounds must be finite in float32, and low <= high", low,
+            high);
+    }
+    if (low < high && high - low < WIDTH_MIN) {
         return sow_fail(error, SOW_E_ARGUMENT,
-                        "uniform on [%.9g, %.9g]: the bounds must be finite, and low <= high", low,
-                        high);
+                        "uniform on [%.9g, %.9g]: narrower than 2^-100, float32 has no room in it; "
+                        "use a constant or a wider interval",
+                        low, high);
     }
     *draw = (struct sow_draw){.distribution = SOW_UNIFORM, .low = low, .high = high};
     return SOW_OK;
@@ -35,10 +49,11 @@ enum sow_status sow_draw_uniform(double low, double high, struct sow_draw *draw,
 enum sow_status sow_draw_normal(double mean, double std, struct sow_draw *draw,
                                 struct sow_error *error)
 {
-    if (!isfinite(mean) || !isfinite(std) || std < 0) {
-        return sow_fail(error, SOW_E_ARGUMENT,
-                        "normal with mean %.9g and std %.9g: both must be finite, and std >= 0",
-                        mean, std);
+    if (!usable(mean) || !usable(std) || std < 0) {
+        return sow_fail(
+            error, SOW_E_ARGUMENT,
+            "normal with mean %.9g and std %.9g: both must be finite in float32, and std >= 0",
+            mean, std);
     }
     *draw = (struct sow_draw){.distribution = SOW_NORMAL, .mean = mean, .std = std};
     return SOW_OK;
@@ -99,11 +114,12 @@ static struct truncated truncated(double alpha, double beta)
 enum sow_status sow_draw_trunc_normal(double mean, double std, double low, double high,
                                       struct sow_draw *draw, struct sow_error *error)
 {
-    if (!isfinite(mean) || !isfinite(std) || std <= 0) {
+    if (!usable(mean) || !usable(std) || std <= 0) {
         return sow_fail(
             error, SOW_E_ARGUMENT,
-            "truncated normal with mean %.9g and std %.9g: both must be finite, and std > 0", mean,
-            std);
+            "truncated normal with mean %.9g and std %.9g: both must be finite in float32, "
+            "and std > 0",
+            mean, std);
     }
     if (isnan(low) || isnan(high) || low >= high) {
         return sow_fail(error, SOW_E_ARGUMENT,
@@ -114,7 +130,7 @@ enum sow_status sow_draw_trunc_normal(double mean, double std, double low, doubl
         return sow_fail(
             error, SOW_E_ARGUMENT,
             "truncated normal with mean %.9g and std %.9g: [%.9g, %.9g] holds a probability of "
-            "%.3g, and less than 1e-15 cannot be drawn; move the bounds or the mean",
+            "%.3g, and less than 1e-9 cannot be drawn; move the bounds or the mean",
             mean, std, low, high, mass);
     }
     *draw = (struct sow_draw){

@@ -74,8 +74,8 @@ struct sow_numbers_f32 sow_numbers_f32(const struct sow_draw *draw)
 {
     double half = 0.5 * draw->high - 0.5 * draw->low, middle = 0.5 * draw->low + 0.5 * draw->high;
     struct sow_numbers_f32 numbers = {
-        .mean = (float)draw->mean,
-        .std = (float)draw->std,
+        .mean = draw->distribution == SOW_CONSTANT ? (float)draw->mean : round_finite(draw->mean),
+        .std = round_finite(draw->std),
         .middle = round_finite(middle),
         .scale = round_finite(half * 0x1p-24),
         .low = round_up(draw->low),

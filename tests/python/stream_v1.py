@@ -273,10 +273,16 @@ def integer(draw, dtype):
     return min(max(round(draw.mean), least), largest) % 2**bits
 
 
+def number(f, x):
+    """A number of a draw in the format, never infinite (section 2)."""
+    largest = (2.0 - 2.0 ** (1 - f.precision)) * 2.0 ** (127 if f is F32 else 1023)
+    return min(max(f.nearest(x), -largest), largest)
+
+
 def uniform(draw, f, word):
     half = 0.5 * draw.high - 0.5 * draw.low
-    middle = f.nearest(0.5 * draw.low + 0.5 * draw.high)
-    scale = f.nearest(half * 2.0**-f.precision)
+    middle = number(f, 0.5 * draw.low + 0.5 * draw.high)
+    scale = number(f, half * 2.0**-f.precision)
     lo, hi = f.at_least(draw.low), f.at_most(draw.high)
     if lo > hi:
         lo = hi = middle
@@ -297,7 +303,7 @@ def clamp(value, lo, hi):
 
 
 def normal(draw, f, word):
-    mean, std = f.nearest(draw.mean), f.nearest(draw.std)
+    mean, std = number(f, draw.mean), number(f, draw.std)
     pair = lru_cache(maxsize=1)(normal_pair_f64 if f is F64 else normal_pair_f32)
     return lambda i: pair(word(i & ~1), word(i | 1), mean, std)[i & 1]
 
@@ -401,7 +407,7 @@ def truncated_normal(draw, f, word):
     shift = f.nearest(below - above)
     step, step2 = f.nearest(mass * 2.0**-f.bits), f.nearest(mass * 2.0 ** (1 - f.bits))
     below, above = f.nearest(below), f.nearest(above)
-    mean, std = f.nearest(draw.mean), f.nearest(draw.std)
+    mean, std = number(f, draw.mean), number(f, draw.std)
     tailed = abs(alpha) > 3.1 or abs(beta) > 3.1
 
     def value(i):
@@ -424,7 +430,7 @@ def bounds(low, high, f):
         middle = 0.5 * low + 0.5 * high
         if math.isinf(low) or math.isinf(high):
             middle = high if math.isinf(low) else low
-        lo = hi = f.nearest(middle)
+        lo = hi = number(f, middle)
     return lo, hi
 
 

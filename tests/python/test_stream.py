@@ -215,7 +215,6 @@ def test_fill_of_huge_f64(draw):
 
 
 @needs_library
-@pytest.mark.xfail(reason="docs/stream.md does not say how a number beyond float32's is rounded")
 @pytest.mark.parametrize("draw", HUGE, ids=draw_name)
 def test_fill_of_huge_f32(draw):
     check(draw, "f32", 8, 9, 0, 41)
