@@ -30,12 +30,18 @@ void sow_cli_text_clear(struct sow_cli_text *text)
     sow_cli_add_bytes(text, "", 0);
 }
 
-void sow_cli_add_bytes(struct sow_cli_text *text, const char *bytes, size_t length)
+/* Makes room for `length` bytes and a NUL. */
+static void reserve(struct sow_cli_text *text, size_t length)
 {
     if (text->capacity - text->length <= length) {
         text->capacity = (text->length + length + 32) * 2;
         text->bytes = sow_cli_allocate(text->bytes, text->capacity, 1);
     }
+}
+
+void sow_cli_add_bytes(struct sow_cli_text *text, const char *bytes, size_t length)
+{
+    reserve(text, length);
     memcpy(text->bytes + text->length, bytes, length);
     text->length += length;
     text->bytes[text->length] = '\0';
@@ -46,13 +52,13 @@ void sow_cli_add(struct sow_cli_text *text, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    if (length > 0) {
-        char *bytes = sow_cli_allocate(NULL, (size_t)length + 1, 1);
-        vsnprintf(bytes, (size_t)length + 1, format, again);
-        sow_cli_add_bytes(text, bytes, (size_t)length);
-        free(bytes);
+    size_t room = text->capacity - text->length;
+    int length = vsnprintf(room > 0 ? text->bytes + text->length : NULL, room, format, arguments);
+    if (length >= 0 && (size_t)length >= room) {
+        reserve(text, (size_t)length);
+        vsnprintf(text->bytes + text->length, (size_t)length + 1, format, again);
     }
+    text->length += length > 0 ? (size_t)length : 0;
     va_end(again);
     va_end(arguments);
 }

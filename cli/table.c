@@ -28,7 +28,6 @@ static void print(const struct sow_table *table, const char *const *cells, enum 
 {
     int colored = table->colored && style != SOW_PLAIN;
     size_t blanks = 0;
-    int gap = gap_of(table);
     fputs(sow_cli_style(style, colored), stdout);
     for (int column = 0; column < table->columns; column++) {
         size_t width = sow_cli_columns(cells[column]), room = table->widths[column];
@@ -38,13 +37,14 @@ static void print(const struct sow_table *table, const char *const *cells, enum 
             printf("%*s%s", (int)(blanks + (right ? pad : 0)), "", cells[column]);
             blanks = 0;
         }
-        blanks += (width > 0 && right ? 0 : pad) + (size_t)gap;
+        blanks += (width > 0 && right ? 0 : pad) + (size_t)table->gap;
     }
     printf("%s\n", sow_cli_style(SOW_PLAIN, colored));
 }
 
-void sow_cli_table_title(const struct sow_table *table)
+void sow_cli_table_title(struct sow_table *table)
 {
+    table->gap = gap_of(table);
     print(table, table->titles, SOW_BOLD);
 }
 

@@ -13,10 +13,11 @@ struct sow_table {
     unsigned right; /* bit a column: aligned to the right */
     size_t widths[SOW_TABLE_COLUMNS_MAX];
     int colored;
+    int gap; /* between columns, set with the title */
 };
 
 void sow_cli_table_measure(struct sow_table *table, const struct sow_cli_text *cells);
-void sow_cli_table_title(const struct sow_table *table);
+void sow_cli_table_title(struct sow_table *table);
 void sow_cli_table_row(const struct sow_table *table, const struct sow_cli_text *cells);
 
 #endif

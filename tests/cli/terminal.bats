@@ -36,7 +36,7 @@ escape=$'\e'
     run -0 on_terminal "'$SOW' init config.json -o b.safetensors -q"
     [[ -z $output ]]
     run -0 sow init config.json -o c.safetensors
-    lacks "$output" "$escape" "writing"
+    lacks "$output" "$escape" $'\r' "["
 }
 
 @test "a checkpoint is not written to a terminal" {
