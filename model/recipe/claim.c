@@ -250,10 +250,9 @@ enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_e
         int shadowed = is_shadowed(rules, rule);
         const char *nearest =
             shadowed ? NULL : sow_nearest(rule->match.glob, parameter_name, rules->host->model);
-        int set = rule->origin == SOW_RULE_SET;
-        return sow_fail_at(error, SOW_E_RULE, set ? NULL : rule->match.file,
-                           set ? 0 : rule->match.line, 0, "%s%.200s claims no tensor%s%s%s",
-                           set ? "--set " : "the rule ", rule->match.glob,
+        uint32_t line = rule->origin == SOW_RULE_SET ? 0 : rule->match.line;
+        return sow_fail_at(error, SOW_E_RULE, rule->match.file, line, 0,
+                           "the rule `%.200s` claims no tensor%s%s%s", rule->match.glob,
                            shadowed ? ": earlier rules claim all that it fits" : ": no name fits",
                            nearest != NULL ? "; near is " : "", nearest != NULL ? nearest : "");
     }
