@@ -60,6 +60,19 @@ static void add_environment(struct sow_cli_text *text)
     }
 }
 
+/* The model families inside the tool. */
+static void add_families(struct sow_cli_text *text)
+{
+    struct sow_cli_text words = {0};
+    const char *name;
+    for (size_t i = 0; (name = sow_family_name(i)) != NULL; i++) {
+        sow_cli_add(&words, "%s%s", i > 0 ? ", " : "", name);
+    }
+    sow_cli_add(text, "\nModel families (--recipes DIR adds your own):\n");
+    sow_cli_add_paragraph(text, words.bytes, 2, WIDTH);
+    sow_cli_text_free(&words);
+}
+
 void sow_cli_help_verb(enum sow_verb verb, int level)
 {
     const struct sow_verb_row *row = &sow_verb_rows[verb];
@@ -97,6 +110,7 @@ void sow_cli_help(int level)
         sow_cli_add(&text, "  %-11s %s\n", sow_verb_rows[verb].name, sow_verb_rows[verb].summary);
     }
     if (level == 2) {
+        add_families(&text);
         add_exits(&text);
         add_environment(&text);
         sow_cli_add(&text, "\nOptions stand anywhere after the verb, once each (--set may be "

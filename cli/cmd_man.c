@@ -121,6 +121,11 @@ int sow_cmd_man(const struct sow_cli_options *options)
     for (int verb = 0; verb < SOW_VERB_COUNT; verb++) {
         put_verb((enum sow_verb)verb);
     }
+    puts(".SH MODEL FAMILIES\nInside the tool, beside those of \\fB\\-\\-recipes\\fR:");
+    const char *family;
+    for (size_t i = 0; (family = sow_family_name(i)) != NULL; i++) {
+        put_line(family);
+    }
     puts(".SH EXIT STATUS");
     for (const struct sow_exit_row *row = sow_exit_rows; row->meaning != NULL; row++) {
         printf(".TP\n.B %d\n", row->code);
