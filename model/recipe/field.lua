@@ -233,7 +233,10 @@ end
 -- architecture("GPT2", { "GPT2LMHeadModel", "GPT2Model" }): the class that `architectures` names; the first is the default
 function words.architecture(prefix, classes)
     local state, value = host.field("architectures")
-    local name = type(value) == "table" and value[1] or value
+    local name = value
+    if type(value) == "table" then
+        name = value[1]
+    end
     if state ~= "value" or name == nil then
         if host.config_path() then
             host.note("architectures is " .. (state == "value" and "empty" or state) .. ": " .. classes[1])

@@ -133,12 +133,9 @@ static enum sow_status walk_text(struct walk *walk)
                             ? "a text goes over the end of its line; is a closing quote missing?"
                             : "a control character inside a text; write it as \\u00XX");
         }
-        if (c == '\\') {
-            walk->at++;
-            if (walk->at >= walk->length || strchr("\"\\/bfnrtu", walk->text[walk->at]) == NULL ||
-                walk->text[walk->at] == '\0') {
-                return fail(walk, walk->at - 1, "a backslash before a character that needs none");
-            }
+        if (c == '\\' && ++walk->at < walk->length &&
+            (walk->text[walk->at] == '\0' || strchr("\"\\/bfnrtu", walk->text[walk->at]) == NULL)) {
+            return fail(walk, walk->at - 1, "a backslash before a character that needs none");
         }
     }
     if (walk->at >= walk->length) {
