@@ -11,7 +11,9 @@
 #endif
 #include <stdint.h>
 
-#define VEC_INLINE  static inline __attribute__((always_inline))
+#ifndef VEC_INLINE
+#define VEC_INLINE static inline __attribute__((always_inline))
+#endif
 #define VEC_BLOCKS  8
 #define VEC_FLIGHT  2
 #define VEC_HAS_F16 1

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels: every instruction set against the scalar one and the scalar one against the plain reference of the
+ * stream; Philox against Random123; every rounding boundary of the narrow dtypes against doubles.
+ * AVX-512 is also run through SIMDe, on any CPU. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#if defined(__x86_64__) && defined(__has_include)
+#if __has_include(<simde/x86/avx512.h>)
+#define HAVE_SIMDE 1
+#pragma GCC diagnostic ignored "-Wpsabi" /* 64-byte vectors are passed inside this file alone */
+#include "tests/c/simde_avx512.h"
+#define SOW_ISA        avx512_simde
+#define SOW_VEC_HEADER "core/kernel/vec_avx512.h"
+#include "core/kernel/kernels_tmpl.c"
+#endif
+#endif
+
+#include <math.h>
+
+#include "core/kernel/numbers.h"
+#include "core/kernel/source.h"
+#include "tests/reference/stream_v1.h"
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static const struct sow_draw draws[] = {
+    {.distribution = SOW_CONSTANT, .mean = 0.1},
+    {.distribution = SOW_UNIFORM, .low = -0.05, .high = 0.05},
+    {.distribution = SOW_UNIFORM, .low = -1e-40, .high = 3e-40},
+    {.distribution = SOW_UNIFORM, .low = -700, .high = 1000},
+    {.distribution = SOW_NORMAL, .mean = 0, .std = 0.02},
+    {.distribution = SOW_NORMAL, .mean = 0, .std = 1e-39},
+    {.distribution = SOW_NORMAL, .mean = -3, .std = 40000},
+    {.distribution = SOW_TRUNC_NORMAL, .mean = 0, .std = 0.02, .low = -0.04, .high = 0.04},
+    {.distribution = SOW_TRUNC_NORMAL, .mean = 0, .std = 1, .low = -4, .high = 5},
+    {.distribution = SOW_TRUNC_NORMAL, .mean = 0, .std = 1, .low = 1.5, .high = INFINITY},
+    {.distribution = SOW_TRUNC_NORMAL, .mean = 0, .std = 0.02, .low = -2, .high = 2},
+};
+
+static const enum sow_dtype dtypes[] = {SOW_F64,  SOW_F32,       SOW_F16,
+                                        SOW_BF16, SOW_F8_E4M3FN, SOW_F8_E5M2};
+
+/* The instruction sets to test, scalar first; NULL past the end. */
+static const struct sow_kernels *kernels_at(size_t index)
+{
+    const struct sow_kernels *kernels = sow_kernels_at(index);
+#ifdef HAVE_SIMDE
+    if (kernels == NULL && sow_kernels_at(index - 1) != NULL) {
+        return &sow_kernels_avx512_simde;
+    }
+#endif
+    return kernels;
+}
+
+static uint64_t next_word(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+/* ---- Philox ------------------------------------------------------------------------------- */
+
+static const struct {
+    uint32_t counter[4], key[2], words[4];
+} answers[] = {
+    /* Random123's kat_vectors, philox4x32 10 */
+    {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+    {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+     {0xffffffff, 0xffffffff},
+     {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+    {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+     {0xa4093822, 0x299f31d0},
+     {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+};
+
+static void test_philox_known_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        uint32_t words[4];
+        sow_philox(answers[i].counter, answers[i].key, words);
+        assert_memory_equal(words, answers[i].words, sizeof words);
+    }
+}
+
+/* The value of docs/stream.md section 4 for U(-2^24, 2^24): k itself. */
+static float uniform_of(uint32_t word)
+{
+    return (float)(((int32_t)word >> 7) | 1);
+}
+
+/* The kernels see a counter's words as block and tensor: all 128 bits take part. */
+static void test_kernels_draw_philox_words(void **state)
+{
+    (void)state;
+    static _Alignas(SOW_TILE_ALIGN) float tile[SOW_TILE_BYTES / sizeof(float)];
+    static float values[SOW_TILE_BYTES / sizeof(float)];
+    const struct sow_draw draw = {.distribution = SOW_UNIFORM, .low = -0x1p24, .high = 0x1p24};
+    const struct sow_numbers_f32 numbers = sow_numbers_f32(&draw);
+    const struct sow_kernels *kernels;
+    uint64_t random = 1;
+    for (size_t i = 0; (kernels = kernels_at(i)) != NULL; i++) {
+        for (size_t trial = 0; trial < 1000; trial++) {
+            struct sow_key key = {next_word(&random), next_word(&random)};
+            uint64_t block = next_word(&random);
+            if (trial < COUNT(answers)) {
+                const uint32_t *counter = answers[trial].counter, *seed = answers[trial].key;
+                block = (uint64_t)counter[1] << 32 | counter[0];
+                key.tensor = (uint64_t)counter[3] << 32 | counter[2];
+                key.seed = (uint64_t)seed[1] << 32 | seed[0];
+            }
+            const struct sow_stream stream = sow_stream(key);
+            uint64_t first = block - block % kernels->group_blocks;
+            kernels->draw_f32[SOW_UNIFORM](tile, first, 1, &stream, &numbers);
+            kernels->store_f32[SOW_F32](values, tile, 1, 0);
+            for (uint32_t b = 0; b < kernels->group_blocks; b++) {
+                uint32_t words[4];
+                sow_stream_block(key, first + b, words);
+                for (size_t w = 0; w < 4; w++) {
+                    assert_true(values[4 * b + w] == uniform_of(words[w]));
+                }
+            }
+        }
+    }
+}
+
+/* ---- Scalar against the reference --------------------------------------------------------- */
+
+/* Element i of a float32 draw, from docs/stream.md's plain form. */
+static float reference_f32(const struct sow_draw *draw, const struct sow_numbers_f32 *n,
+                           struct sow_key key, uint64_t i)
+{
+    uint32_t words[4];
+    float pair[2], value = n->mean;
+    sow_stream_block(key, i / 4, words);
+    if (draw->distribution == SOW_UNIFORM) {
+        value = fmaf(uniform_of(words[i % 4]), n->scale, n->middle);
+    } else if (draw->distribution == SOW_NORMAL || n->cut == SOW_CUT_NOTHING) {
+        normal_pair32(words[i % 4 & 2], words[(i % 4 & 2) + 1], n->mean, n->std, pair);
+        value = pair[i % 2];
+    } else if (draw->distribution == SOW_TRUNC_NORMAL) {
+        struct trunc32 c = {n->step,      n->step2,       n->below4 / 4, n->above4 / 4,
+                            n->to_middle, n->from_middle, n->shift,      n->cut == SOW_CUT_CENTRAL};
+        value = fmaf(trunc_z32(words[i % 4], &c), n->std, n->mean);
+    }
+    if (draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL) {
+        value = value < n->low ? n->low : value > n->high ? n->high : value;
+    }
+    return value;
+}
+
+static double reference_f64(const struct sow_draw *draw, const struct sow_numbers_f64 *n,
+                            struct sow_key key, uint64_t i)
+{
+    uint32_t words[4];
+    double pair[2], value = n->mean;
+    sow_stream_block(key, i / 2, words);
+    const uint64_t wide[2] = {words[0] | (uint64_t)words[1] << 32,
+                              words[2] | (uint64_t)words[3] << 32};
+    if (draw->distribution == SOW_UNIFORM) {
+        value = fma((double)(((int64_t)wide[i % 2] >> 10) | 1), n->scale, n->middle);
+    } else if (draw->distribution == SOW_NORMAL || n->cut == SOW_CUT_NOTHING) {
+        normal_pair64(wide[0], wide[1], n->mean, n->std, pair);
+        value = pair[i % 2];
+    } else if (draw->distribution == SOW_TRUNC_NORMAL) {
+        struct trunc64 c = {n->step,      n->step2,       n->below4 / 4, n->above4 / 4,
+                            n->to_middle, n->from_middle, n->shift};
+        value = fma(trunc_z64(wide[i % 2], &c), n->std, n->mean);
+    }
+    if (draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL) {
+        value = value < n->low ? n->low : value > n->high ? n->high : value;
+    }
+    return value;
+}
+
+static void test_scalar_is_the_reference(void **state)
+{
+    (void)state;
+    enum { ELEMENTS = 100000 };
+    static float narrow_values[ELEMENTS];
+    static double wide_values[ELEMENTS];
+    const struct sow_key key = sow_key("reference", 5);
+    for (size_t d = 0; d < COUNT(draws); d++) {
+        const struct sow_numbers_f32 n32 = sow_numbers_f32(&draws[d]);
+        const struct sow_numbers_f64 n64 = sow_numbers_f64(&draws[d]);
+        sow_fill_with(sow_kernels_at(0), narrow_values, SOW_F32, 0, ELEMENTS, &draws[d], key);
+        sow_fill_with(sow_kernels_at(0), wide_values, SOW_F64, 0, ELEMENTS, &draws[d], key);
+        for (uint64_t i = 0; i < ELEMENTS; i++) {
+            float expected = reference_f32(&draws[d], &n32, key, i);
+            assert_memory_equal(&narrow_values[i], &expected, sizeof expected);
+            double wide_expected = reference_f64(&draws[d], &n64, key, i);
+            assert_memory_equal(&wide_values[i], &wide_expected, sizeof wide_expected);
+        }
+    }
+}
+
+/* ---- Every instruction set against scalar --------------------------------------------------- */
+
+static void test_every_isa_is_scalar(void **state)
+{
+    (void)state;
+    enum { ROOM = 8 * 5000 + 128 };
+    static unsigned char expected[ROOM], found[ROOM];
+    const struct sow_kernels *scalar = sow_kernels_at(0), *kernels;
+    assert_string_equal(scalar->isa, "scalar");
+    uint64_t random = 3;
+    for (size_t i = 1; (kernels = kernels_at(i)) != NULL; i++) {
+        for (size_t trial = 0; trial < COUNT(draws) * COUNT(dtypes) * 40; trial++) {
+            const struct sow_draw *draw = &draws[trial % COUNT(draws)];
+            enum sow_dtype dtype = dtypes[trial / COUNT(draws) % COUNT(dtypes)];
+            uint64_t shift = next_word(&random) % 40;
+            uint64_t first = next_word(&random) >> (6 + next_word(&random) % 58);
+            uint64_t count = next_word(&random) % (shift == 0 ? 5000 : 300);
+            struct sow_key key = {next_word(&random), next_word(&random)};
+            memset(expected, 0x5a, sizeof expected);
+            memset(found, 0x5a, sizeof found);
+            sow_fill_with(scalar, expected + 64, dtype, first, count, draw, key);
+            sow_fill_with(kernels, found + 64 + shift % 16, dtype, first, count, draw, key);
+            memmove(found + 64, found + 64 + shift % 16, ROOM - 64 - shift % 16);
+            memset(found + ROOM - 16, 0x5a, 16);
+            if (memcmp(expected, found, sizeof found) != 0) {
+                fail_msg("%s differs: draw %zu, %s, first %llu, count %llu, misaligned by %llu",
+                         kernels->isa, trial % COUNT(draws), sow_dtype_name(dtype),
+                         (unsigned long long)first, (unsigned long long)count,
+                         (unsigned long long)(shift % 16));
+            }
+        }
+    }
+}
+
+/* Long enough for streaming stores, at an aligned and at a misaligned destination. */
+static void test_streaming_stores_write_the_same(void **state)
+{
+    (void)state;
+    enum { BYTES = 9 << 20 };
+    unsigned char *expected = malloc(BYTES + 128), *found = malloc(BYTES + 128);
+    assert_non_null(expected);
+    assert_non_null(found);
+    const struct sow_key key = sow_key("stream", 9);
+    const struct sow_kernels *kernels;
+    for (size_t t = 0; t < COUNT(dtypes); t++) {
+        uint64_t count = BYTES / (sow_dtype_bits(dtypes[t]) / 8);
+        uint64_t piece = 1000; /* short ranges never stream */
+        size_t size = sow_dtype_bits(dtypes[t]) / 8;
+        for (uint64_t i = 0; i < count; i += piece) {
+            sow_fill(expected + i * size, dtypes[t], 77 + i, count - i < piece ? count - i : piece,
+                     &draws[1], key);
+        }
+        for (size_t i = 1; (kernels = sow_kernels_at(i)) != NULL; i++) {
+            for (uintptr_t offset = 0; offset < 64; offset += 37) {
+                unsigned char *dst = found + (64 - (uintptr_t)found % 64) + offset;
+                sow_fill_with(kernels, dst, dtypes[t], 77, count, &draws[1], key);
+                assert_memory_equal(dst, expected, (size_t)count * size);
+            }
+        }
+    }
+    free(expected);
+    free(found);
+}
+
+/* A thread whose library has switched subnormals off, or rounds upward, gets the same bits. */
+static void test_floating_point_state_of_the_caller_is_harmless(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    enum { ELEMENTS = 3000 };
+    static unsigned char expected[8 * ELEMENTS], found[8 * ELEMENTS];
+    const struct sow_key key = sow_key("state", 1);
+    for (size_t trial = 0; trial < COUNT(draws) * COUNT(dtypes); trial++) {
+        const struct sow_draw *draw = &draws[trial % COUNT(draws)];
+        enum sow_dtype dtype = dtypes[trial / COUNT(draws)];
+        sow_fill(expected, dtype, 0, ELEMENTS, draw, key);
+        __builtin_ia32_ldmxcsr(0x1f80 | 0x8040 | 0x4000); /* flush, denormals are zero, round up */
+        sow_fill(found, dtype, 0, ELEMENTS, draw, key);
+        uint32_t after = __builtin_ia32_stmxcsr();
+        __builtin_ia32_ldmxcsr(0x1f80);
+        assert_memory_equal(found, expected, ELEMENTS * sow_dtype_bits(dtype) / 8);
+        assert_int_equal(after & 0xffc0, 0x1f80 | 0x8040 | 0x4000);
+    }
+#endif
+}
+
+/* ---- Rounding ----------------------------------------------------------------------------- */
+
+struct format {
+    enum sow_dtype dtype;
+    int mantissa, exponent_min; /* of the smallest normal number */
+    double largest;
+    int saturates;
+};
+
+static const struct format formats[] = {
+    {SOW_F16, 10, -14, 65504, 0},
+    {SOW_BF16, 7, -126, 0x1.fep127, 0},
+    {SOW_F8_E4M3FN, 3, -6, 448, 1},
+    {SOW_F8_E5M2, 2, -14, 57344, 1},
+};
+
+/* The number of `format` nearest to x, in doubles, where all of this is exact. */
+static double nearest(const struct format *format, double x)
+{
+    double size = fabs(x);
+    if (isinf(size)) {
+        return copysign(format->saturates ? format->largest : INFINITY, x);
+    }
+    int exponent = size == 0 ? format->exponent_min : ilogb(size);
+    exponent = exponent < format->exponent_min ? format->exponent_min : exponent;
+    double unit = ldexp(1, exponent - format->mantissa);
+    size = rint(size / unit) * unit;
+    if (size > format->largest) {
+        size = format->saturates ? format->largest : INFINITY;
+    }
+    return copysign(size, x);
+}
+
+/* What an encoding means. */
+static double decode(const struct format *format, uint32_t bits)
+{
+    int width = (int)sow_dtype_bits(format->dtype), exponent_bits = width - 1 - format->mantissa;
+    uint32_t mantissa = bits & ((1u << format->mantissa) - 1);
+    int exponent = (int)(bits >> format->mantissa & ((1u << exponent_bits) - 1));
+    double size = exponent == 0 ? ldexp(mantissa, format->exponent_min - format->mantissa)
+                                : ldexp(mantissa + (1u << format->mantissa),
+                                        exponent - 1 + format->exponent_min - format->mantissa);
+    if (!format->saturates && exponent == (1 << exponent_bits) - 1) {
+        size = mantissa == 0 ? INFINITY : NAN;
+    }
+    return bits >> (width - 1) ? -size : size;
+}
+
+/* One group of a tile at a time: a tile's order is private, so it is learnt from the float32 store. */
+struct rounder {
+    const struct sow_kernels *kernels;
+    uint32_t group;       /* elements */
+    uint32_t place[1024]; /* in the tile, of each element */
+    float values[1024];   /* waiting */
+    uint32_t waiting;
+};
+
+static void rounder_init(struct rounder *rounder, const struct sow_kernels *kernels)
+{
+    static _Alignas(SOW_TILE_ALIGN) float tile[1024];
+    static float order[1024];
+    rounder->kernels = kernels;
+    rounder->group = kernels->group_blocks * 4;
+    rounder->waiting = 0;
+    for (uint32_t i = 0; i < rounder->group; i++) {
+        tile[i] = (float)i;
+    }
+    kernels->store_f32[SOW_F32](order, tile, 1, 0);
+    for (uint32_t i = 0; i < rounder->group; i++) {
+        rounder->place[i] = (uint32_t)order[i];
+    }
+}
+
+static void rounder_flush(struct rounder *rounder, const struct format *format)
+{
+    static _Alignas(SOW_TILE_ALIGN) float tile[1024];
+    static _Alignas(SOW_TILE_ALIGN) unsigned char bytes[4096];
+    size_t size = sow_dtype_bits(format->dtype) / 8;
+    for (uint32_t i = 0; i < rounder->group; i++) {
+        tile[rounder->place[i]] = i < rounder->waiting ? rounder->values[i] : 0;
+    }
+    rounder->kernels->store_f32[format->dtype](bytes, tile, 1, 0);
+    for (uint32_t i = 0; i < rounder->waiting; i++) {
+        uint16_t as_16;
+        memcpy(&as_16, bytes + 2 * i, sizeof as_16);
+        uint32_t bits = size == 2 ? as_16 : bytes[i];
+        double found = decode(format, bits), expected = nearest(format, (double)rounder->values[i]);
+        if (found != expected || signbit(found) != signbit(expected)) {
+            fail_msg("%s stores %a in %s as %a, not %a", rounder->kernels->isa,
+                     (double)rounder->values[i], sow_dtype_name(format->dtype), found, expected);
+        }
+    }
+    rounder->waiting = 0;
+}
+
+static void round_value(struct rounder *rounder, const struct format *format, double x)
+{
+    float value = (float)x;
+    if (isnan(value)) {
+        return;
+    }
+    rounder->values[rounder->waiting++] = value;
+    if (rounder->waiting == rounder->group) {
+        rounder_flush(rounder, format);
+    }
+}
+
+/* Every number of the format, every midpoint to the next, and the floats on either side of both. */
+static void test_rounding_at_every_boundary(void **state)
+{
+    (void)state;
+    static struct rounder rounder;
+    const struct sow_kernels *kernels;
+    for (size_t k = 0; (kernels = kernels_at(k)) != NULL; k++) {
+        rounder_init(&rounder, kernels);
+        for (size_t f = 0; f < COUNT(formats); f++) {
+            const struct format *format = &formats[f];
+            uint32_t codes = 1u << (sow_dtype_bits(format->dtype) - 1);
+            for (uint32_t code = 0; code + 1 < codes; code++) {
+                double low = decode(format, code), high = decode(format, code + 1);
+                double points[2] = {low, isinf(high) ? format->largest *
+                                                           (1 + ldexp(1, -format->mantissa - 2))
+                                                     : 0.5 * low + 0.5 * high};
+                for (size_t p = 0; p < 2; p++) {
+                    float point = (float)points[p];
+                    for (int sign = -1; sign <= 1; sign += 2) {
+                        round_value(&rounder, format, sign * points[p]);
+                        round_value(&rounder, format, (double)(sign * nextafterf(point, INFINITY)));
+                        round_value(&rounder, format, (double)(sign * nextafterf(point, 0)));
+                    }
+                }
+            }
+            const double extremes[] = {0,
+                                       -0.0,
+                                       0x1p-149,
+                                       -0x1p-149,
+                                       0x1.fffffep127,
+                                       -0x1.fffffep127,
+                                       INFINITY,
+                                       -INFINITY,
+                                       65519.99,
+                                       65520,
+                                       464,
+                                       465,
+                                       61440,
+                                       1e30};
+            for (size_t e = 0; e < COUNT(extremes); e++) {
+                round_value(&rounder, format, extremes[e]);
+            }
+            uint64_t random = 11;
+            for (int i = 0; i < 100000; i++) {
+                round_value(&rounder, format, (double)float32((uint32_t)next_word(&random)));
+            }
+            rounder_flush(&rounder, format);
+        }
+    }
+}
+
+static void test_integers_take_constants(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sow_dtype dtype;
+        double value;
+        uint64_t bits;
+    } rows[] = {
+        {SOW_I8, 2.5, 2},
+        {SOW_I8, 3.5, 4},
+        {SOW_I8, -128.5, 0x80},
+        {SOW_I8, -1, 0xff},
+        {SOW_I8, 1e9, 0x7f},
+        {SOW_U8, -1, 0},
+        {SOW_U8, 255.5, 0xff},
+        {SOW_I16, -40000, 0x8000},
+        {SOW_U16, 65534.5, 65534},
+        {SOW_I32, -0x1p31, 0x80000000u},
+        {SOW_U32, 0x1p32, 0xffffffffu},
+        {SOW_I64, 0x1p63, INT64_MAX},
+        {SOW_I64, -0x1p63, 0x8000000000000000u},
+        {SOW_I64, -1, UINT64_MAX},
+        {SOW_U64, 0x1p64, UINT64_MAX},
+        {SOW_U64, 0x1.8p63, 0xc000000000000000u},
+        {SOW_BOOL, 1, 1},
+        {SOW_BOOL, 7, 1},
+        {SOW_BOOL, 0, 0},
+        {SOW_BOOL, -3, 0},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct sow_draw draw = {.distribution = SOW_CONSTANT, .mean = rows[i].value};
+        size_t size = sow_dtype_bits(rows[i].dtype) / 8;
+        unsigned char bytes[32];
+        memset(bytes, 0x5a, sizeof bytes);
+        sow_fill(bytes, rows[i].dtype, 1, 3, &draw, sow_key("", 0));
+        for (size_t element = 0; element < 3; element++) {
+            uint64_t found = 0;
+            uint8_t as_8;
+            uint16_t as_16;
+            uint32_t as_32;
+            memcpy(&as_8, bytes + element * size, 1);
+            memcpy(&as_16, bytes + element * size, 2);
+            memcpy(&as_32, bytes + element * size, 4);
+            memcpy(&found, bytes + element * size, 8);
+            found = size == 1 ? as_8 : size == 2 ? as_16 : size == 4 ? as_32 : found;
+            assert_true(found == rows[i].bits);
+        }
+        assert_int_equal(bytes[3 * size], 0x5a);
+    }
+    /* nothing else is written at all */
+    unsigned char bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    sow_fill(bytes, SOW_I8, 0, 8, &draws[1], sow_key("", 0));
+    sow_fill(bytes, SOW_F4, 0, 8, &draws[0], sow_key("", 0));
+    assert_memory_equal(bytes, "\1\2\3\4\5\6\7\10", 8);
+}
+
+/* ---- Dispatch ----------------------------------------------------------------------------- */
+
+static void test_the_environment_chooses(void **state)
+{
+    (void)state;
+    struct sow_error error;
+    assert_int_equal(sow_isa_check(&error), SOW_OK);
+    setenv("SOW_ISA", "vax", 1);
+    assert_int_equal(sow_isa_check(&error), SOW_E_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "vax"));
+    assert_non_null(strstr(error.message, "scalar"));
+    setenv("SOW_ISA", "scalar", 1);
+    assert_int_equal(sow_isa_check(&error), SOW_OK);
+    unsetenv("SOW_ISA");
+    assert_int_equal(sow_isa_check(&error), SOW_OK);
+    assert_non_null(sow_isa());
+}
+
+int main(void)
+{
+    unsetenv("SOW_ISA");
+    const struct sow_kernels *kernels;
+    printf("instruction sets:");
+    for (size_t i = 0; (kernels = kernels_at(i)) != NULL; i++) {
+        printf(" %s", kernels->isa);
+    }
+    printf("\n");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_philox_known_answers),
+        cmocka_unit_test(test_kernels_draw_philox_words),
+        cmocka_unit_test(test_scalar_is_the_reference),
+        cmocka_unit_test(test_every_isa_is_scalar),
+        cmocka_unit_test(test_streaming_stores_write_the_same),
+        cmocka_unit_test(test_floating_point_state_of_the_caller_is_harmless),
+        cmocka_unit_test(test_rounding_at_every_boundary),
+        cmocka_unit_test(test_integers_take_constants),
+        cmocka_unit_test(test_the_environment_chooses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
