@@ -75,41 +75,27 @@ static enum sow_status check_names(const struct sow_scan *scan, const struct sow
     return status;
 }
 
-static int by_mention(const void *left, const void *right)
-{
-    const struct sow_index_row *const *a = left, *const *b = right;
-    return (*a)->at < (*b)->at ? -1 : (*a)->at > (*b)->at;
-}
-
+/* Shorter names first: shards come in the order of their numbers. */
 static int by_file(const void *left, const void *right)
 {
     const struct sow_index_row *const *a = left, *const *b = right;
-    int order = strcmp((*a)->file, (*b)->file);
-    return order != 0 ? order : by_mention(left, right);
+    size_t a_length = strlen((*a)->file), b_length = strlen((*b)->file);
+    return a_length != b_length ? (a_length < b_length ? -1 : 1) : strcmp((*a)->file, (*b)->file);
 }
 
-/* Numbers the distinct files by their first mention. `sorted` and `firsts` have room for all rows. */
+/* Numbers the distinct files. `sorted` has room for all rows. */
 static void number_files(struct sow_index_rows *rows, struct sow_index_row **sorted,
-                         struct sow_index_row **firsts, struct sow_st_index *index)
+                         struct sow_st_index *index)
 {
-    const struct sow_index_row *first = NULL;
     for (size_t i = 0; i < rows->count; i++) {
         sorted[i] = &rows->items[i];
     }
     qsort(sorted, rows->count, sizeof sorted[0], by_file);
     for (size_t i = 0; i < rows->count; i++) {
         if (i == 0 || strcmp(sorted[i]->file, sorted[i - 1]->file) != 0) {
-            firsts[index->file_count++] = sorted[i];
+            index->files[index->file_count++] = sorted[i]->file;
         }
-    }
-    qsort(firsts, index->file_count, sizeof firsts[0], by_mention);
-    for (size_t i = 0; i < index->file_count; i++) {
-        firsts[i]->number = (uint32_t)i;
-        index->files[i] = firsts[i]->file;
-    }
-    for (size_t i = 0; i < rows->count; i++) {
-        first = i == 0 || strcmp(sorted[i]->file, first->file) != 0 ? sorted[i] : first;
-        sorted[i]->number = first->number;
+        sorted[i]->number = (uint32_t)(index->file_count - 1);
     }
 }
 
@@ -117,26 +103,22 @@ static enum sow_status take_rows(const char *path, struct sow_index_rows *rows,
                                  struct sow_st_index *index, struct sow_error *error)
 {
     struct sow_index_row **sorted = calloc(rows->count + 1, sizeof sorted[0]);
-    struct sow_index_row **firsts = calloc(rows->count + 1, sizeof firsts[0]);
-    enum sow_status status = SOW_OK;
     index->files = calloc(rows->count + 1, sizeof index->files[0]);
     index->names = calloc(rows->count + 1, sizeof index->names[0]);
     index->name_file = calloc(rows->count + 1, sizeof index->name_file[0]);
-    if (sorted == NULL || firsts == NULL || index->files == NULL || index->names == NULL ||
+    if (sorted == NULL || index->files == NULL || index->names == NULL ||
         index->name_file == NULL) {
-        status = no_memory(path, error);
-        goto free_scratch;
+        free(sorted);
+        return no_memory(path, error);
     }
-    number_files(rows, sorted, firsts, index);
+    number_files(rows, sorted, index);
+    free(sorted);
     for (size_t i = 0; i < rows->count; i++) {
         index->names[i] = rows->items[i].name;
         index->name_file[i] = rows->items[i].number;
     }
     index->name_count = rows->count;
-free_scratch:
-    free(sorted);
-    free(firsts);
-    return status;
+    return SOW_OK;
 }
 
 enum sow_status sow_st_index_parse(const char *path, const char *text, size_t length,

@@ -50,7 +50,7 @@ enum sow_status sow_st_build(const struct sow_st_tensor *tensors, size_t count, 
 
 /* A sharded checkpoint: model.safetensors.index.json, or the folder that holds it. Shard names are plain base names. */
 struct sow_st_index {
-    const char **files; /* distinct shard file names, in order of first mention */
+    const char **files; /* distinct shard file names: the shorter first, then by bytes */
     size_t file_count;
     const char **names;  /* tensor names */
     uint32_t *name_file; /* index into files */

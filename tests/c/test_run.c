@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT */
+/* Plan to files: the same bytes whatever the threads and chunks, in the right places under the right names, and nothing
+ * half-done ever left. */
+#include "tests/c/checkpoint_plan.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <xxhash.h>
+
+#include "model/plan/plan.h"
+#include "model/run/layout.h"
+#include "model/run/stream.h"
+
+/* Files in a folder that are neither . nor .. */
+static size_t file_count(const char *folder)
+{
+    size_t count = 0;
+    DIR *listing = opendir(folder);
+    assert_non_null(listing);
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    closedir(listing);
+    return count;
+}
+
+static enum sow_status init(const struct sow_plan *plan, struct sow_init_options options,
+                            struct sow_init_report *report, struct sow_error *error)
+{
+    struct sow_error unused;
+    return sow_init(plan, &options, report, error == NULL ? &unused : error);
+}
+
+static void must_init(const struct sow_plan *plan, struct sow_init_options options,
+                      struct sow_init_report *report)
+{
+    struct sow_error error;
+    if (init(plan, options, report, &error) != SOW_OK) {
+        fail_msg("%s: %s", error.file, error.message);
+    }
+}
+
+/* ---- Bytes ---------------------------------------------------------------------------------- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+static void any_cut_of_the_stream_is_the_whole(void **state)
+{
+    struct sow_plan *plan = mixed_plan(7);
+    struct sow_files *files = NULL;
+    uint64_t random = 1;
+    (void)state;
+    assert_int_equal(sow_files_make(plan, 0, &files, NULL), SOW_OK);
+    const struct sow_file *file = &files->files[0];
+    unsigned char *whole = malloc(file->bytes), *part = malloc(file->bytes);
+    assert_non_null(whole);
+    assert_non_null(part);
+    sow_stream_fill(&file->stream, 0, whole, file->bytes);
+    for (int i = 0; i < 3000; i++) {
+        uint64_t begin = next_random(&random) % file->bytes;
+        uint64_t most = i % 10 == 0 ? file->bytes - begin : i % 2 ? 20 : 3000;
+        uint64_t count = next_random(&random) % (most + 1);
+        count = count < file->bytes - begin ? count : file->bytes - begin;
+        sow_stream_fill(&file->stream, begin, part, count);
+        assert_memory_equal(part, whole + begin, count);
+    }
+    free(part);
+    free(whole);
+    sow_files_free(files);
+    sow_plan_free(plan);
+}
+
+static void file_holds_what_the_plan_draws(void **state)
+{
+    struct sow_plan *plan = mixed_plan(7);
+    struct sow_st_header *header = NULL;
+    struct sow_init_report report;
+    size_t count = 0;
+    uint32_t bits = 64;
+    (void)state;
+    must_init(plan, (struct sow_init_options){.output = at("m.safetensors")}, &report);
+    unsigned char *bytes = read_file(at("m.safetensors"), &count);
+    assert_int_equal(sow_st_open(at("m.safetensors"), &header, NULL), SOW_OK);
+    assert_int_equal(report.files, 1);
+    assert_int_equal(report.tensors, 8);
+    assert_int_equal(report.bytes, count);
+    assert_string_equal(report.notes, "");
+    assert_int_equal(sow_st_count(header), 8);
+    assert_int_equal(sow_st_data_offset(header) % 4096, 0);
+    assert_string_equal(sow_st_metadata(header, "format"), "pt");
+    assert_string_equal(sow_st_metadata(header, SOW_RECORD_SEED), "7");
+    assert_string_equal(sow_st_metadata(header, SOW_RECORD_STREAM), "1");
+    assert_string_equal(sow_st_metadata(header, SOW_RECORD_VERSION), SOW_VERSION);
+    assert_string_equal(sow_st_metadata(header, SOW_RECORD_PLAN_HASH), sow_plan_hash(plan));
+    for (size_t i = 0; i < 8; i++) {
+        const struct sow_st_tensor *tensor = sow_st_at(header, i);
+        const struct sow_plan_entry *entry = sow_plan_find(plan, tensor->name, NULL);
+        unsigned char *drawn = malloc(entry->bytes + 1);
+        assert_non_null(drawn);
+        assert_true(sow_dtype_bits(tensor->dtype) <= bits); /* wide ones first */
+        bits = sow_dtype_bits(tensor->dtype);
+        sow_plan_fill(entry, 7, drawn, 0, entry->elements); /* on a little-endian machine */
+        assert_memory_equal(drawn, bytes + sow_st_data_offset(header) + tensor->offset_begin,
+                            entry->bytes);
+        free(drawn);
+    }
+    sow_st_free(header);
+    free(bytes);
+    sow_plan_free(plan);
+}
+
+/* docs/files.md, "Fingerprint": from the file's bytes alone. */
+static void fingerprint_by_the_book(const unsigned char *bytes, size_t count, char text[33])
+{
+    XXH128_canonical_t digests[64];
+    size_t blocks = 0;
+    for (size_t begin = 0; begin < count; begin += 1 << 20) {
+        size_t left = count - begin;
+        XXH128_canonicalFromHash(&digests[blocks++],
+                                 XXH3_128bits(bytes + begin, left < 1 << 20 ? left : 1 << 20));
+    }
+    XXH128_canonicalFromHash(&digests[0], XXH3_128bits(digests, 16 * blocks));
+    for (int i = 0; i < 16; i++) {
+        snprintf(text + 2 * i, 3, "%02x", digests[0].digest[i]);
+    }
+}
+
+static void threads_and_chunks_change_nothing(void **state)
+{
+    static const uint64_t chunks[] = {0, 1, 1 << 20, 3 << 20, (uint64_t)1 << 30};
+    static const uint32_t threads[] = {0, 1, 2, 3, 16};
+    struct sow_plan *plan = mixed_plan(42);
+    struct sow_init_report report;
+    char first[33] = "";
+    unsigned char *expected = NULL;
+    size_t expected_count = 0, count = 0;
+    (void)state;
+    for (size_t i = 0; i < 25; i++) {
+        must_init(plan,
+                  (struct sow_init_options){.output = at("m.safetensors"),
+                                            .force = 1,
+                                            .chunk_bytes = chunks[i / 5],
+                                            .threads = threads[i % 5]},
+                  &report);
+        unsigned char *bytes = read_file(at("m.safetensors"), &count);
+        if (i == 0) {
+            fingerprint_by_the_book(bytes, count, first);
+            expected = bytes;
+            expected_count = count;
+        } else {
+            assert_int_equal(count, expected_count);
+            assert_memory_equal(bytes, expected, count);
+            free(bytes);
+        }
+        assert_string_equal(report.fingerprint, first);
+    }
+    assert_int_equal(file_count(scratch), 1);
+    free(expected);
+    sow_plan_free(plan);
+}
+
+/* F13: the record says the seed as it was given, and five seeds make five files. */
+static void F13_seeds(void **state)
+{
+    static const uint64_t seeds[] = {0, 1, 4294967295, 4294967296, UINT64_MAX, 0};
+    static const char *const texts[] = {
+        "0", "1", "4294967295", "4294967296", "18446744073709551615", "0"};
+    char fingerprints[6][33];
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct sow_st_tensor tensors[] = {{"w", SOW_F32, 2, {64, 64}, 0, 0}};
+        struct sow_plan *plan = plan_of(tensors, 1, seeds[i]);
+        struct sow_st_header *header = NULL;
+        struct sow_init_report report;
+        must_init(plan, (struct sow_init_options){.output = at("s.safetensors"), .force = 1},
+                  &report);
+        assert_int_equal(sow_st_open(at("s.safetensors"), &header, NULL), SOW_OK);
+        assert_string_equal(sow_st_metadata(header, SOW_RECORD_SEED), texts[i]);
+        snprintf(fingerprints[i], sizeof fingerprints[i], "%s", report.fingerprint);
+        for (size_t j = 0; j < i; j++) {
+            assert_int_equal(strcmp(fingerprints[i], fingerprints[j]) == 0, i == 5 && j == 0);
+        }
+        sow_st_free(header);
+        sow_plan_free(plan);
+    }
+}
+
+/* Only a record can make one: sources without a tensor are refused. */
+static void empty_plan(void **state)
+{
+    struct sow_plan *some = mixed_plan(1), *plan = NULL;
+    struct sow_init_report report;
+    struct sow_st_header *header = NULL;
+    char *record = NULL;
+    (void)state;
+    assert_int_equal(sow_plan_record(some, NULL, 0, &record, NULL), SOW_OK);
+    assert_int_equal(sow_plan_from_record(record, strlen(record), 1, NULL, 0, &plan, NULL), SOW_OK);
+    sow_text_free(record);
+    must_init(plan, (struct sow_init_options){.output = at("e.safetensors")}, &report);
+    assert_int_equal(sow_st_open(at("e.safetensors"), &header, NULL), SOW_OK);
+    assert_int_equal(sow_st_count(header), 0);
+    sow_st_free(header);
+    must_init(plan, (struct sow_init_options){.output = at("e"), .shard_bytes = 1000}, &report);
+    assert_int_equal(file_count(at("e")), 1);
+    sow_plan_free(plan);
+    sow_plan_free(some);
+}
+
+/* ---- Shards --------------------------------------------------------------------------------- */
+
+/* Tensors of these many KB, t0, t1, ...; a letter a shard, in the order the shards are numbered, must come out. */
+static void check_cut(const int *kilobytes, size_t count, uint64_t limit, const char *expected)
+{
+    struct sow_st_tensor tensors[16];
+    char names[16][8], got[17] = "";
+    struct sow_files *files = NULL;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(names[i], sizeof names[i], "t%zu", i);
+        tensors[i] =
+            (struct sow_st_tensor){names[i], SOW_F32, 1, {(uint64_t)kilobytes[i] * 250}, 0, 0};
+    }
+    struct sow_plan *plan = plan_of(tensors, count, 1);
+    assert_int_equal(sow_files_make(plan, limit, &files, NULL), SOW_OK);
+    for (size_t i = 0; i < files->count; i++) {
+        const struct sow_stream *stream = &files->files[i].stream;
+        for (size_t j = 0; j < stream->count; j++) {
+            got[atoi(stream->entries[j]->name + 1)] = (char)('a' + i);
+        }
+    }
+    assert_string_equal(got, expected);
+    sow_files_free(files);
+    sow_plan_free(plan);
+}
+
+/* The examples of huggingface_hub's own documentation, and what its code does with a tensor over the limit. */
+static void shards_are_cut_as_huggingface_hub_does(void **state)
+{
+    (void)state;
+    check_cut((int[]){6, 6, 2, 6, 2, 2}, 6, 10000, "abbccc");
+    check_cut((int[]){5, 5, 5}, 3, 10000, "aab");
+    check_cut((int[]){1, 20, 1}, 3, 10000, "bab"); /* t1 alone, and numbered first */
+    check_cut((int[]){20, 20}, 2, 10000, "ab");
+    check_cut((int[]){10, 10}, 2, 10000, "ab");
+    check_cut((int[]){3}, 1, 10000, "a");
+}
+
+static void shards_and_index(void **state)
+{
+    struct sow_st_tensor tensors[] = {{"b", SOW_F32, 1, {250}, 0, 0},
+                                      {"a\xc3\xa9\xf0\x9f\x8c\xb1\"", SOW_F32, 1, {250}, 0, 0},
+                                      {"a", SOW_BF16, 1, {500}, 0, 0}};
+    static const char index[] =
+        "{\n  \"metadata\": {\n    \"total_size\": 3000\n  },\n  \"weight_map\": {\n"
+        "    \"a\": \"model-00002-of-00002.safetensors\",\n"
+        "    \"a\\u00e9\\ud83c\\udf31\\\"\": \"model-00001-of-00002.safetensors\",\n"
+        "    \"b\": \"model-00001-of-00002.safetensors\"\n  }\n}\n";
+    struct sow_plan *plan = plan_of(tensors, 3, 5);
+    struct sow_init_report report;
+    struct sow_st_set *set = NULL;
+    size_t count = 0;
+    (void)state;
+    must_init(plan, (struct sow_init_options){.output = at("out/"), .shard_bytes = 2000}, &report);
+    assert_int_equal(report.files, 2);
+    assert_int_equal(file_count(at("out")), 3);
+    unsigned char *text = read_file(at("out/model.safetensors.index.json"), &count);
+    assert_int_equal(count, sizeof index - 1);
+    assert_memory_equal(text, index, count);
+    free(text);
+    assert_int_equal(sow_st_set_open(at("out"), &set, NULL), SOW_OK);
+    assert_int_equal(set->tensors, 3);
+    assert_string_equal(sow_st_metadata(set->files[1].header, SOW_RECORD_PLAN_HASH),
+                        sow_plan_hash(plan));
+    sow_st_set_free(set);
+    sow_plan_free(plan);
+}
+
+/* A second checkpoint in the same folder: refused, or in the first one's place with nothing of it left. */
+static void F05_stale_shards_go(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    struct sow_init_report report;
+    struct sow_error error;
+    struct sow_st_set *set = NULL;
+    (void)state;
+    struct sow_init_options options = {.output = at("out"), .shard_bytes = 2000000};
+    must_init(plan, options, &report);
+    assert_int_equal(report.files, 4);
+    write_bytes(at("out/tokenizer.json"), "{}", 2);
+    options.shard_bytes = 4000000;
+    assert_int_equal(init(plan, options, NULL, &error), SOW_E_EXISTS);
+    assert_non_null(strstr(error.message, "--force"));
+    options.force = 1;
+    must_init(plan, options, &report);
+    assert_int_equal(file_count(at("out")), report.files + 2);
+    assert_non_null(strstr(report.notes, "of an earlier checkpoint"));
+    assert_int_equal(sow_st_set_open(at("out"), &set, NULL), SOW_OK);
+    assert_string_equal(set->warnings, "");
+    sow_st_set_free(set);
+    options.shard_bytes = 1000000000; /* one shard: model.safetensors, and no index */
+    must_init(plan, options, &report);
+    assert_int_equal(file_count(at("out")), 2);
+    assert_int_equal(access(at("out/model.safetensors"), F_OK), 0);
+    options.shard_bytes = 2000000; /* loaders would take a model.safetensors before the index */
+    must_init(plan, options, &report);
+    assert_int_equal(access(at("out/model.safetensors"), F_OK), -1);
+    assert_int_equal(file_count(at("out")), 4 + 2);
+    sow_plan_free(plan);
+}
+
+/* F01: as many tensors as a header holds without a record: with one it is over the limit, which is known before writing,
+ * and sharding splits on it. */
+static void F01_header_splits(void **state)
+{
+    enum { COUNT = 1396604 };
+    struct sow_st_tensor *tensors = calloc(COUNT, sizeof tensors[0]);
+    char *names = malloc(9u * COUNT);
+    struct sow_error error;
+    struct sow_init_report report;
+    struct sow_st_set *set = NULL;
+    (void)state;
+    assert_non_null(tensors);
+    assert_non_null(names);
+    for (size_t i = 0; i < COUNT; i++) {
+        snprintf(names + 9 * i, 9, "t%07zu", i);
+        tensors[i] = (struct sow_st_tensor){names + 9 * i, SOW_F32, 1, {1}, 0, 0};
+    }
+    struct sow_plan *plan = plan_of(tensors, COUNT, 1);
+    free(tensors);
+    free(names);
+    struct sow_init_options options = {.output = at("h.safetensors")};
+    assert_int_equal(init(plan, options, &report, &error), SOW_E_FORMAT);
+    assert_non_null(strstr(error.message, "format's limit of 100000000"));
+    assert_non_null(strstr(error.message, "--shard-size"));
+    assert_int_equal(file_count(scratch), 0);
+    options = (struct sow_init_options){.output = at("h"), .shard_bytes = 5000000000};
+    must_init(plan, options, &report);
+    assert_int_equal(report.files, 2);
+    assert_int_equal(sow_st_set_open(at("h"), &set, NULL), SOW_OK);
+    assert_int_equal(set->tensors, COUNT);
+    sow_st_set_free(set);
+    sow_plan_free(plan);
+}
+
+/* ---- Places --------------------------------------------------------------------------------- */
+
+static void nothing_is_overwritten_unasked(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    struct sow_error error;
+    size_t count = 0;
+    (void)state;
+    write_bytes(at("x"), "mine", 4);
+    struct sow_init_options options = {.output = at("x")};
+    assert_int_equal(init(plan, options, NULL, &error), SOW_E_EXISTS);
+    assert_string_equal(error.message, "exists; --force overwrites it");
+    unsigned char *bytes = read_file(at("x"), &count);
+    assert_memory_equal(bytes, "mine", 4);
+    free(bytes);
+    options.dry_run = 1;
+    assert_int_equal(init(plan, options, NULL, &error), SOW_E_EXISTS);
+    options = (struct sow_init_options){.output = at("x"), .force = 1};
+    must_init(plan, options, NULL);
+    assert_int_equal(file_count(scratch), 1);
+    sow_plan_free(plan);
+}
+
+static void places_that_cannot_be(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t shard_bytes;
+        int force;
+        enum sow_status status;
+        const char *words;
+    } rows[] = {
+        {"", 0, 1, SOW_E_EXISTS, "is a folder; name a file in it, or give --shard-size"},
+        {"absent/x", 0, 0, SOW_E_IO, "there is no such folder; make it first (mkdir -p)"},
+        {"absent/x", 1000, 0, SOW_E_IO, "mkdir: No such file or directory"},
+        {"file", 1000, 1, SOW_E_EXISTS,
+         "is not a folder; with --shard-size the output is a folder"},
+        {"fifo", 0, 1, SOW_E_EXISTS, "is not a regular file; -o - writes to a pipe"},
+        {"link", 0, 1, SOW_E_EXISTS, "is a symbolic link; name the file itself"},
+        {"link", 0, 0, SOW_E_EXISTS, "is a symbolic link"},
+        {"file/x", 0, 0, SOW_E_IO, "open: Not a directory"},
+    };
+    struct sow_plan *plan = mixed_plan(3);
+    (void)state;
+    write_bytes(at("file"), "mine", 4);
+    assert_int_equal(mkfifo(at("fifo"), 0600), 0);
+    assert_int_equal(symlink("nowhere", at("link")), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sow_error error;
+        struct sow_init_options options = {
+            .output = at(rows[i].name), .shard_bytes = rows[i].shard_bytes, .force = rows[i].force};
+        assert_int_equal(init(plan, options, NULL, &error), rows[i].status);
+        if (strstr(error.message, rows[i].words) == NULL) {
+            fail_msg("%s: %s", rows[i].name, error.message);
+        }
+    }
+    assert_int_equal(
+        init(plan, (struct sow_init_options){.output = "/dev/null", .force = 1}, NULL, NULL),
+        SOW_E_EXISTS);
+    assert_int_equal(file_count(scratch), 3);
+    sow_plan_free(plan);
+}
+
+static void dry_run_writes_nothing(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    struct sow_init_report report;
+    (void)state;
+    must_init(plan, (struct sow_init_options){.output = at("x"), .dry_run = 1}, &report);
+    assert_true(report.bytes > 11000000 && report.free_bytes >= report.bytes);
+    must_init(plan,
+              (struct sow_init_options){.output = at("f"), .shard_bytes = 4000000, .dry_run = 1},
+              &report);
+    assert_true(report.files == 3 && report.free_bytes != UINT64_MAX);
+    assert_int_equal(file_count(scratch), 0);
+    sow_plan_free(plan);
+}
+
+/* ---- Ends ----------------------------------------------------------------------------------- */
+
+struct watch {
+    uint64_t last, calls;
+    volatile int interrupted;
+    const char *create; /* a file to create at the first call */
+};
+
+static void watch(void *user, uint64_t done, uint64_t total)
+{
+    struct watch *seen = user;
+    assert_true(done >= seen->last && done <= total);
+    seen->last = done;
+    seen->calls++;
+    if (seen->create != NULL) {
+        write_bytes(seen->create, "mine", 4);
+        seen->create = NULL;
+    }
+}
+
+static void progress_rises_to_the_total(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    struct watch seen = {0};
+    struct sow_init_report report;
+    (void)state;
+    must_init(
+        plan,
+        (struct sow_init_options){.output = at("x"), .progress = watch, .progress_user = &seen},
+        &report);
+    assert_true(seen.calls >= 1);
+    assert_int_equal(seen.last, report.bytes);
+    sow_plan_free(plan);
+}
+
+static void interruption_leaves_nothing(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    int interrupted = 1;
+    (void)state;
+    for (uint64_t shard_bytes = 0; shard_bytes < 3000000; shard_bytes += 2000000) {
+        struct sow_init_options options = {
+            .output = at("x"), .shard_bytes = shard_bytes, .interrupted = &interrupted};
+        assert_int_equal(init(plan, options, NULL, NULL), SOW_E_INTERRUPTED);
+        assert_int_equal(file_count(scratch), 0);
+    }
+    sow_plan_free(plan);
+}
+
+/* A file that appears while the run writes is not overwritten either. */
+static void the_race_is_lost_politely(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    struct sow_error error;
+    size_t count = 0;
+    (void)state;
+    struct watch seen = {.create = at("x")};
+    struct sow_init_options options = {
+        .output = at("x"), .progress = watch, .progress_user = &seen};
+    assert_int_equal(init(plan, options, NULL, &error), SOW_E_EXISTS);
+    assert_non_null(strstr(error.message, "appeared while this run was writing"));
+    unsigned char *bytes = read_file(at("x"), &count);
+    assert_int_equal(count, 4);
+    free(bytes);
+    assert_int_equal(file_count(scratch), 1);
+    sow_plan_free(plan);
+}
+
+/* A shard of another's appears: ours are taken away again. */
+static void the_race_for_shards(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    struct sow_error error;
+    (void)state;
+    assert_int_equal(mkdir(at("out"), 0777), 0);
+    struct watch seen = {.create = at("out/model-00003-of-00003.safetensors")};
+    struct sow_init_options options = {
+        .output = at("out"), .shard_bytes = 4000000, .progress = watch, .progress_user = &seen};
+    assert_int_equal(init(plan, options, NULL, &error), SOW_E_EXISTS);
+    assert_int_equal(file_count(at("out")), 1);
+    sow_plan_free(plan);
+}
+
+/* A file size limit is a disk that is full at that byte. */
+static void a_limit_is_an_error_and_leaves_nothing(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    struct sow_error error;
+    struct rlimit before, limit = {6000000, RLIM_INFINITY};
+    (void)state;
+    getrlimit(RLIMIT_FSIZE, &before);
+    limit.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    enum sow_status status = init(plan, (struct sow_init_options){.output = at("x")}, NULL, &error);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(status, SOW_E_IO);
+    assert_non_null(strstr(error.message, "File too large"));
+    assert_string_equal(error.file, at("x"));
+    assert_int_equal(file_count(scratch), 0);
+    sow_plan_free(plan);
+}
+
+/* ---- Pipes ---------------------------------------------------------------------------------- */
+
+/* sow_init to "-" with standard output going to `descriptor`, in a child: its status and message's first letters. */
+static int init_to(int descriptor, const struct sow_plan *plan, const volatile int *interrupted,
+                   void (*before)(void))
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct sow_init_options options = {
+            .output = "-", .interrupted = interrupted, .chunk_bytes = 1 << 20, .threads = 3};
+        dup2(descriptor, STDOUT_FILENO);
+        close(descriptor);
+        if (before != NULL) {
+            before();
+        }
+        _exit((int)sow_init(plan, &options, NULL, NULL));
+    }
+    int status = 0;
+    close(descriptor);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status)); /* SIGPIPE is no death */
+    return WEXITSTATUS(status);
+}
+
+static void pipe_gets_the_file_s_bytes(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    size_t count = 0, piped_count = 0;
+    (void)state;
+    must_init(plan, (struct sow_init_options){.output = at("x")}, NULL);
+    int file = open(at("piped"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(init_to(file, plan, NULL, NULL), SOW_OK);
+    unsigned char *bytes = read_file(at("x"), &count),
+                  *piped = read_file(at("piped"), &piped_count);
+    assert_int_equal(count, piped_count);
+    assert_memory_equal(bytes, piped, count);
+    free(bytes);
+    free(piped);
+    sow_plan_free(plan);
+}
+
+static void a_reader_that_goes_is_an_error(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    assert_int_equal(init_to(ends[1], plan, NULL, NULL), SOW_E_IO);
+    sow_plan_free(plan);
+}
+
+static volatile int alarmed;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    alarmed = 1;
+}
+
+static void arm(void)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &action, NULL);
+    alarm(1);
+}
+
+/* The write blocks on a pipe that nobody reads; a signal's flag ends it all the same. */
+static void a_reader_that_stops_can_be_interrupted(void **state)
+{
+    struct sow_plan *plan = mixed_plan(3);
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(init_to(ends[1], plan, &alarmed, arm), SOW_E_INTERRUPTED);
+    close(ends[0]);
+    sow_plan_free(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(any_cut_of_the_stream_is_the_whole, scratch_clear),
+        cmocka_unit_test_teardown(file_holds_what_the_plan_draws, scratch_clear),
+        cmocka_unit_test_teardown(threads_and_chunks_change_nothing, scratch_clear),
+        cmocka_unit_test_teardown(F13_seeds, scratch_clear),
+        cmocka_unit_test_teardown(empty_plan, scratch_clear),
+        cmocka_unit_test_teardown(shards_are_cut_as_huggingface_hub_does, scratch_clear),
+        cmocka_unit_test_teardown(shards_and_index, scratch_clear),
+        cmocka_unit_test_teardown(F05_stale_shards_go, scratch_clear),
+        cmocka_unit_test_teardown(F01_header_splits, scratch_clear),
+        cmocka_unit_test_teardown(nothing_is_overwritten_unasked, scratch_clear),
+        cmocka_unit_test_teardown(places_that_cannot_be, scratch_clear),
+        cmocka_unit_test_teardown(dry_run_writes_nothing, scratch_clear),
+        cmocka_unit_test_teardown(progress_rises_to_the_total, scratch_clear),
+        cmocka_unit_test_teardown(interruption_leaves_nothing, scratch_clear),
+        cmocka_unit_test_teardown(the_race_is_lost_politely, scratch_clear),
+        cmocka_unit_test_teardown(the_race_for_shards, scratch_clear),
+        cmocka_unit_test_teardown(a_limit_is_an_error_and_leaves_nothing, scratch_clear),
+        cmocka_unit_test_teardown(pipe_gets_the_file_s_bytes, scratch_clear),
+        cmocka_unit_test_teardown(a_reader_that_goes_is_an_error, scratch_clear),
+        cmocka_unit_test_teardown(a_reader_that_stops_can_be_interrupted, scratch_clear),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
