@@ -168,6 +168,107 @@ struct sow_verify_report {
 SOW_API enum sow_status sow_verify(const char *path, const struct sow_verify_options *options,
                                    struct sow_verify_report *report, struct sow_error *error);
 
+/* ---- Statistics: what is in a checkpoint ---------------------------------------------------------- */
+
+#define SOW_HISTOGRAM_BINS 64
+
+/* One tensor's numbers. They are those of the stored values, of the finite ones only where they are no counts, and
+ * the same for any number of threads. Strings live as long as the statistics. */
+struct sow_tensor_statistics {
+    const char *name;
+    const char *file; /* base name */
+    enum sow_dtype dtype;
+    uint32_t rank;
+    uint64_t shape[SOW_RANK_MAX];
+    uint64_t elements, bytes;
+    int is_opaque; /* c64 and types below 8 bits: nothing of what follows is known (counts 0, numbers NAN) */
+
+    uint64_t finite, nan, inf; /* they add up to elements */
+    uint64_t zeros;            /* +0 and -0 */
+    uint64_t first_bad;        /* index of the first NaN or infinity; UINT64_MAX when there is none */
+    double first;              /* element 0, as it is */
+    double min, max;           /* NAN when nothing is finite, as all that follow */
+    uint64_t at_min, at_max;   /* elements that equal it */
+    double mean, std;          /* std divides by the count, not by the count - 1 */
+    double skewness, kurtosis; /* third and fourth standardised moment (normal: 0 and 3; uniform: 1.8); NAN at std 0 */
+    int is_constant;           /* all elements are finite and equal */
+
+    /* [low, high] is [min, max], cut at four std from the mean, in equal bins; a stored value is counted as spread
+     * over the numbers that round to it. No bins when min = max. */
+    double histogram_low, histogram_high;
+    uint64_t below, above, histogram[SOW_HISTOGRAM_BINS];
+};
+
+struct sow_statistics_options {
+    const char *const *globs; /* only tensors that one of them matches, the rest is not read; none: all */
+    size_t glob_count;
+    uint32_t threads;
+    sow_progress_fn *progress;
+    void *progress_user;
+    const volatile int *interrupted;
+};
+
+struct sow_statistics; /* opaque, immutable */
+
+/* Reads a checkpoint once: a safetensors file, a folder, or an index. `options` may be NULL. SOW_E_MISSING when a shard
+ * is, before anything is read; SOW_E_ARGUMENT for a glob that matches nothing; SOW_E_FORMAT, SOW_E_IO. */
+SOW_API enum sow_status sow_statistics_load(const char *path, const struct sow_statistics_options *options,
+                                            struct sow_statistics **statistics, struct sow_error *error);
+SOW_API void sow_statistics_free(struct sow_statistics *statistics);
+/* By file, then by place in it; NULL past the end. */
+SOW_API const struct sow_tensor_statistics *sow_statistics_at(const struct sow_statistics *statistics, size_t index);
+struct sow_statistics_report {
+    uint64_t files, tensors, bytes; /* tensors and bytes that were read */
+    double seconds;
+    char warnings[1024]; /* shards the index does not name, one a line */
+};
+SOW_API const struct sow_statistics_report *sow_statistics_report(const struct sow_statistics *statistics);
+
+/* ---- Diff: two checkpoints --------------------------------------------------------------------------- */
+
+enum sow_diff_kind {
+    SOW_DIFF_ONLY_A = 1, /* the name is in one of them only */
+    SOW_DIFF_ONLY_B,
+    SOW_DIFF_SHAPE,
+    SOW_DIFF_DTYPE, /* same shape; then the values are compared, not the bits */
+    SOW_DIFF_BITS,
+    SOW_DIFF_METADATA, /* `name` is the key */
+};
+
+/* One thing that differs. Strings live as long as the diff; NULL where there is none. */
+struct sow_difference {
+    enum sow_diff_kind kind;
+    const char *name;
+    const struct sow_tensor_statistics *a, *b; /* NULL on the side that lacks it, and for metadata; of SOW_DIFF_SHAPE,
+                                                * ONLY_A and ONLY_B without numbers: nothing was read */
+    const char *text_a, *text_b;               /* of metadata */
+
+    uint64_t differing;          /* elements whose bits (SOW_DIFF_DTYPE: values) differ; NaN equals NaN by bits */
+    uint64_t first;              /* index of the first of them; UINT64_MAX when there is none */
+    double first_a, first_b;     /* its values */
+    double distance_max, distance_mean; /* |a - b| over the elements where both are finite */
+    double ulp_max, ulp_mean;    /* representable values between them, +0 and -0 being one; of floating types of one
+                                  * dtype, else NAN */
+    double std_ratio, mean_shift; /* std of b over that of a; (mean of b - mean of a) over std of a; else NAN */
+};
+
+struct sow_diff; /* opaque, immutable */
+
+struct sow_diff_report {
+    uint64_t tensors, equal; /* in both, and bit for bit alike */
+    uint64_t bytes;          /* compared, of one side */
+    double seconds;
+    char warnings[1024];
+};
+
+/* SOW_OK when both could be read, whatever differs: they are equal when there is no difference at index 0. Metadata is
+ * compared where both have as many files and no glob selects tensors. Errors as of sow_statistics_load. */
+SOW_API enum sow_status sow_diff_load(const char *a, const char *b, const struct sow_statistics_options *options,
+                                      struct sow_diff **diff, struct sow_error *error);
+SOW_API void sow_diff_free(struct sow_diff *diff);
+SOW_API const struct sow_difference *sow_diff_at(const struct sow_diff *diff, size_t index); /* NULL past the end */
+SOW_API const struct sow_diff_report *sow_diff_report(const struct sow_diff *diff);
+
 #ifdef __cplusplus
 }
 #endif
