@@ -75,12 +75,12 @@ static enum sow_status publish_all(struct sow_run *run, const struct sow_output 
     return status;
 }
 
-static enum sow_status run_files(struct sow_run *run, struct sow_output *output,
+static enum sow_status run_files(struct sow_run *run, struct sow_output *output, const char *path,
                                  struct sow_error *error)
 {
     run->folder = &output->folder;
     run->name = output->name;
-    enum sow_status status = sow_folder_probe(&output->folder, error);
+    enum sow_status status = sow_folder_probe(&output->folder, path, error);
     if (status == SOW_OK) {
         status = sow_run_to_files(run, error);
     }
@@ -103,7 +103,7 @@ static enum sow_status run_all(const struct sow_files *files,
         return status;
     }
     status = output->kind == SOW_OUTPUT_PIPE ? sow_run_to_pipe(&run, STDOUT_FILENO, error)
-                                             : run_files(&run, output, error);
+                                             : run_files(&run, output, options->output, error);
     if (status == SOW_OK) {
         sow_fingerprint_text(run.fingerprint, report->fingerprint);
     }

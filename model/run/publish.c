@@ -17,20 +17,22 @@ static int is_missing_call(int problem)
 
 static enum sow_status fail_rename(const char *path, int problem, struct sow_error *error)
 {
-    return sow_fail_at(error, SOW_E_IO, path, 0, 0,
-                       "rename: %s; without it no file can appear whole, so nothing was written; "
-                       "write to a local folder, or through a pipe with -o -",
-                       strerror(problem));
+    return sow_fail_at(
+        error, SOW_E_IO, path, 0, 0,
+        "rename: %s; without it a file cannot appear whole, so nothing is left here; "
+        "write to a local folder, or through a pipe with -o -",
+        strerror(problem));
 }
 
-enum sow_status sow_folder_probe(struct sow_folder *folder, struct sow_error *error)
+enum sow_status sow_folder_probe(struct sow_folder *folder, const char *path,
+                                 struct sow_error *error)
 {
     char from[64], to[64];
     snprintf(from, sizeof from, ".sow.tmp-%ld-a", (long)getpid());
     snprintf(to, sizeof to, ".sow.tmp-%ld-b", (long)getpid());
     int file = openat(folder->descriptor, from, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (file < 0) {
-        return sow_fail_at(error, SOW_E_IO, folder->path, 0, 0, "create a file in it: %s",
+        return sow_fail_at(error, SOW_E_IO, path, 0, 0, "create a file in its folder: %s",
                            strerror(errno));
     }
     close(file);
@@ -42,7 +44,7 @@ enum sow_status sow_folder_probe(struct sow_folder *folder, struct sow_error *er
         problem = errno;
     }
     unlinkat(folder->descriptor, problem == 0 ? to : from, 0);
-    return problem == 0 ? SOW_OK : fail_rename(folder->path, problem, error);
+    return problem == 0 ? SOW_OK : fail_rename(path, problem, error);
 }
 
 /* Where rename cannot be told to spare what is there, an empty file of ours holds the name first. */

@@ -30,8 +30,10 @@ struct sow_target {
 void sow_note(char notes[SOW_NOTES_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Sees whether files can be renamed here, before anything is written: some network and object stores cannot. */
-enum sow_status sow_folder_probe(struct sow_folder *folder, struct sow_error *error);
+/* Sees whether files can be made and renamed here, before anything is written: some network and object stores cannot.
+ * `path` is the output's, for messages. */
+enum sow_status sow_folder_probe(struct sow_folder *folder, const char *path,
+                                 struct sow_error *error);
 enum sow_status sow_folder_sync(const struct sow_folder *folder, struct sow_error *error);
 
 /* Creates the temporary file with room for `bytes`. */

@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A run that is killed or interrupted at any moment leaves nothing that looks complete and is not.
+
+setup_file() {
+    export MODEL="$BATS_FILE_TMPDIR/model.lua"
+    cat > "$MODEL" <<'LUA'
+for i = 1, 12 do
+    param("layers." .. i .. ".weight", { 1024, 2048 })
+end
+rule("*", normal { std = 0.02 })
+LUA
+    # How long a whole run takes here, in milliseconds.
+    local begin end
+    begin=$(date +%s%N)
+    "$SOW" init "$MODEL" --dtype bf16 -o "$BATS_FILE_TMPDIR/x.safetensors" --seed 1 -q
+    end=$(date +%s%N)
+    rm "$BATS_FILE_TMPDIR/x.safetensors"
+    export WHOLE_MS=$(((end - begin) / 1000000 + 1))
+    RANDOM=1
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+# Starts `sow init ARGUMENTS`, sends the signal after a random part of a whole run, waits.
+run_and_send() {
+    local signal=$1 milliseconds
+    shift
+    milliseconds=$((RANDOM % (WHOLE_MS + WHOLE_MS / 5 + 1)))
+    # A shell's background jobs ignore SIGINT; this one shall not.
+    env --default-signal=INT "$SOW" init "$MODEL" --dtype bf16 --seed 1 -q "$@" 2> errors 3>&- &
+    local child=$!
+    sleep "$((milliseconds / 1000)).$(printf %03d $((milliseconds % 1000)))"
+    kill -s "$signal" "$child" 2> /dev/null || true
+    code=0
+    wait "$child" || code=$?
+}
+
+@test "60 kills of a run that writes one file" {
+    local cut=0 whole=0
+    for ((i = 0; i < 60; i++)); do
+        run_and_send KILL -o x.safetensors
+        if [[ -e x.safetensors ]]; then
+            "$SOW" verify -q x.safetensors
+            whole=$((whole + 1))
+        elif [[ -n $(ls x.safetensors.tmp-* 2> /dev/null) ]]; then
+            cut=$((cut + 1))
+        fi
+        rm -f x.safetensors x.safetensors.tmp-* .sow.tmp-*
+    done
+    echo "# $cut cut in the middle, $whole whole" >&3
+    [[ $cut -gt 0 ]]
+}
+
+@test "60 kills of a run that overwrites one: the old one or the new one, whole" {
+    local old=0 new=0
+    "$SOW" init "$MODEL" --dtype bf16 -o old.safetensors --seed 2 -q
+    for ((i = 0; i < 60; i++)); do
+        ln -f old.safetensors x.safetensors
+        run_and_send KILL -o x.safetensors --force
+        if cmp -s x.safetensors old.safetensors; then
+            old=$((old + 1))
+        else
+            "$SOW" verify -q x.safetensors
+            new=$((new + 1))
+        fi
+        rm -f x.safetensors x.safetensors.tmp-* .sow.tmp-*
+    done
+    echo "# $old times the old one, $new times the new one" >&3
+    [[ $old -gt 0 ]]
+}
+
+@test "60 kills of a run that writes shards: no index, or all of it" {
+    local none=0 whole=0
+    for ((i = 0; i < 60; i++)); do
+        run_and_send KILL -o out --shard-size 10MB
+        if [[ -e out/model.safetensors.index.json ]]; then
+            "$SOW" verify -q out
+            whole=$((whole + 1))
+        else
+            [[ ! -e out/model.safetensors ]]
+            none=$((none + 1))
+        fi
+        rm -rf out
+    done
+    echo "# $none without an index, $whole whole" >&3
+    [[ $none -gt 0 ]]
+}
+
+@test "20 interruptions: exit 130 and nothing left, or done" {
+    local interrupted=0
+    for ((i = 0; i < 20; i++)); do
+        run_and_send INT -o x.safetensors
+        if [[ $code -eq 130 ]]; then
+            interrupted=$((interrupted + 1))
+            [[ -z $(ls -A | grep -v errors) ]]
+        else
+            [[ $code -eq 0 ]]
+            "$SOW" verify -q x.safetensors
+        fi
+        rm -f x.safetensors
+    done
+    echo "# $interrupted interrupted" >&3
+    [[ $interrupted -gt 0 ]]
+}
