@@ -18,7 +18,7 @@ LUA
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
     mkdir out
 }
 
