@@ -86,6 +86,13 @@ void sow_host_extend(struct sow_host *host)
     host->nanoseconds += SOW_HOST_NANOSECONDS_TENSOR;
 }
 
+void sow_host_renew(struct sow_host *host)
+{
+    host->budget = host->budget < SOW_HOST_BUDGET ? SOW_HOST_BUDGET : host->budget;
+    host->nanoseconds =
+        host->nanoseconds < SOW_HOST_NANOSECONDS ? SOW_HOST_NANOSECONDS : host->nanoseconds;
+}
+
 static void *refuse(struct sow_host *host, const char *why)
 {
     host->refused = why;
@@ -348,7 +355,8 @@ enum sow_status sow_host_load(struct sow_host *host, const char *path, const cha
             adopt_message(host, SOW_E_SYNTAX, lua_tostring(L, -1));
         }
         if (host->error.file[0] == '\0' && host->error.code != SOW_OK) {
-            sow_fail_at(&host->error, SOW_E_SYNTAX, path, 0, 0, "brackets or blocks are nested too deep for Lua");
+            sow_fail_at(&host->error, SOW_E_SYNTAX, path, 0, 0,
+                        "brackets or blocks are nested too deep for Lua");
         }
         return failed(host, lua_status, error);
     }
@@ -440,8 +448,7 @@ enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
     }
     made->model = model;
     made->config = config;
-    made->budget = SOW_HOST_BUDGET;
-    made->nanoseconds = SOW_HOST_NANOSECONDS;
+    sow_host_renew(made);
     made->scopes[0].layer = -1;
     model->host = made;
     model->host_free = host_free;

@@ -96,6 +96,8 @@ struct sow_host *sow_host_of(lua_State *L);
 void sow_host_where(struct sow_host *host, const char **path, uint32_t *line);
 /* More instructions, more time: something was declared or is about to be evaluated. */
 void sow_host_extend(struct sow_host *host);
+/* At least the base of both: a new piece of work begins. */
+void sow_host_renew(struct sow_host *host);
 /* The statement that starts at `line` of the file `path`, blanks folded, in the model's arena; "" when unknown. */
 const char *sow_host_statement(struct sow_host *host, const char *path, uint32_t line);
 

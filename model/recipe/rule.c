@@ -269,6 +269,7 @@ enum sow_status sow_rules_make(struct sow_model *model, const struct sow_plan_op
     }
     if (status == SOW_OK) {
         made->host = model->host;
+        sow_host_renew(made->host);
         call.text = text;
         lua_settop(made->host->L, 0);
         lua_pushcfunction(made->host->L, gather);

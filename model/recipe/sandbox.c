@@ -188,10 +188,9 @@ static void open_strings(lua_State *L, int target)
 
 void sow_sandbox_open(lua_State *L)
 {
-    static const char *const base[] = {"assert", "error",    "getmetatable", "ipairs",
-                                       "next",   "rawequal", "rawget",       "rawset",
-                                       "select", "setmetatable", "tonumber", "type",
-                                       NULL};
+    static const char *const base[] = {
+        "assert", "error",  "getmetatable", "ipairs",   "next", "rawequal", "rawget",
+        "rawset", "select", "setmetatable", "tonumber", "type", NULL};
     static const char *const math[] = {"abs",       "ceil", "floor", "max", "min",
                                        "tointeger", "type", "huge",  "pi",  NULL};
     lua_newtable(L);

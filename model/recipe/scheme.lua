@@ -117,7 +117,7 @@ end
 function host.finish()
     closed = true
     if #own > 0 and #variants > 0 then
-        host.fail_rule("rule(...) stands outside the variants; put it into one")
+        host.fail_at(own[1].file, own[1].line, "rule(...) stands outside the variants; put it into one")
     end
     if #own > 0 then
         host.variant("rules", "the rule(...) lines of " .. own[1].file)
@@ -146,23 +146,38 @@ end
 
 -- ---- A tensor as rules see it ----
 
-local tensor = { __name = "a tensor" }
+local tensor, sizes = { __name = "a tensor" }, { __name = "a shape" }
 
 function tensor.__index(self, key)
-    local name = rawget(self, "name")
+    local view = open(self)
+    if view[key] ~= nil and key ~= "why_no_fans" then
+        return view[key]
+    end
     if key == "layer" or key == "n_layer" then
-        host.fail_rule(string.format("%s is in no layer: it stands outside repeated()", name))
+        host.fail_rule(string.format("%s is in no layer: it stands outside repeated()", view.name))
     end
     if key == "fan_in" or key == "fan_out" then
-        host.fail_rule(string.format("%s has no %s (%s); take its sizes instead: shape[1], shape[2]", name, key,
-                                     rawget(self, "why_no_fans") or "it is no matrix"))
+        host.fail_rule(string.format("%s has no %s (%s); take its sizes instead: shape[1], shape[2]", view.name, key,
+                                     view.why_no_fans))
     end
     host.fail_rule(string.format("a tensor has no field %s; it has name, shape, elements, fan_in, fan_out, layer, n_layer, "
                                  .. "kind, role", tostring(key)))
 end
 
-function tensor.__newindex(_, key)
-    host.fail_rule("a tensor cannot be changed (key " .. tostring(key) .. ")")
+function sizes.__index(self, axis)
+    local shape = open(self)
+    return shape[axis] or host.fail_rule(string.format("the tensor has %d dimensions, and no shape[%s]", #shape,
+                                                       tostring(axis)))
+end
+
+function sizes.__len(self)
+    return #open(self)
+end
+
+for _, meta in ipairs { tensor, sizes } do
+    meta.__newindex = function(_, key)
+        host.fail_rule(meta.__name .. " cannot be changed (key " .. tostring(key) .. ")")
+    end
 end
 
 local tensor_fields = { name = true, shape = true, elements = true, fan_in = true, fan_out = true, layer = true,
@@ -174,7 +189,7 @@ local seen, touched
 
 host.set_scope = setmetatable({}, {
     __index = function(_, name)
-        if tensor_fields[name] and rawget(seen, name) ~= nil then
+        if tensor_fields[name] and open(seen)[name] ~= nil then
             touched = true
             return seen[name]
         end
@@ -216,8 +231,8 @@ host.file_scope = setmetatable({}, {
 
 -- evaluate(rule, tensor) -> scheme's word, {name, value, ...}, whether it is the same for every tensor
 function host.evaluate(rule, view)
-    setmetatable(view, tensor)
-    setmetatable(view.shape, { __newindex = tensor.__newindex })
+    view.shape = host.seal(view.shape, sizes)
+    view = host.seal(view, tensor)
     seen, touched = view, false
     local what = rule.scheme
     if rule.expression then

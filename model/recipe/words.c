@@ -33,6 +33,15 @@ static int bridge_fail_rule(lua_State *L)
     return raise_as(L, SOW_E_RULE);
 }
 
+/* fail_at(file, line, text): when the recipe has run already */
+static int bridge_fail_at(lua_State *L)
+{
+    struct sow_error error;
+    sow_fail_at(&error, SOW_E_RULE, luaL_checkstring(L, 1), (uint32_t)luaL_checkinteger(L, 2), 0,
+                "%s", luaL_checkstring(L, 3));
+    return sow_host_raise_error(sow_host_of(L), &error);
+}
+
 /* note(text): what was assumed; told by `sow plan` */
 static int bridge_note(lua_State *L)
 {
@@ -185,6 +194,7 @@ void sow_bridge_open_words(lua_State *L)
         {"fail", bridge_fail},
         {"fail_shape", bridge_fail_shape},
         {"fail_rule", bridge_fail_rule},
+        {"fail_at", bridge_fail_at},
         {"note", bridge_note},
         {"where", bridge_where},
         {"nearest", bridge_nearest},

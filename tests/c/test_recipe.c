@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: MIT */
+/* Recipes: what the sandbox refuses and how fast (tests/hostile/recipe/cases.txt), rules of all three origins, the
+ * arguments they give, and that no recipe reads the C library's arithmetic. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "model/graph/model.h"
+#include "model/recipe/embedded.h"
+#include "model/recipe/rule.h"
+#include "tests/c/cases.h"
+
+#define SECONDS_MAX 3.0 /* of the processor; sanitizers and emulators take their share of it */
+
+static char folder[] = "/tmp/sow-recipe-XXXXXX";
+static char path[256];
+
+static const char *write_file(const char *name, const char *bytes, size_t count)
+{
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, count, file), count);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int finish(void **state)
+{
+    char command[64];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static enum sow_status try_load(const char *name, const char *text, struct sow_model **model,
+                                struct sow_error *error)
+{
+    *model = NULL;
+    error->code = SOW_OK;
+    return sow_model_load(write_file(name, text, strlen(text)), NULL, model, error);
+}
+
+static struct sow_model *load(const char *name, const char *text)
+{
+    struct sow_model *model;
+    struct sow_error error;
+    if (try_load(name, text, &model, &error) != SOW_OK) {
+        fail_msg("%s:%u: %s", error.file, error.line, error.message);
+    }
+    return model;
+}
+
+/* ---- Hostile recipes ------------------------------------------------------------------------- */
+
+static void run_case(const struct test_case *test)
+{
+    char text[16384];
+    size_t length = 0;
+    struct sow_model *model = NULL;
+    struct sow_error error = {.code = SOW_OK};
+    const char *wanted = case_field(test, "sow", NULL), *place = case_field(test, "place", NULL);
+    for (size_t i = 0; i < test->count; i++) {
+        if (strcmp(test->fields[i].key, "lua") == 0) {
+            assert_true(length + test->fields[i].length + 2 < sizeof text);
+            length += length > 0 ? 1 : 0;
+            text[length > 0 ? length - 1 : 0] = '\n';
+            memcpy(text + length, test->fields[i].value, test->fields[i].length);
+            length += test->fields[i].length;
+        }
+    }
+    double before = seconds();
+    enum sow_status status =
+        sow_model_load(write_file("case.lua", text, length), NULL, &model, &error);
+    double took = seconds() - before;
+    if (strcmp(wanted, "ok") == 0) {
+        if (status != SOW_OK) {
+            fail_msg("[%s] refused: %u: %s", test->name, error.line, error.message);
+        }
+    } else if (status == SOW_OK || strstr(error.message, wanted) == NULL) {
+        fail_msg("[%s] answered %d \"%s\" instead of \"%s\"", test->name, status, error.message,
+                 wanted);
+    } else if (strcmp(error.file, path) != 0 ||
+               (place != NULL && error.line != strtoul(place, NULL, 10))) {
+        fail_msg("[%s] at %s:%u instead of line %s", test->name, error.file, error.line, place);
+    }
+    if (took > SECONDS_MAX) {
+        fail_msg("[%s] took %.2f seconds", test->name, took);
+    }
+    sow_model_free(model);
+}
+
+static void test_hostile(void **state)
+{
+    (void)state;
+    assert_true(each_case(SOW_SOURCE_DIR "/tests/hostile/recipe/cases.txt", run_case) > 110);
+}
+
+static void test_brackets_without_end(void **state)
+{
+    static char text[200001];
+    struct sow_model *model;
+    struct sow_error error;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        memset(text, i == 0 ? '(' : '{', sizeof text - 1);
+        memcpy(text, "x = ", 4);
+        assert_int_equal(try_load("deep.lua", text, &model, &error), SOW_E_SYNTAX);
+        assert_non_null(strstr(error.message, "nested too deep"));
+        assert_string_equal(error.file, path);
+    }
+}
+
+static void test_too_long(void **state)
+{
+    size_t length = ((size_t)4 << 20) + 1;
+    char *text = malloc(length + 1);
+    struct sow_model *model;
+    struct sow_error error;
+    (void)state;
+    assert_non_null(text);
+    memset(text, '\n', length);
+    text[length] = '\0';
+    assert_int_equal(try_load("long.lua", text, &model, &error), SOW_E_FORMAT);
+    assert_non_null(strstr(error.message, "more than 4194304 bytes"));
+    free(text);
+}
+
+/* F01 b: 1,400,000 tensors are a model; a loop that declares them without end is not. */
+static void test_f01_many_tensors(void **state)
+{
+    struct sow_error error;
+    (void)state;
+    struct sow_model *model = load("b.lua", "for i = 0, 1399999 do\n"
+                                            "    param(string.format(\"t%07d\", i), { 1 })\n"
+                                            "end\n"
+                                            "rule(\"*\", zeros)\n");
+    assert_int_equal(sow_model_graph(model)->parameter_count, 1400000);
+    assert_string_equal(sow_model_graph(model)->parameters[1399999].name, "t1399999");
+    sow_model_free(model);
+    assert_int_equal(try_load("c.lua",
+                              "local i = 0\nwhile true do param(\"t\" .. i, { 1 }) i = i + 1 end",
+                              &model, &error),
+                     SOW_E_CONFIG);
+    assert_non_null(strstr(error.message, "more than 2097152 tensors"));
+    assert_int_equal(error.line, 2);
+}
+
+/* F14: 100,000 tensors whose names share their start. */
+static void test_f14_many_layers(void **state)
+{
+    (void)state;
+    struct sow_model *model =
+        load("f14.lua", "repeated(\"layers\", 100000, function(i)\n"
+                        "    param(\"w\", { 4, 4 }, { kind = \"linear\" })\n"
+                        "end)\n"
+                        "rule(\"*\", normal { std = function(t) return 1 / (t.layer + 1) end })\n");
+    struct sow_rules *rules;
+    struct sow_rule_match match;
+    struct sow_error error;
+    assert_int_equal(sow_model_graph(model)->parameter_count, 100000);
+    assert_int_equal(sow_rules_make(model, NULL, &rules, &error), SOW_OK);
+    for (size_t i = 0; i < 100000; i++) {
+        assert_int_equal(sow_rules_match(rules, i, &match, &error), SOW_OK);
+        assert_true(match.arguments[0].number == 1.0 / (double)(i + 1));
+    }
+    sow_rules_free(rules);
+    sow_model_free(model);
+}
+
+/* ---- Rules ----------------------------------------------------------------------------------- */
+
+static const char net[] =
+    "local x = input { \"batch\", 784 }\n"
+    "x = x >> linear(\"in\", 784, 256) >> activation(\"relu\")\n"
+    "x = repeated(\"h\", 3, x, function(x)\n"
+    "    return x + (x >> linear(\"f\", 256, 256) >> activation(\"relu\"))\n"
+    "end)\n"
+    "x = x >> linear(\"out\", 256, 10, { layout = \"in-out\" })\n"
+    "param(\"scale\", { 3 })\n"
+    "param(\"qkv\", { 30, 10 }, { kind = \"linear\", blocks = { 10, 10, 10 } })\n"
+    "param(\"odd\", { 30, 10 }, { kind = \"linear\", blocks = { 10, 20 } })\n";
+
+/* The rules of a model with these --set options and this rules file; the error otherwise. */
+static enum sow_status make(struct sow_model *model, const char *set, const char *other,
+                            const char *file, struct sow_rules **rules, struct sow_error *error)
+{
+    const char *sets[] = {set, other};
+    struct sow_plan_options options = {.sets = sets,
+                                       .set_count = set == NULL     ? 0
+                                                    : other == NULL ? 1
+                                                                    : 2,
+                                       .rules_file = file};
+    return sow_rules_make(model, &options, rules, error);
+}
+
+static size_t index_of(const struct sow_model *model, const char *name)
+{
+    const struct sow_graph *graph = sow_model_graph(model);
+    for (size_t i = 0; i < graph->parameter_count; i++) {
+        if (strcmp(graph->parameters[i].name, name) == 0) {
+            return i;
+        }
+    }
+    fail_msg("no tensor %s", name);
+    return 0;
+}
+
+/* What --set 'NAME=EXPRESSION' gives its first argument. */
+static double number(struct sow_model *model, const char *name, const char *expression)
+{
+    char set[256];
+    struct sow_rules *rules;
+    struct sow_rule_match match;
+    struct sow_error error;
+    snprintf(set, sizeof set, "%s=constant{value=%s}", name, expression);
+    if (make(model, set, NULL, NULL, &rules, &error) != SOW_OK ||
+        sow_rules_match(rules, index_of(model, name), &match, &error) != SOW_OK) {
+        fail_msg("%s: %s", set, error.message);
+    }
+    assert_string_equal(match.scheme, "constant");
+    assert_int_equal(match.argument_count, 1);
+    assert_string_equal(match.arguments[0].name, "value");
+    assert_string_equal(match.file, "--set");
+    assert_string_equal(match.text, set);
+    assert_null(match.variant);
+    double value = match.arguments[0].number;
+    sow_rules_free(rules);
+    return value;
+}
+
+static void test_what_an_expression_sees(void **state)
+{
+    (void)state;
+    struct sow_model *model = load("net.lua", net);
+    assert_true(number(model, "in.weight", "fan_in") == 784);
+    assert_true(number(model, "in.weight", "fan_out") == 256);
+    assert_true(number(model, "in.weight", "shape[1] * 1000 + shape[2]") == 256784);
+    assert_true(number(model, "out.weight", "fan_in") == 256); /* (in, out) */
+    assert_true(number(model, "out.weight", "elements") == 2560);
+    assert_true(number(model, "h.2.f.weight", "layer + 10 * n_layer") == 32);
+    assert_true(number(model, "h.0.f.weight", "#name") == 12);
+    assert_true(number(model, "qkv", "fan_out") == 10); /* of one block */
+    assert_true(number(model, "in.bias", "kind == 'bias' and 1 or 0") == 1);
+    assert_true(number(model, "in.weight", "sqrt(2 / (fan_in + fan_out))") == sqrt(2.0 / 1040));
+    assert_true(number(model, "in.weight", "pow(fan_in, -0.5)") > 0.035);
+    assert_true(number(model, "in.weight", "max(1, 2, 3) + math.pi") == 3 + 3.141592653589793);
+    sow_model_free(model);
+}
+
+/* What a --set is refused with. */
+static void test_sets_that_are_wrong(void **state)
+{
+    static const struct {
+        const char *set, *message;
+    } wrong[] = {
+        {"*.weight", "is not GLOB=SCHEME"},
+        {"{a=b}", "is not GLOB=SCHEME"},
+        {"=zeros", "a glob has 1 to 512 bytes"},
+        {"*.weight=", "the expression gives nil"},
+        {"*.weight=0.5", "the expression gives a number; it must give a scheme"},
+        {"*.weight=linear", "the expression gives a function"},
+        {"in.{weight=zeros", "is not GLOB=SCHEME"},
+        {"in.weight}=zeros", "a } without its partner"},
+        /* F12 */
+        {"*.weight=normal{weight_std=0.01}",
+         "normal has no parameter weight_std; it takes mean, std; did you mean std?"},
+        {"*.weight=normal{sd=0.01}",
+         "normal has no parameter sd; it takes mean, std; did you mean std?"},
+        {"*.weight=normal{0.01}",
+         "normal takes its arguments by name: normal { mean = ..., std = ... }"},
+        {"*.weight=Normal{std=0.01}", "Normal is not defined; did you mean normal?"},
+        {"*.weight=normal(0.01)", "by name and in braces"},
+        {"*.weight=zeros{1}", "zeros takes its arguments by name"},
+        {"*.weight=normal{std={}}", "std of normal is a table"},
+        {"*.weight=normal{std=true}", "std of normal is a boolean"},
+        {"*.weight=normal{std=fan}", "fan is not defined"},
+        {"*.weight=normal{std=2^-1}", "`^` is not in the recipe language"},
+        {"*.weight=normal{std=}", "unexpected symbol"},
+        {"*.weight=normal{std=1} zeros", "<eof> expected"},
+        {"*.weight=(function() while true do end end)()", "the recipe does not end"},
+        {"*.weight=(function() x = 1 end)()", "an expression cannot make globals (x)"},
+        {"*.weight=rule('*', zeros)", "rule(...) has no place here"},
+        {"*.weight=param('x', {1})", "tensors cannot be declared inside rules"},
+        {"*.weight=error({})", "raised an error that is a table"},
+        {"*.weight=io.read()", "io is left out"},
+        {"in.bias=normal{std=fan_in}", "in.bias has no fan_in (it is a bias)"},
+        {"scale=normal{std=fan_in}", "what it is, and in which order its axes are, is not known"},
+        {"odd=normal{std=fan_in}", "its blocks have different sizes"},
+        {"in.weight=normal{std=layer}", "in.weight is in no layer"},
+        {"in.weight=normal{std=function(t) return t.depth end}", "a tensor has no field depth"},
+        {"in.weight=normal{std=function(t) return nil end}",
+         "std of normal gave nil for in.weight"},
+        {"in.weight=normal{std=function(t) t.name = 1 end}", "a tensor cannot be changed"},
+        {"in.weight=normal{std=function(t) t.shape[1] = 1 end}", "a shape cannot be changed"},
+        {"in.weight=normal{std=shape[3]}", "the tensor has 2 dimensions, and no shape[3]"},
+    };
+    (void)state;
+    struct sow_model *model = load("net.lua", net);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct sow_rules *rules = NULL;
+        struct sow_rule_match match;
+        struct sow_error error = {.code = SOW_OK};
+        enum sow_status status = make(model, wrong[i].set, NULL, NULL, &rules, &error);
+        for (size_t j = 0; status == SOW_OK && j < sow_model_graph(model)->parameter_count; j++) {
+            enum sow_status matched = sow_rules_match(rules, j, &match, &error);
+            status = matched == SOW_E_RULE ? SOW_OK : matched; /* a tensor of no rule */
+        }
+        if (status != SOW_E_ARGUMENT || strstr(error.message, wrong[i].message) == NULL ||
+            strstr(error.message, wrong[i].set) == NULL) {
+            fail_msg("--set '%s': %d \"%s\" instead of \"%s\"", wrong[i].set, status, error.message,
+                     wrong[i].message);
+        }
+        sow_rules_free(rules);
+    }
+    sow_model_free(model);
+}
+
+static const char *scheme_of(struct sow_rules *rules, const struct sow_model *model,
+                             const char *name)
+{
+    struct sow_rule_match match;
+    struct sow_error error;
+    if (sow_rules_match(rules, index_of(model, name), &match, &error) != SOW_OK) {
+        fail_msg("%s", error.message);
+    }
+    return match.scheme;
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    struct sow_model *model =
+        load("model.lua",
+             "local x = input { \"batch\", 8 } >> linear(\"a\", 8, 8) >> linear(\"b\", 8, 8)\n"
+             "variant(\"first\", \"nobody 2024\", function()\n"
+             "    rule(\"*.bias\", zeros, \"biases\")\n"
+             "    rule(\"*\", he_normal)\n"
+             "end)\n"
+             "variant(\"second\", \"nobody 2025\", function() rule(\"*\", ones) end)\n");
+    struct sow_rules *rules;
+    struct sow_rule_match match;
+    struct sow_error error;
+    assert_string_equal(sow_model_variant(model, 0)->name, "first");
+    assert_int_equal(sow_model_variant(model, 0)->is_default, 1);
+    assert_string_equal(sow_model_variant(model, 1)->source, "nobody 2025");
+    assert_int_equal(sow_model_variant(model, 1)->is_default, 0);
+    assert_null(sow_model_variant(model, 2));
+    static const char lines[] =
+        "-- mine\nrule(\"a.*\",\n     normal { std = 0.5 },\n     \"because\")\n";
+    char rules_path[256];
+    snprintf(rules_path, sizeof rules_path, "%s", write_file("r.lua", lines, sizeof lines - 1));
+    assert_int_equal(make(model, "a.weight = glorot_uniform", NULL, rules_path, &rules, &error),
+                     SOW_OK);
+    assert_string_equal(scheme_of(rules, model, "a.weight"), "glorot_uniform");
+    assert_string_equal(scheme_of(rules, model, "a.bias"), "normal");
+    assert_string_equal(scheme_of(rules, model, "b.weight"), "he_normal");
+    assert_string_equal(scheme_of(rules, model, "b.bias"), "zeros");
+    assert_int_equal(sow_rules_check_used(rules, &error), SOW_OK);
+    assert_int_equal(sow_rules_match(rules, index_of(model, "a.bias"), &match, &error), SOW_OK);
+    assert_string_equal(match.file, rules_path);
+    assert_int_equal(match.line, 2);
+    assert_string_equal(match.text, "rule(\"a.*\", normal { std = 0.5 }, \"because\")");
+    assert_string_equal(match.reason, "because");
+    assert_null(match.variant);
+    assert_int_equal(sow_rules_match(rules, index_of(model, "b.bias"), &match, &error), SOW_OK);
+    assert_string_equal(match.variant, "first");
+    assert_string_equal(match.reason, "biases");
+    assert_int_equal(match.line, 3);
+    sow_rules_free(rules);
+    struct sow_plan_options options = {.variant = "second"};
+    assert_int_equal(sow_rules_make(model, &options, &rules, &error), SOW_OK);
+    assert_string_equal(scheme_of(rules, model, "b.bias"), "ones");
+    sow_rules_free(rules);
+    options.variant = "secnd";
+    assert_int_equal(sow_rules_make(model, &options, &rules, &error), SOW_E_ARGUMENT);
+    assert_non_null(strstr(error.message, "it has first, second; did you mean second?"));
+    sow_model_free(model);
+}
+
+/* A tensor without a rule, and a rule without a tensor. */
+static void test_strictness(void **state)
+{
+    (void)state;
+    struct sow_model *model = load("net.lua", net);
+    struct sow_rules *rules;
+    struct sow_rule_match match;
+    struct sow_error error;
+    assert_int_equal(make(model, "*.weight=he_normal", "*.wieght=zeros", NULL, &rules, &error),
+                     SOW_OK);
+    assert_int_equal(sow_rules_match(rules, index_of(model, "in.bias"), &match, &error),
+                     SOW_E_RULE);
+    assert_non_null(
+        strstr(error.message,
+               "no rule claims the tensor in.bias [256]; write one: --set 'in.bias=zeros'"));
+    for (size_t i = 0; i < sow_model_graph(model)->parameter_count; i++) {
+        (void)sow_rules_match(rules, i, &match, NULL);
+    }
+    assert_int_equal(sow_rules_check_used(rules, &error), SOW_E_RULE);
+    assert_string_equal(error.message, "the rule `*.wieght` claims no tensor: no name fits");
+    sow_rules_free(rules);
+    assert_int_equal(make(model, "*=zeros", "in.*=ones", NULL, &rules, &error), SOW_OK);
+    for (size_t i = 0; i < sow_model_graph(model)->parameter_count; i++) {
+        assert_int_equal(sow_rules_match(rules, i, &match, &error), SOW_OK);
+    }
+    assert_int_equal(sow_rules_check_used(rules, &error), SOW_E_RULE);
+    assert_non_null(strstr(
+        error.message, "the rule `in.*` claims no tensor: earlier rules claim all that it fits"));
+    sow_rules_free(rules);
+    sow_model_free(model);
+}
+
+static void test_rules_file_that_is_wrong(void **state)
+{
+    static const struct {
+        const char *text, *message;
+        enum sow_status status;
+        uint32_t line;
+    } wrong[] = {
+        {"rule(\"*\", zeros)\nrule(\"*\", nrmal)", "nrmal is not defined; did you mean normal?",
+         SOW_E_CONFIG, 2},
+        {"rule(\"*\", = zeros)", "unexpected symbol", SOW_E_SYNTAX, 1},
+        {"\nrule(\"{*\", zeros)", "a { without its partner", SOW_E_RULE, 2},
+        {"while true do end", "the recipe does not end", SOW_E_CONFIG, 1},
+        {"variant(\"x\", \"y\", function() end)", "variant(...) has no place here", SOW_E_CONFIG,
+         1},
+        {"param(\"x\", { 1 })", "tensors cannot be declared inside rules", SOW_E_CONFIG, 1},
+    };
+    (void)state;
+    struct sow_model *model = load("net.lua", net);
+    struct sow_rules *rules;
+    struct sow_error error;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        enum sow_status status =
+            make(model, NULL, NULL, write_file("r.lua", wrong[i].text, strlen(wrong[i].text)),
+                 &rules, &error);
+        if (status != wrong[i].status || error.line != wrong[i].line ||
+            strcmp(error.file, path) != 0 || strstr(error.message, wrong[i].message) == NULL) {
+            fail_msg("%s: %d %s:%u: %s", wrong[i].text, status, error.file, error.line,
+                     error.message);
+        }
+    }
+    assert_int_equal(make(model, NULL, NULL, "/nowhere/r.lua", &rules, &error), SOW_E_IO);
+    sow_model_free(model);
+}
+
+static void test_fields_of_the_config_in_sight(void **state)
+{
+    (void)state;
+    struct sow_model *model =
+        load("config.json", "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_embd\": 64, "
+                            "\"n_head\": 4, \"my_std\": 0.125}");
+    const char *name = "transformer.wte.weight";
+    assert_true(number(model, name, "my_std") == 0.125);
+    assert_true(number(model, name, "n_embd") == 64);
+    assert_true(number(model, name, "initializer_range") ==
+                0.02);                                /* absent: the family's default */
+    assert_true(number(model, name, "n_layer") == 2); /* of the config: wte is in no layer */
+    assert_true(number(model, "transformer.h.1.mlp.c_fc.weight", "layer / n_layer") == 0.5);
+    struct sow_rules *rules;
+    struct sow_error error;
+    const char *text = "rule(\"*\", normal { std = my_std / n_embd })";
+    assert_int_equal(
+        make(model, NULL, NULL, write_file("r.lua", text, strlen(text)), &rules, &error), SOW_OK);
+    struct sow_rule_match match;
+    assert_int_equal(sow_rules_match(rules, 0, &match, &error), SOW_OK);
+    assert_true(match.arguments[0].number == 0.125 / 64);
+    sow_rules_free(rules);
+    sow_model_free(model);
+}
+
+/* ---- Globs ----------------------------------------------------------------------------------- */
+
+static void test_globs(void **state)
+{
+    static const struct {
+        const char *glob, *name;
+        int fits;
+    } pairs[] = {
+        {"*", "a.b.c", 1},
+        {"*", "", 1},
+        {"a", "a", 1},
+        {"a", "ab", 0},
+        {"ab", "a", 0},
+        {"*.bias", "h.0.bias", 1},
+        {"*.bias", "bias", 0},
+        {"a?c", "abc", 1},
+        {"a?c", "ac", 0},
+        {"a?c",
+         "a\xc3\xa9"
+         "c",
+         1},
+        {"a??c",
+         "a\xc3\xa9"
+         "c",
+         0},
+        {"?", "\xf0\x9f\x8c\xb1", 1},
+        {"h.[0-3].w", "h.2.w", 1},
+        {"h.[0-3].w", "h.4.w", 0},
+        {"h.[!0-3].w", "h.4.w", 1},
+        {"h.[^4].w", "h.4.w", 0},
+        {"[]x]", "]", 1},
+        {"[]x]", "x", 1},
+        {"[a-]", "-", 1},
+        {"{a,b}", "a", 1},
+        {"{a,b}", "b", 1},
+        {"{a,b}", "ab", 0},
+        {"{a,b}c", "bc", 1},
+        {"x{a,bc}{d,e}", "xbce", 1},
+        {"x{a,b{c,d}}y", "xbdy", 1},
+        {"x{a,b{c,d}}y", "xby", 0},
+        {"{,a}b", "b", 1},
+        {"{,a}b", "ab", 1},
+        {"*{k,v}_proj*", "l.0.k_proj.weight", 1},
+        {"*{k,v}_proj*", "l.0.q_proj.weight", 0},
+        {"a*b*c", "a__b__b__c", 1},
+        {"a*b*c", "a__c__b", 0},
+        {"a,b", "a,b", 1},
+        {"*.*", "ab", 0},
+        {"h.*.c_*.weight", "h.0.mlp.c_fc.weight", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (sow_glob_match(pairs[i].glob, pairs[i].name) != pairs[i].fits) {
+            fail_msg("%s and %s", pairs[i].glob, pairs[i].name);
+        }
+    }
+    assert_false(sow_glob_match("", ""));
+    assert_false(sow_glob_match("{a", "a"));
+}
+
+/* Stars that would take a backtracking matcher for ever. */
+static void test_glob_is_linear(void **state)
+{
+    char glob[401], name[2001];
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        memcpy(glob + 2 * i, "*a", 2);
+    }
+    glob[400] = '\0';
+    memset(name, 'a', 2000);
+    name[2000] = '\0';
+    double before = seconds();
+    assert_true(sow_glob_match(glob, name));
+    name[1999] = 'b';
+    assert_false(sow_glob_match(glob, name));
+    assert_true(seconds() - before < 1);
+}
+
+/* ---- The shipped recipes --------------------------------------------------------------------- */
+
+/* Every scheme of the catalogue, and every alias that is an identifier, is a word of the language. */
+static void test_schemes_are_words(void **state)
+{
+    (void)state;
+    struct sow_model *model = load("net.lua", net);
+    const struct sow_scheme *row;
+    size_t words = 0;
+    for (size_t i = 0; (row = sow_scheme_at(i)) != NULL; i++) {
+        for (size_t j = 0; j == 0 || (row->aliases != NULL && row->aliases[j - 1] != NULL); j++) {
+            const char *word = j == 0 ? row->name : row->aliases[j - 1];
+            if (word[strspn(word,
+                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] !=
+                '\0') {
+                continue;
+            }
+            char set[128];
+            struct sow_rules *rules;
+            struct sow_error error;
+            snprintf(set, sizeof set, "in.weight=%s", word);
+            assert_int_equal(make(model, set, NULL, NULL, &rules, &error), SOW_OK);
+            assert_string_equal(scheme_of(rules, model, "in.weight"), word);
+            sow_rules_free(rules);
+            words++;
+        }
+    }
+    assert_true(words > 20);
+    sow_model_free(model);
+}
+
+/* No file inside the library uses `^` (the C library's pow); recipes are refused when they do, the prelude is not. */
+static void test_no_pow_of_the_c_library(void **state)
+{
+    (void)state;
+    for (const struct sow_embedded *file = sow_embedded_recipes; file->name != NULL; file++) {
+        assert_null(memchr(file->text, '^', file->length));
+    }
+}
+
+static void test_variants_of_gpt2(void **state)
+{
+    static const char *const c_proj = "transformer.h.0.attn.c_proj.weight",
+                             *const wpe = "transformer.wpe.weight";
+    static const struct {
+        const char *variant, *tensor;
+        double std;
+    } wanted[] = {
+        {"transformers", c_proj, 0.02 / 4.898979485566356},
+        {"transformers", wpe, 0.02},
+        {"openai", c_proj, 0.02},
+        {"openai", wpe, 0.01},
+        {"nanogpt", c_proj, 0.02 / 4.898979485566356},
+        {"nanogpt", wpe, 0.02},
+    };
+    (void)state;
+    struct sow_model *model = load("config.json", "{\"model_type\": \"gpt2\"}");
+    assert_string_equal(sow_model_variant(model, 0)->name, "transformers");
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        struct sow_plan_options options = {.variant = wanted[i].variant};
+        struct sow_rules *rules;
+        struct sow_rule_match match;
+        struct sow_error error;
+        assert_int_equal(sow_rules_make(model, &options, &rules, &error), SOW_OK);
+        assert_int_equal(sow_rules_match(rules, index_of(model, wanted[i].tensor), &match, &error),
+                         SOW_OK);
+        assert_string_equal(match.scheme, "normal");
+        assert_true(match.arguments[0].number == wanted[i].std);
+        for (size_t j = 0; j < sow_model_graph(model)->parameter_count; j++) {
+            assert_int_equal(sow_rules_match(rules, j, &match, &error), SOW_OK);
+            assert_true(match.reason[0] != '\0' && match.text[0] != '\0' && match.line > 0);
+        }
+        assert_int_equal(sow_rules_check_used(rules, &error), SOW_OK);
+        sow_rules_free(rules);
+    }
+    sow_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_brackets_without_end),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_f01_many_tensors),
+        cmocka_unit_test(test_f14_many_layers),
+        cmocka_unit_test(test_what_an_expression_sees),
+        cmocka_unit_test(test_sets_that_are_wrong),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_strictness),
+        cmocka_unit_test(test_rules_file_that_is_wrong),
+        cmocka_unit_test(test_fields_of_the_config_in_sight),
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_glob_is_linear),
+        cmocka_unit_test(test_schemes_are_words),
+        cmocka_unit_test(test_no_pow_of_the_c_library),
+        cmocka_unit_test(test_variants_of_gpt2),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
