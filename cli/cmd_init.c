@@ -36,11 +36,16 @@ static void add_command(struct sow_cli_text *text, const struct sow_cli_options 
     }
 }
 
+static const char *output_name(const struct sow_cli_options *options)
+{
+    return strcmp(options->output, "-") == 0 ? "standard output" : options->output;
+}
+
 static void tell_dry(const struct sow_cli_options *options, const struct sow_init_report *report)
 {
     struct sow_cli_text text = {0};
     sow_cli_add(&text, "would write ");
-    sow_cli_add_safe(&text, options->output, strlen(options->output), 0);
+    sow_cli_add_safe(&text, output_name(options), strlen(output_name(options)), 0);
     sow_cli_add(&text, ": %llu file%s, %llu tensors, ", (unsigned long long)report->files,
                 report->files == 1 ? "" : "s", (unsigned long long)report->tensors);
     sow_cli_add_count(&text, report->bytes);
@@ -60,8 +65,7 @@ static void tell_done(const struct sow_cli_options *options, const struct sow_pl
                       const struct sow_init_report *report)
 {
     struct sow_cli_text text = {0};
-    int piped = strcmp(options->output, "-") == 0;
-    sow_cli_add(&text, "%s: ", piped ? "standard output" : options->output);
+    sow_cli_add(&text, "%s: ", output_name(options));
     sow_cli_add(&text, "%llu file%s, %llu tensors, ", (unsigned long long)report->files,
                 report->files == 1 ? "" : "s", (unsigned long long)report->tensors);
     sow_cli_add_count(&text, report->bytes);
@@ -79,7 +83,7 @@ static void tell_done(const struct sow_cli_options *options, const struct sow_pl
     sow_cli_text_clear(&text);
     add_command(&text, options);
     sow_cli_say("repeat", text.bytes);
-    if (!piped) {
+    if (strcmp(options->output, "-") != 0) {
         sow_cli_text_clear(&text);
         sow_cli_add(&text, "sow verify ");
         sow_cli_add_shell(&text, options->output);
@@ -124,7 +128,7 @@ static int write_files(const struct sow_cli_options *options, const struct sow_p
         .interrupted = sow_cli_interrupts(),
     };
     sow_cli_add(&what, "writing ");
-    sow_cli_add_safe(&what, options->output, strlen(options->output), 0);
+    sow_cli_add_safe(&what, output_name(options), strlen(output_name(options)), 0);
     sow_cli_progress_begin(&progress, what.bytes, options->quiet || options->dry_run);
     enum sow_status status = sow_init(plan, &writing, &report, &error);
     sow_cli_progress_end(&progress);

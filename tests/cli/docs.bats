@@ -31,3 +31,11 @@ load helper
         [[ $file == README.md ]] || has "$(cat README.md)" "[$file]($file)"
     done
 }
+
+@test "the README names every model family" {
+    local family
+    for family in $(sow --help | sed -n '/^Model families/{n;s/,//g;p}'); do
+        has "$(cat "$BATS_TEST_DIRNAME/../../README.md")" "$family"
+    done
+    [[ -n $family ]]
+}

@@ -109,7 +109,7 @@ JSON
     tiny gpt2 >tiny.json
     run sow plan tiny.json --set '*.wieght=zeros'
     ends_with 2
-    has "$output" "*.wieght"
+    has "$output" "--set" "*.wieght"
     run sow plan tiny.json --set 'zeros'
     ends_with 2
     run sow plan tiny.json --variant nosuch
@@ -169,4 +169,34 @@ PY
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}' >config.json
     run -0 --separate-stderr sow plan config.json
     has "$output" "note: " "head_dim" "128"
+}
+
+@test "--recipes: a family of the user's own, and --variant among the built-in ones" {
+    mkdir families
+    cat >families/wee.lua <<'LUA'
+local c = config { "the wee family's own default", width = 8 }
+local x = input { "batch", c.width } >> linear("fc", c.width, 2)
+variant("plain", "this file", function()
+    rule("*.weight", lecun_normal)
+    rule("*.bias", zeros)
+end)
+LUA
+    echo '{"model_type": "wee"}' >wee.json
+    run --separate-stderr sow plan wee.json
+    ends_with 3
+    has "$stderr" "wee" "known are gpt2, llama, mistral, qwen2, qwen3" "--recipes"
+    run -0 --separate-stderr sow plan wee.json --recipes families
+    has "$output" "fc.weight" "lecun_normal" "0.353553" "variant plain: this file" "families/wee.lua:4"
+    run sow plan wee.json --recipes nosuch
+    ends_with 4
+    has "$output" nosuch
+    tiny gpt2 >config.json
+    run -0 --separate-stderr sow plan config.json --json --variant openai
+    [[ $(ask 't["transformer.wpe.weight"]["std"]' <<<"$output") == 0.01 ]]
+}
+
+@test "fused blocks and zeroed rows: every set of numbers of a tensor is shown" {
+    tiny llama | sed 's/}$/, "pad_token_id": 3}/' >config.json
+    run -0 --separate-stderr sow plan config.json
+    has "$output" "model.embed_tokens.weight" "indices 3 to 3 of axis 0: 0"
 }
