@@ -60,6 +60,11 @@ static void put_bash(void)
          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} "
          "verb=${COMP_WORDS[1]} words=\n"
          "    COMPREPLY=()\n"
+         "    if [[ $cur == = ]]; then\n"
+         "        cur=\n"
+         "    elif [[ $prev == = ]]; then\n"
+         "        prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
+         "    fi\n"
          "    if ((COMP_CWORD == 1)); then");
     fputs("        mapfile -t COMPREPLY < <(compgen -W '", stdout);
     put_verbs();

@@ -109,6 +109,8 @@ offers() {
     has "$(offers sow init --dtype b)" bf16
     has "$(offers sow init -d f8)" f8_e4m3fn f8_e5m2
     has "$(offers sow plan x --color '')" auto always never
+    has "$(offers sow plan --color = al)" always
+    has "$(offers sow plan --color =)" auto always never
     has "$(offers sow schemes he_)" he_normal
     has "$(offers sow init conf)" config.json
     has "$(offers sow init -o conf)" config.json
