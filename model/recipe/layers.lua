@@ -148,7 +148,13 @@ local function convolution(kind, spatial)
             for i = 1, spatial do
                 out[i + 2] = slid(kind .. " \"" .. name .. "\"", from[i + 2], kernel[i], stride[i], padding[i])
             end
-            return host.record("conv", { x }, parameters, { "spatial", spatial, "groups", groups }, out)
+            local attributes = { "spatial", spatial, "groups", groups }
+            for i = 1, spatial do -- the kernel's sizes are the weight's
+                for what, list in pairs { stride = stride, padding = padding } do
+                    attributes[#attributes + 1], attributes[#attributes + 2] = what .. i, list[i]
+                end
+            end
+            return host.record("conv", { x }, parameters, attributes, out)
         end)
     end
 end
@@ -166,7 +172,8 @@ local function pool(kind)
             for i = 3, #from do
                 out[i] = slid(kind, from[i], kernel, options.stride, options.padding)
             end
-            return host.record(kind, { x }, {}, { "kernel", kernel, "stride", options.stride }, out)
+            return host.record(kind, { x }, {}, { "kernel", kernel, "stride", options.stride, "padding", options.padding },
+                               out)
         end)
     end
 end

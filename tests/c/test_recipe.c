@@ -609,6 +609,60 @@ static void test_no_pow_of_the_c_library(void **state)
     }
 }
 
+/* The text of docs/recipes.md from "## Every word" on. */
+static char *read_every_word(void)
+{
+    char *text = calloc(1, 65536);
+    FILE *file = fopen(SOW_SOURCE_DIR "/docs/recipes.md", "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, 65535, file) > 0);
+    fclose(file);
+    char *section = strstr(text, "## Every word");
+    assert_non_null(section);
+    memmove(text, section, strlen(section) + 1);
+    return text;
+}
+
+/* Whether `word` stands in `text` between characters that no word has. */
+static int has_word(const char *text, const char *word, size_t length)
+{
+    static const char *const letters = "abcdefghijklmnopqrstuvwxyz_0123456789";
+    char copy[64];
+    assert_true(length < sizeof copy);
+    memcpy(copy, word, length);
+    copy[length] = '\0';
+    for (const char *at = strstr(text, copy); at != NULL; at = strstr(at + 1, copy)) {
+        if (strchr(letters, at[-1]) == NULL && strchr(letters, at[length]) == NULL) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The manual's list of words is the prelude's. */
+static void test_every_word_is_documented(void **state)
+{
+    static const char *const marks[] = {"\nfunction words.", "\nwords."};
+    char *text = read_every_word();
+    size_t count = 0;
+    (void)state;
+    for (const struct sow_embedded *file = sow_embedded_recipes; file->name != NULL; file++) {
+        for (size_t i = 0; file->family == NULL && i < 2; i++) {
+            const char *at = file->text;
+            while ((at = strstr(at, marks[i])) != NULL) {
+                at += strlen(marks[i]);
+                size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyz_0123456789");
+                if (!has_word(text, at, length)) {
+                    fail_msg("%.*s is not in docs/recipes.md", (int)length, at);
+                }
+                count++;
+            }
+        }
+    }
+    assert_true(count > 30);
+    free(text);
+}
+
 static void test_variants_of_gpt2(void **state)
 {
     static const char *const c_proj = "transformer.h.0.attn.c_proj.weight",
@@ -665,6 +719,7 @@ int main(void)
         cmocka_unit_test(test_glob_is_linear),
         cmocka_unit_test(test_schemes_are_words),
         cmocka_unit_test(test_no_pow_of_the_c_library),
+        cmocka_unit_test(test_every_word_is_documented),
         cmocka_unit_test(test_variants_of_gpt2),
     };
     return cmocka_run_group_tests(tests, start, finish);
