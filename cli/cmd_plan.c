@@ -14,17 +14,35 @@ enum { NAME, SHAPE, FAN_IN, FAN_OUT, SCHEME, NUMBERS, RULE, BYTES, COLUMNS };
 /* One rule as it claimed tensors: the first entry it gave a scheme to. */
 struct claim {
     const struct sow_plan_entry *entry;
-    size_t file; /* its place among the files: --set, then as they appear */
+    size_t file; /* its place among the files: --set, --rules, then as they appear */
     uint64_t tensors;
 };
 
 struct view {
+    const struct sow_plan *plan;
     struct sow_fold fold;
+    const char *rules_file; /* the user's; NULL for none */
+    int mixed;              /* dtypes differ, and stand beside the shapes */
     struct sow_table table;
     struct sow_cli_text cells[COLUMNS];
     struct claim *claims;
     size_t claim_count, claim_capacity;
 };
+
+static size_t file_place(const struct view *view, const char *file)
+{
+    size_t place = 0;
+    if (strcmp(file, "--set") == 0) {
+        return 0;
+    }
+    if (view->rules_file != NULL && strcmp(file, view->rules_file) == 0) {
+        return 1;
+    }
+    while (place < view->claim_count && strcmp(view->claims[place].entry->rule_file, file) != 0) {
+        place++;
+    }
+    return place + 2;
+}
 
 /* Number of the rule that claimed this entry, from 1. */
 static size_t rule_number(struct view *view, const struct sow_plan_entry *entry)
@@ -40,14 +58,8 @@ static size_t rule_number(struct view *view, const struct sow_plan_entry *entry)
         view->claim_capacity = view->claim_capacity * 2 + 8;
         view->claims = sow_cli_allocate(view->claims, view->claim_capacity, sizeof *view->claims);
     }
-    size_t file = 0;
-    while (file < view->claim_count &&
-           strcmp(view->claims[file].entry->rule_file, entry->rule_file) != 0) {
-        file++;
-    }
-    file = strcmp(entry->rule_file, "--set") == 0 ? 0 : file + 1;
-    view->claims[view->claim_count++] = (struct claim){entry, file, 0};
-    return view->claim_count;
+    view->claims[view->claim_count] = (struct claim){entry, file_place(view, entry->rule_file), 0};
+    return ++view->claim_count;
 }
 
 /* The order in which rules are tried, as far as places tell it. */
@@ -91,7 +103,7 @@ static void add_numbers(struct sow_cli_text *text, const struct sow_draw *draw)
 /* The cells of a row; its name begins at byte `prefix`, which a line above told, or at 0. */
 static void make_cells(struct view *view, const struct sow_fold_row *row, size_t prefix)
 {
-    const struct sow_plan_entry *entry = sow_plan_at(view->fold.plan, row->index);
+    const struct sow_plan_entry *entry = sow_plan_at(view->plan, row->index);
     struct sow_cli_text *cells = view->cells;
     for (int column = 0; column < COLUMNS; column++) {
         sow_cli_text_clear(&cells[column]);
@@ -99,6 +111,9 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     sow_cli_add(&cells[NAME], prefix > 0 ? "  " : "");
     sow_cli_fold_name(&view->fold, row, prefix, strlen(entry->name), &cells[NAME]);
     add_shape(&cells[SHAPE], &entry->tensor);
+    if (view->mixed) {
+        sow_cli_add(&cells[SHAPE], " %s", sow_dtype_name(entry->dtype));
+    }
     if (!isnan(entry->fan_in)) {
         sow_cli_add(&cells[FAN_IN], "%.10g", entry->fan_in);
         sow_cli_add(&cells[FAN_OUT], "%.10g", entry->fan_out);
@@ -107,24 +122,6 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     add_numbers(&cells[NUMBERS], &entry->draw);
     sow_cli_add(&cells[RULE], "%zu", rule_number(view, entry));
     sow_cli_add_size(&cells[BYTES], entry->bytes * row->count);
-}
-
-/* The prefix under which row i stands: that of its ranges when a neighbour shares it. */
-static size_t shared_prefix(const struct view *view, size_t i, struct sow_cli_text *text,
-                            struct sow_cli_text *scratch)
-{
-    const struct sow_fold *fold = &view->fold;
-    size_t prefix = sow_cli_fold_prefix(fold, &fold->rows[i]);
-    int shared = 0;
-    sow_cli_text_clear(text);
-    sow_cli_fold_name(fold, &fold->rows[i], 0, prefix, text);
-    for (size_t j = i > 0 ? i - 1 : i + 1; prefix > 0 && j <= i + 1 && j < fold->count; j += 2) {
-        sow_cli_text_clear(scratch);
-        sow_cli_fold_name(fold, &fold->rows[j], 0, sow_cli_fold_prefix(fold, &fold->rows[j]),
-                          scratch);
-        shared |= strcmp(text->bytes, scratch->bytes) == 0;
-    }
-    return shared ? prefix : 0;
 }
 
 /* A region drawn with other numbers than the rest, under the row of its tensor. */
@@ -158,11 +155,11 @@ static void walk_rows(struct view *view, int printing)
     sow_cli_text_clear(&above);
     for (size_t i = 0; i < view->fold.count; i++) {
         const struct sow_fold_row *row = &view->fold.rows[i];
-        size_t length = shared_prefix(view, i, &prefix, &scratch);
+        size_t length = sow_cli_fold_shared(&view->fold, i, &prefix, &scratch);
         make_cells(view, row, length);
         if (!printing) {
             sow_cli_table_measure(&view->table, view->cells);
-            size_t number = rule_number(view, sow_plan_at(view->fold.plan, row->index));
+            size_t number = rule_number(view, sow_plan_at(view->plan, row->index));
             view->claims[number - 1].tensors += row->count;
             continue;
         }
@@ -172,7 +169,7 @@ static void walk_rows(struct view *view, int printing)
         sow_cli_text_clear(&above);
         sow_cli_add(&above, "%s", length > 0 ? prefix.bytes : "");
         sow_cli_table_row(&view->table, view->cells);
-        print_regions(view, sow_plan_at(view->fold.plan, row->index), length > 0 ? 2 : 0);
+        print_regions(view, sow_plan_at(view->plan, row->index), length > 0 ? 2 : 0);
     }
     sow_cli_text_free(&above);
     sow_cli_text_free(&prefix);
@@ -214,27 +211,30 @@ static void print_rules(const struct view *view)
     }
 }
 
-/* The dtype of all tensors, "mixed dtypes" when they differ. */
-static const char *dtype_of(const struct sow_plan *plan)
+/* Nonzero when not all tensors have the dtype of the first. */
+static int has_mixed_dtypes(const struct sow_plan *plan)
 {
     for (size_t i = 1; i < sow_plan_count(plan); i++) {
         if (sow_plan_at(plan, i)->dtype != sow_plan_at(plan, 0)->dtype) {
-            return "mixed dtypes";
+            return 1;
         }
     }
-    return sow_plan_count(plan) > 0 ? sow_dtype_name(sow_plan_at(plan, 0)->dtype) : "nothing";
+    return 0;
 }
 
-static void print_totals(const struct sow_plan *plan)
+static void print_totals(const struct sow_plan *plan, int mixed)
 {
     struct sow_cli_text text = {0};
+    const char *dtype = mixed || sow_plan_count(plan) == 0
+                            ? "mixed dtypes"
+                            : sow_dtype_name(sow_plan_at(plan, 0)->dtype);
     sow_cli_add_count(&text, sow_plan_count(plan));
     sow_cli_add(&text, " tensors, ");
     sow_cli_add_count(&text, sow_plan_parameters(plan));
     sow_cli_add(&text, " parameters, ");
     sow_cli_add_count(&text, sow_plan_bytes(plan));
-    sow_cli_add(&text, " bytes in %s\nstream %d, seed %llu, plan %s\n", dtype_of(plan),
-                SOW_STREAM_VERSION, (unsigned long long)sow_plan_seed(plan), sow_plan_hash(plan));
+    sow_cli_add(&text, " bytes in %s\nstream %d, seed %llu, plan %s\n", dtype, SOW_STREAM_VERSION,
+                (unsigned long long)sow_plan_seed(plan), sow_plan_hash(plan));
     fputs(text.bytes, stdout);
     sow_cli_text_free(&text);
 }
@@ -278,7 +278,10 @@ static void print_notes(const struct sow_model *model)
 static void print_table(const struct sow_cli_source *source, const struct sow_cli_options *options)
 {
     struct view view = {
-        .fold = sow_cli_fold(source->plan, !options->all),
+        .plan = source->plan,
+        .fold = sow_cli_fold_plan(source->plan, !options->all),
+        .rules_file = options->rules,
+        .mixed = has_mixed_dtypes(source->plan),
         .table = {.columns = COLUMNS,
                   .titles = {"tensor", "shape", "fan in", "fan out", "scheme", "std/bound", "rule",
                              "bytes"},
@@ -292,13 +295,13 @@ static void print_table(const struct sow_cli_source *source, const struct sow_cl
     putchar('\n');
     print_rules(&view);
     putchar('\n');
-    print_totals(source->plan);
+    print_totals(source->plan, view.mixed);
     print_variants(source, options);
     for (int column = 0; column < COLUMNS; column++) {
         sow_cli_text_free(&view.cells[column]);
     }
     free(view.claims);
-    free(view.fold.rows);
+    sow_cli_fold_free(&view.fold);
 }
 
 static int print_json(const struct sow_plan *plan)

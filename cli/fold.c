@@ -8,9 +8,14 @@
 
 /* What the comparison leaves out, and whose names it reads. */
 struct view {
-    const struct sow_plan *plan;
+    const struct sow_fold_source *source;
     uint32_t skip;
 };
+
+static const char *name_of(const struct sow_fold_source *source, size_t index)
+{
+    return source->name(source->of, index);
+}
 
 static int compare_u64(uint64_t a, uint64_t b)
 {
@@ -83,17 +88,18 @@ static int compare_patterns(const char *a, const struct sow_fold_row *left, cons
 static int compare_but(const struct sow_fold_row *a, const struct sow_fold_row *b,
                        const struct view *view)
 {
-    const struct sow_plan_entry *left = sow_plan_at(view->plan, a->index),
-                                *right = sow_plan_at(view->plan, b->index);
+    const struct sow_fold_source *source = view->source;
     int order = compare_u64(a->number_count, b->number_count);
-    order = order != 0 ? order : compare_patterns(left->name, a, right->name, b);
+    order = order != 0
+                ? order
+                : compare_patterns(name_of(source, a->index), a, name_of(source, b->index), b);
     for (uint32_t i = 0; order == 0 && i < a->number_count; i++) {
         if (i != view->skip) {
             order = compare_u64(a->numbers[i].first, b->numbers[i].first);
             order = order != 0 ? order : compare_u64(a->numbers[i].last, b->numbers[i].last);
         }
     }
-    return order != 0 ? order : compare_entries(left, right);
+    return order != 0 ? order : source->compare(source->of, a->index, b->index);
 }
 
 static int compare_rows(const void *a, const void *b, void *context)
@@ -138,7 +144,7 @@ static void find_numbers(const char *name, struct sow_fold_row *row)
 /* Joins rows that differ only in number `skip` and continue each other there. */
 static void join(struct sow_fold *fold, uint32_t skip)
 {
-    struct view view = {fold->plan, skip};
+    struct view view = {&fold->source, skip};
     size_t kept = 0;
     qsort_r(fold->rows, fold->count, sizeof *fold->rows, compare_rows, &view);
     for (size_t i = 1; i < fold->count; i++) {
@@ -147,10 +153,13 @@ static void join(struct sow_fold *fold, uint32_t skip)
             last->numbers[skip].last + 1 == row->numbers[skip].first) {
             last->numbers[skip].last = row->numbers[skip].last;
             last->count += row->count;
+            fold->next[last->tail] = row->head;
+            last->tail = row->tail;
             if (row->index < last->index) { /* offsets must be those of the first entry's name */
                 struct sow_fold_row first = *row;
                 first.numbers[skip].first = last->numbers[skip].first;
                 first.count = last->count;
+                first.head = last->head;
                 *last = first;
             }
         } else {
@@ -160,15 +169,16 @@ static void join(struct sow_fold *fold, uint32_t skip)
     fold->count = kept + 1;
 }
 
-struct sow_fold sow_cli_fold(const struct sow_plan *plan, int folded)
+struct sow_fold sow_cli_fold(const struct sow_fold_source *source, int folded)
 {
-    struct sow_fold fold = {plan, NULL, sow_plan_count(plan)};
+    struct sow_fold fold = {*source, NULL, source->count, NULL};
     uint32_t numbers_max = 0;
     fold.rows = sow_cli_allocate(NULL, fold.count, sizeof *fold.rows);
+    fold.next = sow_cli_allocate(NULL, fold.count, sizeof *fold.next);
     for (size_t i = 0; i < fold.count; i++) {
-        fold.rows[i] = (struct sow_fold_row){.index = i, .count = 1};
+        fold.rows[i] = (struct sow_fold_row){.index = i, .head = i, .tail = i, .count = 1};
         if (folded) {
-            find_numbers(sow_plan_at(plan, i)->name, &fold.rows[i]);
+            find_numbers(name_of(source, i), &fold.rows[i]);
         }
         numbers_max =
             fold.rows[i].number_count > numbers_max ? fold.rows[i].number_count : numbers_max;
@@ -182,10 +192,33 @@ struct sow_fold sow_cli_fold(const struct sow_plan *plan, int folded)
     return fold;
 }
 
+void sow_cli_fold_free(struct sow_fold *fold)
+{
+    free(fold->rows);
+    free(fold->next);
+    *fold = (struct sow_fold){0};
+}
+
+static const char *plan_name(const void *plan, size_t index)
+{
+    return sow_plan_at(plan, index)->name;
+}
+
+static int plan_compare(const void *plan, size_t a, size_t b)
+{
+    return compare_entries(sow_plan_at(plan, a), sow_plan_at(plan, b));
+}
+
+struct sow_fold sow_cli_fold_plan(const struct sow_plan *plan, int folded)
+{
+    struct sow_fold_source source = {plan, sow_plan_count(plan), plan_name, plan_compare};
+    return sow_cli_fold(&source, folded);
+}
+
 void sow_cli_fold_name(const struct sow_fold *fold, const struct sow_fold_row *row, size_t begin,
                        size_t end, struct sow_cli_text *text)
 {
-    const char *name = sow_plan_at(fold->plan, row->index)->name;
+    const char *name = name_of(&fold->source, row->index);
     for (uint32_t i = 0; i < row->number_count; i++) {
         const struct sow_fold_number *number = &row->numbers[i];
         if (number->first == number->last || number->begin < begin || number->end > end) {
@@ -200,7 +233,7 @@ void sow_cli_fold_name(const struct sow_fold *fold, const struct sow_fold_row *r
 
 size_t sow_cli_fold_prefix(const struct sow_fold *fold, const struct sow_fold_row *row)
 {
-    const char *name = sow_plan_at(fold->plan, row->index)->name;
+    const char *name = name_of(&fold->source, row->index);
     size_t prefix = 0;
     for (uint32_t i = 0; i < row->number_count; i++) {
         if (row->numbers[i].first != row->numbers[i].last && name[row->numbers[i].end] == '.') {
@@ -208,4 +241,20 @@ size_t sow_cli_fold_prefix(const struct sow_fold *fold, const struct sow_fold_ro
         }
     }
     return prefix;
+}
+
+size_t sow_cli_fold_shared(const struct sow_fold *fold, size_t i, struct sow_cli_text *text,
+                           struct sow_cli_text *scratch)
+{
+    size_t prefix = sow_cli_fold_prefix(fold, &fold->rows[i]);
+    int shared = 0;
+    sow_cli_text_clear(text);
+    sow_cli_fold_name(fold, &fold->rows[i], 0, prefix, text);
+    for (size_t j = i > 0 ? i - 1 : i + 1; prefix > 0 && j <= i + 1 && j < fold->count; j += 2) {
+        sow_cli_text_clear(scratch);
+        sow_cli_fold_name(fold, &fold->rows[j], 0, sow_cli_fold_prefix(fold, &fold->rows[j]),
+                          scratch);
+        shared |= strcmp(text->bytes, scratch->bytes) == 0;
+    }
+    return shared ? prefix : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows of a plan: one an entry, or, folded, one for all entries that differ in nothing but numbers of their names
+/* Rows of a table of tensors: one each, or, folded, one for all that differ in nothing but numbers of their names
  * ("h.{0..11}.ln_1.weight"). A number is a dotted part of the name made of digits. */
 #ifndef SOW_CLI_FOLD_H
 #define SOW_CLI_FOLD_H
@@ -14,20 +14,31 @@ struct sow_fold_number {
 };
 
 struct sow_fold_row {
-    size_t index;   /* of its first entry */
-    uint64_t count; /* of entries */
+    size_t index;      /* of its first entry */
+    size_t head, tail; /* of the list of its entries, by number: fold.next */
+    uint64_t count;    /* of entries */
     uint32_t number_count;
     struct sow_fold_number numbers[SOW_FOLD_NUMBERS_MAX];
 };
 
-struct sow_fold {
-    const struct sow_plan *plan;
-    struct sow_fold_row *rows; /* in the plan's order */
+/* What is folded: names, and the order of everything that a row shows but the name (0: the same). */
+struct sow_fold_source {
+    const void *of;
     size_t count;
+    const char *(*name)(const void *of, size_t index);
+    int (*compare)(const void *of, size_t a, size_t b);
 };
 
-/* Free with free(fold.rows). */
-struct sow_fold sow_cli_fold(const struct sow_plan *plan, int folded);
+struct sow_fold {
+    struct sow_fold_source source;
+    struct sow_fold_row *rows; /* in the source's order */
+    size_t count;
+    size_t *next; /* one an entry */
+};
+
+struct sow_fold sow_cli_fold(const struct sow_fold_source *source, int folded);
+struct sow_fold sow_cli_fold_plan(const struct sow_plan *plan, int folded);
+void sow_cli_fold_free(struct sow_fold *fold);
 
 /* Adds bytes [begin, end) of the row's name, ranges written as {0..11}; `begin` and `end` are of the first entry's name
  * and cut no number. */
@@ -35,5 +46,8 @@ void sow_cli_fold_name(const struct sow_fold *fold, const struct sow_fold_row *r
                        size_t end, struct sow_cli_text *text);
 /* End of the part of the name up to its last range and the dot behind it; 0 when there is no range. */
 size_t sow_cli_fold_prefix(const struct sow_fold *fold, const struct sow_fold_row *row);
+/* The same when a neighbour of row `i` shares it, else 0; `text` is that part, `scratch` anything. */
+size_t sow_cli_fold_shared(const struct sow_fold *fold, size_t i, struct sow_cli_text *text,
+                           struct sow_cli_text *scratch);
 
 #endif

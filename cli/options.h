@@ -66,7 +66,7 @@ extern const struct sow_option_row sow_option_rows[SOW_OPTION_COUNT];
 extern const struct sow_exit_row sow_exit_rows[];               /* ends with meaning NULL */
 extern const struct sow_environment_row sow_environment_rows[]; /* ends with name NULL */
 
-#define SOW_ARGUMENTS_MAX 2
+#define SOW_ARGUMENTS_MAX 32
 
 struct sow_cli_list {
     const char **items;

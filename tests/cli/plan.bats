@@ -63,12 +63,15 @@ JSON
 
 @test "the user's rules come first: --set, then --rules, then the variant" {
     tiny gpt2 >config.json
-    echo 'rule("*.c_fc.weight", constant { value = 3 })  rule("*.c_fc.bias", ones)' >my.lua
+    printf 'rule("*.c_fc.weight", constant { value = 3 })\nrule("*.c_fc.bias", ones)\n' >my.lua
     run -0 --separate-stderr sow plan config.json --json --rules my.lua --set '*.h.0.mlp.c_fc.weight=constant{value=4}'
     [[ $(ask 't["transformer.h.0.mlp.c_fc.weight"]["mean"]' <<<"$output") == 4 ]]
     [[ $(ask 't["transformer.h.1.mlp.c_fc.weight"]["mean"]' <<<"$output") == 3 ]]
     [[ $(ask 't["transformer.h.1.mlp.c_fc.bias"]["mean"]' <<<"$output") == 1 ]]
     [[ $(ask 't["transformer.h.1.mlp.c_proj.bias"]["mean"]' <<<"$output") == 0 ]]
+    run -0 --separate-stderr sow plan config.json --rules my.lua --set '*.h.0.mlp.c_fc.weight=constant{value=4}'
+    has "$(grep -A4 '^rule' <<<"$output" | tr -s ' \n' ' ')" "1 *.h.0.mlp.c_fc.weight 1 --set" "2 *.c_fc.weight 2 my.lua:1" \
+        "3 *.c_fc.bias 3 my.lua:2"
 }
 
 @test "--set sees fans, layers and the config's fields" {
@@ -193,6 +196,17 @@ LUA
     tiny gpt2 >config.json
     run -0 --separate-stderr sow plan config.json --json --variant openai
     [[ $(ask 't["transformer.wpe.weight"]["std"]' <<<"$output") == 0.01 ]]
+}
+
+@test "dtypes that differ stand beside the shapes" {
+    python3 - <<'PY'
+import json, struct
+header = {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "BF16", "shape": [2], "data_offsets": [8, 12]}}
+text = json.dumps(header).encode()
+open("two.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + bytes(12))
+PY
+    run -0 --separate-stderr sow plan two.safetensors --set '*=zeros'
+    has "$output" "2 f32" "2 bf16" "12 bytes in mixed dtypes"
 }
 
 @test "fused blocks and zeroed rows: every set of numbers of a tensor is shown" {
