@@ -10,7 +10,8 @@
 #include "model/checkpoint/safetensors.h"
 #include "sow/model.h"
 
-#define SOW_BLOCK_BYTES ((uint64_t)256 << 10) /* of a tensor: what its parts begin at multiples of */
+#define SOW_BLOCK_BYTES                                                                            \
+    ((uint64_t)256 << 10) /* of a tensor: what its parts begin at multiples of */
 
 /* Elements whose value stands for [low, high): the numbers that are stored as it, or that share its leading bits. */
 struct sow_cell {
@@ -30,7 +31,9 @@ struct sow_part {
  * one tensor every part once, then the cells once. They return SOW_OK or end the pass. */
 struct sow_visitor {
     void *user;
-    /* A part of any tensor, opaque ones as well (bytes of them: count * bits / 8). May be NULL. */
+    const unsigned char
+        *only; /* one a tensor of the set: read nothing but these; NULL: all. Without globs */
+    /* A part of any tensor; the elements of an opaque one are bytes here. May be NULL. */
     enum sow_status (*part)(void *user, const struct sow_part *part, struct sow_error *error);
     /* The finished numbers and the cells of the finite values, ascending and apart. May be NULL. */
     enum sow_status (*cells)(void *user, size_t tensor,
@@ -44,7 +47,7 @@ enum sow_status sow_statistics_make(const struct sow_st_set *set,
                                     const struct sow_visitor *visitor,
                                     struct sow_statistics **statistics, struct sow_error *error);
 
-/* Whether the pass knows the type's values: floating types, integers and bool. */
+/* Whether the pass knows the type's values: the floating types from 8 bits on, integers and bool. */
 int sow_value_known(enum sow_dtype dtype);
 /* Values of `count` elements, as float32 (rounded where they do not fit) or exact but for 64-bit integers. */
 void sow_values_f32(enum sow_dtype dtype, const unsigned char *bytes, uint64_t count, float *out);

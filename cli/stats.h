@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Statistics as JSON, for sow stats and sow diff (stats_json.c). */
+#ifndef SOW_CLI_STATS_H
+#define SOW_CLI_STATS_H
+
+#include "format.h"
+
+/* A double that reads back as itself; null for NaN and infinities, which JSON does not have. */
+void sow_cli_add_number(struct sow_cli_text *text, double number);
+/* One tensor's numbers as an object, each line after `indent` blanks. */
+void sow_cli_add_statistics(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor);
+/* Prints all of them. */
+void sow_cli_stats_json(const struct sow_statistics *statistics);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* From the parts of a pass to the numbers of each tensor. A tensor that is one part is finished at once; of the others
+ * there are never more than two a worker unfinished. */
+#include "model/verify/statistics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/error.h"
+#include "model/recipe/glob.h"
+#include "model/verify/pass.h"
+#include "model/verify/summary.h"
+#include "model/verify/tally.h"
+
+struct sow_statistics {
+    struct sow_st_set *owned;
+    struct sow_tensor_statistics *rows;
+    size_t count;
+    struct sow_statistics_report report;
+};
+
+struct run {
+    struct sow_statistics *statistics;
+    const struct sow_visitor *visitor;
+    struct sow_pass pass;
+    struct sow_pass_item *items;
+    size_t item_count;
+    struct sow_tally **tallies;  /* one a worker, made on first use */
+    struct sow_moments **blocks; /* likewise: of one part */
+    pthread_mutex_t lock;        /* of what follows */
+    struct sow_ledger **ledgers; /* one a row */
+};
+
+static enum sow_status no_memory(struct sow_error *error)
+{
+    return sow_fail(error, SOW_E_MEMORY, "no memory for the statistics");
+}
+
+static enum sow_status finish(struct run *run, uint32_t worker, const struct sow_pass_part *part,
+                              const struct sow_ledger *ledger, struct sow_error *error)
+{
+    struct sow_tensor_statistics *row = &run->statistics->rows[part->item->number];
+    const struct sow_value_type *type = sow_value_type(row->dtype);
+    const struct sow_moments *blocks = ledger == NULL ? run->blocks[worker] : ledger->blocks;
+    struct sow_tally *tally = run->tallies[worker];
+    struct sow_moments moments = sow_moments_none();
+    uint64_t block = SOW_BLOCK_BYTES / type->width;
+    for (uint64_t i = 0; !sow_value_narrow(type) && i * block < row->elements; i++) {
+        sow_moments_join(&moments, &blocks[i]);
+    }
+    enum sow_status status =
+        sow_tally_finish(tally, type, part->count, part->bytes[0], ledger, &moments, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    sow_summary_fill(row, &moments, tally->cells, tally->cell_count);
+    if (run->visitor != NULL && run->visitor->cells != NULL) {
+        status = run->visitor->cells(run->visitor->user, part->item->number, row, tally->cells,
+                                     tally->cell_count, error);
+    }
+    return status;
+}
+
+static enum sow_status find_ledger(struct run *run, const struct sow_pass_item *item,
+                                   const struct sow_value_type *type, struct sow_ledger **ledger,
+                                   struct sow_error *error)
+{
+    pthread_mutex_lock(&run->lock);
+    struct sow_ledger **place = &run->ledgers[item->number];
+    *place = *place == NULL ? sow_ledger_new(type, item->elements * type->width) : *place;
+    *ledger = *place;
+    pthread_mutex_unlock(&run->lock);
+    return *ledger == NULL ? no_memory(error) : SOW_OK;
+}
+
+/* A part of a tensor of several. */
+static enum sow_status post(struct run *run, uint32_t worker, const struct sow_pass_part *part,
+                            const struct sow_value_type *type, struct sow_error *error)
+{
+    struct sow_ledger *ledger = NULL;
+    struct sow_tally *tally = run->tallies[worker];
+    uint64_t bytes = part->count * type->width;
+    enum sow_status status = find_ledger(run, part->item, type, &ledger, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    struct sow_moments *blocks = sow_value_narrow(type)
+                                     ? NULL
+                                     : ledger->blocks + part->first * type->width / SOW_BLOCK_BYTES;
+    sow_tally_add(tally, type, part->first, part->bytes[0], part->count, blocks);
+    sow_tally_post(tally, type, part->first, part->bytes[0], part->count, ledger);
+    if (atomic_fetch_sub(&ledger->bytes_left, bytes) != bytes) {
+        return SOW_OK;
+    }
+    status = finish(run, worker, part, ledger, error);
+    pthread_mutex_lock(&run->lock);
+    run->ledgers[part->item->number] = NULL;
+    pthread_mutex_unlock(&run->lock);
+    sow_ledger_free(ledger);
+    return status;
+}
+
+static enum sow_status prepare(struct run *run, uint32_t worker, struct sow_error *error)
+{
+    if (run->tallies[worker] == NULL) {
+        run->tallies[worker] = sow_tally_new();
+        run->blocks[worker] =
+            calloc(run->pass.crew.chunk_bytes / SOW_BLOCK_BYTES + 1, sizeof run->blocks[worker][0]);
+    }
+    return run->tallies[worker] == NULL || run->blocks[worker] == NULL ? no_memory(error) : SOW_OK;
+}
+
+static enum sow_status take_part(void *user, uint32_t worker, const struct sow_pass_part *part,
+                                 struct sow_error *error)
+{
+    struct run *run = user;
+    struct sow_tensor_statistics *row = &run->statistics->rows[part->item->number];
+    const struct sow_value_type *type = sow_value_type(row->dtype);
+    enum sow_status status = SOW_OK;
+    if (run->visitor != NULL && run->visitor->part != NULL) {
+        struct sow_part visited = {part->item->number, row->dtype, part->first, part->count,
+                                   part->bytes[0]};
+        status = run->visitor->part(run->visitor->user, &visited, error);
+    }
+    if (status != SOW_OK || row->is_opaque) {
+        return status;
+    }
+    if (part->first == 0) {
+        sow_values_f64(row->dtype, part->bytes[0], 1, &row->first);
+    }
+    status = prepare(run, worker, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    if (part->count < part->item->elements) {
+        return post(run, worker, part, type, error);
+    }
+    sow_tally_add(run->tallies[worker], type, 0, part->bytes[0], part->count, run->blocks[worker]);
+    return finish(run, worker, part, NULL, error);
+}
+
+/* ---- The rows ---------------------------------------------------------------------------------- */
+
+static int is_selected(const struct sow_glob *globs, size_t count, const char *name, int *used)
+{
+    int selected = count == 0;
+    for (size_t i = 0; i < count; i++) {
+        int matches = sow_glob_run(&globs[i], name);
+        selected |= matches;
+        used[i] |= matches;
+    }
+    return selected;
+}
+
+static void add_row(struct run *run, const struct sow_st_set *set, size_t file,
+                    const struct sow_st_tensor *tensor, int is_read)
+{
+    struct sow_statistics *statistics = run->statistics;
+    struct sow_tensor_statistics *row = &statistics->rows[statistics->count];
+    const struct sow_value_type *type = sow_value_type(tensor->dtype);
+    sow_summary_begin(row, tensor, set->files[file].name);
+    if (is_read && row->bytes > 0 &&
+        (!row->is_opaque || (run->visitor != NULL && run->visitor->part != NULL))) {
+        run->items[run->item_count++] = (struct sow_pass_item){
+            .number = statistics->count,
+            .elements = row->bytes / type->width,
+            .at = {{file, sow_st_data_offset(set->files[file].header) + tensor->offset_begin,
+                    type->width}},
+        };
+        statistics->report.tensors++;
+        statistics->report.bytes += row->bytes;
+    }
+    statistics->count++;
+}
+
+static enum sow_status compile(const struct sow_statistics_options *options,
+                               struct sow_glob **globs, int **used, struct sow_error *error)
+{
+    enum sow_status status = SOW_OK;
+    *globs = calloc(options->glob_count + 1, sizeof **globs);
+    *used = calloc(options->glob_count + 1, sizeof **used);
+    if (*globs == NULL || *used == NULL) {
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < options->glob_count && status == SOW_OK; i++) {
+        status = sow_glob_compile(options->globs[i], &(*globs)[i], error);
+    }
+    return status;
+}
+
+static enum sow_status make_rows(struct run *run, const struct sow_st_set *set,
+                                 const struct sow_statistics_options *options,
+                                 struct sow_error *error)
+{
+    struct sow_glob *globs = NULL;
+    int *used = NULL;
+    const unsigned char *only = run->visitor != NULL ? run->visitor->only : NULL;
+    size_t number = 0;
+    enum sow_status status = compile(options, &globs, &used, error);
+    for (size_t i = 0; i < set->count && status == SOW_OK; i++) {
+        for (size_t j = 0; j < sow_st_count(set->files[i].header); j++, number++) {
+            const struct sow_st_tensor *tensor = sow_st_at(set->files[i].header, j);
+            if (is_selected(globs, options->glob_count, tensor->name, used)) {
+                add_row(run, set, i, tensor, only == NULL || only[number] != 0);
+            }
+        }
+    }
+    for (size_t i = 0; i < options->glob_count && status == SOW_OK; i++) {
+        if (!used[i]) {
+            status = sow_fail(error, SOW_E_ARGUMENT,
+                              "no tensor matches '%.200s'; sow stats without a pattern lists them "
+                              "all",
+                              options->globs[i]);
+        }
+    }
+    free(globs);
+    free(used);
+    return status;
+}
+
+/* ---- The run ----------------------------------------------------------------------------------- */
+
+static enum sow_status make_tables(struct run *run, const struct sow_st_set *set,
+                                   struct sow_error *error)
+{
+    run->statistics->rows = calloc(set->tensors + 1, sizeof run->statistics->rows[0]);
+    run->items = calloc(set->tensors + 1, sizeof run->items[0]);
+    run->ledgers = calloc(set->tensors + 1, sizeof run->ledgers[0]);
+    if (run->statistics->rows == NULL || run->items == NULL || run->ledgers == NULL) {
+        return no_memory(error);
+    }
+    return SOW_OK;
+}
+
+static enum sow_status read_all(struct run *run, const struct sow_st_set *set,
+                                const struct sow_statistics_options *options,
+                                struct sow_error *error)
+{
+    const struct sow_st_set *const sets[2] = {set, NULL};
+    enum sow_status status =
+        sow_pass_begin(&run->pass, sets, run->items, run->item_count, options, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    uint32_t workers = run->pass.crew.workers;
+    run->tallies = calloc(workers, sizeof run->tallies[0]);
+    run->blocks = calloc(workers, sizeof run->blocks[0]);
+    status = run->tallies == NULL || run->blocks == NULL
+                 ? no_memory(error)
+                 : sow_pass_run(&run->pass, take_part, run, error);
+    for (uint32_t i = 0; i < workers && run->tallies != NULL && run->blocks != NULL; i++) {
+        sow_tally_free(run->tallies[i]);
+        free(run->blocks[i]);
+    }
+    free(run->tallies);
+    free(run->blocks);
+    sow_pass_end(&run->pass);
+    return status;
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+enum sow_status sow_statistics_make(const struct sow_st_set *set,
+                                    const struct sow_statistics_options *options,
+                                    const struct sow_visitor *visitor,
+                                    struct sow_statistics **statistics, struct sow_error *error)
+{
+    static const struct sow_statistics_options defaults = {0};
+    struct run run = {.visitor = visitor, .statistics = calloc(1, sizeof **statistics)};
+    double begin = seconds_now();
+    if (run.statistics == NULL) {
+        return no_memory(error);
+    }
+    options = options == NULL ? &defaults : options;
+    pthread_mutex_init(&run.lock, NULL);
+    enum sow_status status = make_tables(&run, set, error);
+    if (status == SOW_OK) {
+        status = make_rows(&run, set, options, error);
+    }
+    if (status == SOW_OK) {
+        status = read_all(&run, set, options, error);
+    }
+    for (size_t i = 0; i < set->tensors && run.ledgers != NULL; i++) {
+        sow_ledger_free(run.ledgers[i]); /* what a failure left */
+    }
+    free(run.ledgers);
+    free(run.items);
+    pthread_mutex_destroy(&run.lock);
+    if (status != SOW_OK) {
+        sow_statistics_free(run.statistics);
+        return status;
+    }
+    run.statistics->report.files = set->count;
+    run.statistics->report.seconds = seconds_now() - begin;
+    memcpy(run.statistics->report.warnings, set->warnings, sizeof set->warnings);
+    *statistics = run.statistics;
+    return SOW_OK;
+}
+
+enum sow_status sow_statistics_load(const char *path, const struct sow_statistics_options *options,
+                                    struct sow_statistics **statistics, struct sow_error *error)
+{
+    struct sow_st_set *set = NULL;
+    if (path == NULL || path[0] == '\0') {
+        return sow_fail(error, SOW_E_ARGUMENT, "sow_statistics_load takes a checkpoint's name");
+    }
+    enum sow_status status = sow_st_set_open(path, &set, error);
+    if (status == SOW_OK) {
+        status = sow_statistics_make(set, options, NULL, statistics, error);
+        if (status != SOW_OK) {
+            sow_st_set_free(set);
+        } else {
+            (*statistics)->owned = set;
+        }
+    }
+    return status;
+}
+
+void sow_statistics_free(struct sow_statistics *statistics)
+{
+    if (statistics != NULL) {
+        sow_st_set_free(statistics->owned);
+        free(statistics->rows);
+        free(statistics);
+    }
+}
+
+const struct sow_tensor_statistics *sow_statistics_at(const struct sow_statistics *statistics,
+                                                      size_t index)
+{
+    return index < statistics->count ? &statistics->rows[index] : NULL;
+}
+
+const struct sow_statistics_report *sow_statistics_report(const struct sow_statistics *statistics)
+{
+    return &statistics->report;
+}
