@@ -10,16 +10,19 @@
 #define WIDTH        100
 #define NAME_COLUMNS 23
 
-/* Gains by name, which every scheme with a `gain` takes. */
+/* Gains by word, which every scheme with a `gain` takes: those that frameworks have a word on. */
 static void add_gains(struct sow_cli_text *text)
 {
     struct sow_cli_text words = {0};
-    const char *name;
+    const struct sow_activation *row;
     double gain;
-    sow_cli_add(&words, "A gain is a number or the name of an activation:");
-    for (size_t i = 0; (name = sow_gain_name(i)) != NULL; i++) {
-        if (sow_gain(name, NAN, &gain, NULL) == SOW_OK) {
-            sow_cli_add(&words, "%s %s %.4g", i > 0 ? "," : "", name, gain);
+    const char *before = "";
+    sow_cli_add(&words, "A gain is a number, the name of an activation, or exact, torch, nfnet or "
+                        "critical with activation = ...; `sow activations` lists them:");
+    for (size_t i = 0; (row = sow_activation_at(i)) != NULL; i++) {
+        if (row->constants != NULL && sow_gain(row->name, NAN, &gain, NULL) == SOW_OK) {
+            sow_cli_add(&words, "%s %s %.4g", before, row->name, gain);
+            before = ",";
         }
     }
     sow_cli_add_paragraph(text, words.bytes, 0, WIDTH);

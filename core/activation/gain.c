@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Gains by name: the factor 1 / sqrt(E[phi(z)^2]), z ~ N(0, 1), that keeps the second moment of
- * a signal (He et al. 2015, eq. 10, for any activation). Not torch's calculate_gain, whose 5/3
- * for tanh and 3/4 for selu are empirical. */
+ * a signal (He et al. 2015, eq. 10, for any activation), and the other rules that a scheme may ask
+ * for by word. */
 #include "core/activation/gain.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,104 +12,126 @@
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 
-#define SLOPE_DEFAULT 0.01
-
-/* Name or alias number `index` of the whole table, rows in order. */
-static const char *word_at(const void *context, size_t index)
+static enum sow_status find(const char *activation, double slope, struct sow_function *function,
+                            struct sow_error *error)
 {
-    (void)context;
-    for (size_t i = 0; sow_activation_at(i) != NULL; i++) {
-        const struct sow_activation *row = sow_activation_at(i);
-        if (index-- == 0) {
-            return row->name;
-        }
-        for (size_t j = 0; row->aliases[j] != NULL; j++) {
-            if (index-- == 0) {
-                return row->aliases[j];
-            }
-        }
+    const struct sow_argument argument = {.name = "slope", .number = slope};
+    const struct sow_activation *row = sow_activation_find(activation, error);
+    if (row == NULL) {
+        return SOW_E_ARGUMENT;
     }
-    return NULL;
-}
-
-/* "linear, relu, ..."; what does not fit is left out. */
-static void list_names(char *text, size_t size)
-{
-    size_t used = 0;
-    for (size_t i = 0; sow_activation_at(i) != NULL && used < size; i++) {
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "",
-                                 sow_activation_at(i)->name);
+    if (slope != slope) { /* not given */
+        return sow_function_named(activation, NULL, 0, function, error);
     }
-}
-
-const struct sow_activation *sow_activation_find(const char *name, struct sow_error *error)
-{
-    for (size_t i = 0; sow_activation_at(i) != NULL; i++) {
-        const struct sow_activation *row = sow_activation_at(i);
-        int found = strcmp(name, row->name) == 0;
-        for (size_t j = 0; row->aliases[j] != NULL; j++) {
-            found |= strcmp(name, row->aliases[j]) == 0;
-        }
-        if (found) {
-            return row;
-        }
+    if (row->parameter_count == 0 || strcmp(row->parameters[0].name, "slope") != 0) {
+        return sow_fail(error, SOW_E_ARGUMENT, "%s has no slope; leaky_relu has one", row->name);
     }
-    const char *nearest = sow_nearest(name, word_at, NULL);
-    char names[512];
-    list_names(names, sizeof names);
-    sow_fail(error, SOW_E_ARGUMENT, "no activation is called '%.40s'; %s%s%s", name,
-             nearest ? "did you mean " : "sow knows ", nearest ? nearest : names,
-             nearest ? "?" : "");
-    return NULL;
+    if (!(slope > -1e100 && slope < 1e100)) {
+        return sow_fail(error, SOW_E_ARGUMENT, "slope of %s must be a finite number", row->name);
+    }
+    return sow_function_named(activation, &argument, 1, function, error);
 }
 
-struct phi {
-    const struct sow_activation *activation;
-    double slope;
-};
-
-static double squared(double z, const void *context)
+static double exact(const struct sow_function *function)
 {
-    const struct phi *phi = context;
-    const struct sow_activation *activation = phi->activation;
-    double y = activation->value != NULL ? activation->value(z) : activation->sloped(z, phi->slope);
-    return y * y;
-}
-
-double sow_activation_second_moment_by_quadrature(const struct sow_activation *activation,
-                                                  double slope)
-{
-    struct phi phi = {activation, slope};
-    return sow_gaussian_mean(squared, &phi, activation->kinks, activation->kink_count);
-}
-
-double sow_activation_second_moment(const struct sow_activation *activation, double slope)
-{
-    return activation->second_moment != NULL
-               ? activation->second_moment(slope)
-               : sow_activation_second_moment_by_quadrature(activation, slope);
+    return sow_sqrt(1 / sow_second_moment(function));
 }
 
 enum sow_status sow_gain(const char *activation, double slope, double *gain,
                          struct sow_error *error)
 {
-    const struct sow_activation *row = sow_activation_find(activation, error);
-    if (row == NULL) {
-        return SOW_E_ARGUMENT;
+    struct sow_function function;
+    enum sow_status status = find(activation, slope, &function, error);
+    if (status == SOW_OK) {
+        *gain = exact(&function);
     }
-    int given = slope == slope;
-    if (given && row->sloped == NULL) {
-        return sow_fail(error, SOW_E_ARGUMENT, "%s has no slope; leaky_relu has one", row->name);
-    }
-    if (given && !(slope > -1e100 && slope < 1e100)) {
-        return sow_fail(error, SOW_E_ARGUMENT, "slope of %s must be a finite number", row->name);
-    }
-    *gain = sow_sqrt(1 / sow_activation_second_moment(row, given ? slope : SLOPE_DEFAULT));
-    return SOW_OK;
+    return status;
 }
 
 const char *sow_gain_name(size_t index)
 {
     const struct sow_activation *row = sow_activation_at(index);
     return row != NULL ? row->name : NULL;
+}
+
+/* ---- Other rules --------------------------------------------------------------------------- */
+
+const char *sow_gain_rule_name(size_t rule)
+{
+    static const char *const names[] = {"exact", "torch", "nfnet", "critical"};
+    return rule < SOW_GAIN_RULES ? names[rule] : NULL;
+}
+
+static const struct sow_activation_constant *constant_of(const struct sow_activation *row,
+                                                         const char *framework)
+{
+    const struct sow_activation_constant *constant = row->constants;
+    while (constant != NULL && constant->framework != NULL &&
+           strcmp(constant->framework, framework) != 0) {
+        constant++;
+    }
+    return constant != NULL && constant->framework != NULL ? constant : NULL;
+}
+
+static enum sow_status shipped(const struct sow_function *function, const char *framework,
+                               double *gain, struct sow_error *error)
+{
+    const struct sow_activation_constant *constant = constant_of(function->activation, framework);
+    const struct sow_activation *row;
+    char names[256] = "";
+    size_t used = 0;
+    if (constant != NULL) {
+        *gain = constant->gain == constant->gain ? constant->gain : exact(function);
+        return SOW_OK;
+    }
+    for (size_t i = 0; (row = sow_activation_at(i)) != NULL && used < sizeof names; i++) {
+        if (constant_of(row, framework) != NULL) {
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     row->name);
+        }
+    }
+    return sow_fail(
+        error, SOW_E_ARGUMENT,
+        "%s has no gain for %s, only for %s; gain = \"exact\" has one for every activation",
+        framework, function->activation->name, names);
+}
+
+static enum sow_status critical(const struct sow_function *function, double *gain,
+                                struct sow_error *error)
+{
+    struct sow_criticality point;
+    enum sow_status status = sow_function_criticality(function, &point, error);
+    if (status == SOW_OK && !(point.sigma_w2 == point.sigma_w2)) {
+        return sow_fail(
+            error, SOW_E_ARGUMENT,
+            "%s cannot be made critical at any scale; centre it, change the activation, or "
+            "take gain = \"exact\"",
+            function->activation->name);
+    }
+    if (status == SOW_OK) {
+        *gain = sow_sqrt(point.sigma_w2);
+    }
+    return status;
+}
+
+enum sow_status sow_gain_by_rule(enum sow_gain_rule rule, const char *activation, double slope,
+                                 double *gain, struct sow_error *error)
+{
+    struct sow_function function;
+    enum sow_status status = find(activation, slope, &function, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    switch (rule) {
+    case SOW_GAIN_TORCH:
+    case SOW_GAIN_NFNET:
+        return shipped(&function, sow_gain_rule_name(rule), gain, error);
+    case SOW_GAIN_CRITICAL:
+        return critical(&function, gain, error);
+    case SOW_GAIN_EXACT:
+    case SOW_GAIN_RULES:
+        break;
+    }
+    *gain = exact(&function);
+    return SOW_OK;
 }

@@ -1,144 +1,141 @@
 /* SPDX-License-Identifier: MIT */
-/* The activations: value functions, and a row each. Gains are computed from them, never typed
- * in. To add one, write its function and its row, with the points where a derivative jumps; a
- * closed form of E[phi(z)^2] makes its gain exact to the last bit, and a test holds it against
- * the quadrature. */
-#include "core/activation/gain.h"
+/* The table of activations: the families' rows end to end, found by name. It knows no activation; those
+ * are in the family files (row.h says how to add one). */
+#include <math.h>
+#include <string.h>
 
-#include "core/base/elementary.h"
+#include "core/activation/row.h"
+#include "core/base/error.h"
 
-static double linear(double z)
-{
-    return z;
-}
-
-static double moment_of_linear(double slope)
-{
-    (void)slope;
-    return 1;
-}
-
-static double relu(double z)
-{
-    return z > 0 ? z : 0;
-}
-
-static double moment_of_relu(double slope)
-{
-    (void)slope;
-    return 0.5;
-}
-
-static double leaky_relu(double z, double slope)
-{
-    return z > 0 ? z : slope * z;
-}
-
-static double moment_of_leaky_relu(double slope)
-{
-    return 0.5 * (1 + slope * slope);
-}
-
-static double sigmoid(double z)
-{
-    return 1 / (1 + sow_exp(-z));
-}
-
-/* Klambauer et al. 2017, eq. 14: the pair for which mean 0 and variance 1 are a fixed point. */
-static double selu(double z)
-{
-    const double scale = 1.0507009873554804934193349852946;
-    const double alpha = 1.6732632423543772848170429916717;
-    return scale * (z > 0 ? z : alpha * sow_expm1(z));
-}
-
-/* z Phi(z). */
-static double gelu(double z)
-{
-    const double sqrt_half = 0x1.6a09e667f3bcdp-1;
-    return 0.5 * z * sow_erfc(-z * sqrt_half);
-}
-
-static double gelu_tanh(double z)
-{
-    const double sqrt_2_over_pi = 0x1.9884533d43651p-1;
-    return 0.5 * z * (1 + sow_tanh(sqrt_2_over_pi * (z + 0.044715 * z * z * z)));
-}
-
-static double silu(double z)
-{
-    return z * sigmoid(z);
-}
-
-static const char *const none[] = {NULL};
-
-static const struct sow_activation rows[] = {
-    {
-        .name = "linear",
-        .aliases = (const char *const[]){"identity", NULL},
-        .value = linear,
-        .second_moment = moment_of_linear,
-        .summary = "z",
-    },
-    {
-        .name = "relu",
-        .aliases = none,
-        .value = relu,
-        .second_moment = moment_of_relu,
-        .kinks = {0},
-        .kink_count = 1,
-        .summary = "max(z, 0)",
-    },
-    {
-        .name = "leaky_relu",
-        .aliases = none,
-        .sloped = leaky_relu,
-        .second_moment = moment_of_leaky_relu,
-        .kinks = {0},
-        .kink_count = 1,
-        .summary = "z for z > 0, slope z below (slope 0.01 unless given)",
-    },
-    {
-        .name = "tanh",
-        .aliases = none,
-        .value = sow_tanh,
-        .summary = "tanh z (torch's 5/3 is a rule of thumb; this is the exact second moment)",
-    },
-    {
-        .name = "sigmoid",
-        .aliases = (const char *const[]){"logistic", NULL},
-        .value = sigmoid,
-        .summary = "1 / (1 + exp(-z)) (torch says 1)",
-    },
-    {
-        .name = "selu",
-        .aliases = none,
-        .value = selu,
-        .kinks = {0},
-        .kink_count = 1,
-        .summary = "1.0507 z for z > 0, 1.7581 (exp z - 1) below: gain 1 (torch says 3/4)",
-    },
-    {
-        .name = "gelu",
-        .aliases = (const char *const[]){"gelu_python", NULL},
-        .value = gelu,
-        .summary = "z Phi(z), by erf",
-    },
-    {
-        .name = "gelu_tanh",
-        .aliases = (const char *const[]){"gelu_new", "gelu_fast", "gelu_pytorch_tanh", NULL},
-        .value = gelu_tanh,
-        .summary = "z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))",
-    },
-    {
-        .name = "silu",
-        .aliases = (const char *const[]){"swish", NULL},
-        .value = silu,
-        .summary = "z / (1 + exp(-z))",
-    },
+static const struct sow_activation_family *const families[] = {
+    &sow_activation_relu,    &sow_activation_gelu, &sow_activation_smooth,
+    &sow_activation_bounded, &sow_activation_hard, &sow_activation_gates,
 };
 
 const struct sow_activation *sow_activation_at(size_t index)
 {
-    return index < sizeof rows / sizeof rows[0] ? &rows[index] : NULL;
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        if (index < families[i]->count) {
+            return &families[i]->rows[index].activation;
+        }
+        index -= families[i]->count;
+    }
+    return NULL;
+}
+
+/* Name or alias number `index` of the whole table, rows in order. */
+static const char *word_at(const void *context, size_t index)
+{
+    (void)context;
+    const struct sow_activation *row;
+    for (size_t i = 0; (row = sow_activation_at(i)) != NULL; i++) {
+        if (index-- == 0) {
+            return row->name;
+        }
+        for (size_t j = 0; row->aliases[j] != NULL; j++) {
+            if (index-- == 0) {
+                return row->aliases[j];
+            }
+        }
+    }
+    return NULL;
+}
+
+const struct sow_activation *sow_activation_find(const char *name, struct sow_error *error)
+{
+    const struct sow_activation *row;
+    for (size_t i = 0; (row = sow_activation_at(i)) != NULL; i++) {
+        int found = strcmp(name, row->name) == 0;
+        for (size_t j = 0; row->aliases[j] != NULL; j++) {
+            found |= strcmp(name, row->aliases[j]) == 0;
+        }
+        if (found) {
+            return row;
+        }
+    }
+    const char *nearest = sow_nearest(name, word_at, NULL);
+    sow_fail(error, SOW_E_ARGUMENT, "no activation is called '%.40s'%s%s%s", name,
+             nearest ? "; did you mean " : "; `sow activations` lists them", nearest ? nearest : "",
+             nearest ? "?" : "");
+    return NULL;
+}
+
+/* ---- A row with its parameters ------------------------------------------------------------- */
+
+static const char *parameter_at(const void *context, size_t index)
+{
+    const struct sow_activation *row = context;
+    return index < row->parameter_count ? row->parameters[index].name : NULL;
+}
+
+static enum sow_status fail_unknown(const struct sow_activation *row, const char *name,
+                                    struct sow_error *error)
+{
+    const char *nearest = sow_nearest(name, parameter_at, row);
+    if (row->parameter_count == 0) {
+        return sow_fail(error, SOW_E_ARGUMENT, "%s has no parameters", row->name);
+    }
+    return sow_fail(error, SOW_E_ARGUMENT, "%s has no parameter %.40s; did you mean %s?", row->name,
+                    name, nearest ? nearest : row->parameters[0].name);
+}
+
+static enum sow_status set_parameter(struct sow_function *function,
+                                     const struct sow_argument *argument, struct sow_error *error)
+{
+    const struct sow_activation *row = function->activation;
+    for (size_t i = 0; i < row->parameter_count; i++) {
+        const struct sow_activation_parameter *parameter = &row->parameters[i];
+        if (strcmp(parameter->name, argument->name) != 0) {
+            continue;
+        }
+        if (argument->text != NULL ||
+            !(argument->number >= parameter->low && argument->number <= parameter->high)) {
+            return sow_fail(error, SOW_E_ARGUMENT, "%s of %s must be a number from %g to %g",
+                            parameter->name, row->name, parameter->low, parameter->high);
+        }
+        function->parameters[i] = argument->number;
+        return SOW_OK;
+    }
+    return fail_unknown(row, argument->name, error);
+}
+
+enum sow_status sow_function_named(const char *activation, const struct sow_argument *arguments,
+                                   size_t count, struct sow_function *function,
+                                   struct sow_error *error)
+{
+    const struct sow_activation *row = sow_activation_find(activation, error);
+    if (row == NULL) {
+        return SOW_E_ARGUMENT;
+    }
+    struct sow_function made = {.activation = row, .jumps = row->jumps};
+    for (size_t i = 0; i < row->parameter_count; i++) {
+        made.parameters[i] = row->parameters[i].value;
+    }
+    for (size_t i = 0; i < count; i++) {
+        enum sow_status status = set_parameter(&made, &arguments[i], error);
+        if (status != SOW_OK) {
+            return status;
+        }
+    }
+    const struct sow_activation_row *whole = sow_activation_row_of(row);
+    if (whole->kinks != NULL) {
+        made.kink_count = whole->kinks(made.parameters, made.kinks);
+    }
+    *function = made;
+    return SOW_OK;
+}
+
+double sow_function_value(const struct sow_function *function, double x, double *slope)
+{
+    if (function->activation == NULL) {
+        if (slope != NULL) {
+            *slope = NAN;
+        }
+        return function->value(function->user, x);
+    }
+    const struct sow_activation_row *row = sow_activation_row_of(function->activation);
+    if (slope != NULL) {
+        *slope = row->derivative(x, function->parameters);
+    }
+    return row->value(x, function->parameters);
 }

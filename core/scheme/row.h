@@ -47,6 +47,9 @@ enum sow_status sow_call_limit(const struct sow_call *call, const char *name, do
 enum sow_status sow_call_word(const struct sow_call *call, const char *name,
                               const char *const *words, size_t *index);
 
+/* The parameters gain, activation and slope (gain.c); also told in the detail. */
+enum sow_status sow_call_gain(const struct sow_call *call, double *gain);
+
 /* normal(mean, std), or the constant `mean` when std is 0. */
 enum sow_status sow_call_normal(const struct sow_call *call, double mean, double std);
 /* normal(mean, sigma) cut at [low, high], or the constant when sigma is 0. */

@@ -15,7 +15,8 @@ struct sow_scheme_detail {
     double gain;                     /* as a number, also when an activation's name was given */
     const char *mode;                /* "fan_in", ...; NULL when the scheme has none; static */
     char activation[32];             /* "relu" when the gain came by name, else "" */
-    char formula_with_numbers[256];  /* "std = 1.41421 / sqrt(768) = 0.0510310" */
+    const char *gain_rule; /* "torch", "nfnet", "critical"; NULL for the exact gain; static */
+    char formula_with_numbers[256]; /* "std = 1.41421 / sqrt(768) = 0.0510310" */
 };
 
 /* sow_scheme_resolve, which also fills *detail (may be NULL). Same errors; *draw and *detail are

@@ -13,7 +13,7 @@
 
 #define CUT 2.0 /* sigmas */
 
-/* ---- fan and gain ------------------------------------------------------------------------- */
+/* ---- fan ---------------------------------------------------------------------------------- */
 
 static enum sow_status read_fan(const struct sow_call *call, double *fan)
 {
@@ -29,35 +29,6 @@ static enum sow_status read_fan(const struct sow_call *call, double *fan)
     call->detail->mode = modes[mode];
     call->detail->fan_used = *fan;
     return SOW_OK;
-}
-
-/* The parameter `gain`: a number, or an activation with its slope. */
-static enum sow_status read_gain(const struct sow_call *call, double *gain)
-{
-    const struct sow_argument *given = sow_call_find(call, "gain");
-    const char *word = given != NULL ? given->text : NULL;
-    double slope = NAN;
-    enum sow_status status = SOW_OK;
-    if (given == NULL) {
-        word = sow_call_default(call, "gain");
-        word = word[0] >= '0' && word[0] <= '9' ? NULL : word;
-    }
-    if (sow_call_find(call, "slope") != NULL) {
-        status = sow_call_number(call, "slope", &slope);
-    }
-    if (status == SOW_OK && word == NULL && slope == slope) {
-        return sow_fail(call->error, SOW_E_ARGUMENT,
-                        "slope of %s belongs to an activation; write gain = \"leaky_relu\" with it",
-                        call->scheme->name);
-    }
-    if (status == SOW_OK && word == NULL) {
-        status = sow_call_size(call, "gain", gain);
-    } else if (status == SOW_OK) {
-        status = sow_gain(word, slope, gain, call->error);
-        snprintf(call->detail->activation, sizeof call->detail->activation, "%s", word);
-    }
-    call->detail->gain = *gain;
-    return status;
 }
 
 /* ---- the three laws of variance gain^2 / n ------------------------------------------------ */
@@ -122,7 +93,7 @@ static enum sow_status draw_as(const struct sow_call *call, enum law law, double
 static enum sow_status resolve_as(const struct sow_call *call, enum law law)
 {
     double gain = 0, fan = 1;
-    enum sow_status status = read_gain(call, &gain);
+    enum sow_status status = sow_call_gain(call, &gain);
     if (status == SOW_OK) {
         status = read_fan(call, &fan);
     }
@@ -169,21 +140,28 @@ static enum sow_status variance_scaling(const struct sow_call *call)
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
+static const char gain_summary[] =
+    "a number, the activation that follows, or whose gain of it: exact, torch, nfnet, critical";
+static const char activation_summary[] = "the one that follows; alone: its exact gain";
+
 static const struct sow_scheme_parameter glorot_parameters[] = {
-    {"gain", "1", "a number, or the activation that follows: its gain"},
-    {"slope", "0.01", "of gain = \"leaky_relu\""},
+    {"gain", "1", gain_summary},
+    {"activation", "none", activation_summary},
+    {"slope", "0.01", "of leaky_relu"},
     {"mode", "fan_avg", "the fan n: fan_in, fan_out, fan_avg or fan_geo_avg"},
 };
 
 static const struct sow_scheme_parameter he_parameters[] = {
-    {"gain", "relu", "a number, or the activation that follows: its gain"},
-    {"slope", "0.01", "of gain = \"leaky_relu\""},
+    {"gain", "relu", gain_summary},
+    {"activation", "relu", activation_summary},
+    {"slope", "0.01", "of leaky_relu"},
     {"mode", "fan_in", "the fan n: fan_in, fan_out, fan_avg or fan_geo_avg"},
 };
 
 static const struct sow_scheme_parameter lecun_parameters[] = {
-    {"gain", "1", "a number, or the activation that follows: its gain"},
-    {"slope", "0.01", "of gain = \"leaky_relu\""},
+    {"gain", "1", gain_summary},
+    {"activation", "none", activation_summary},
+    {"slope", "0.01", "of leaky_relu"},
     {"mode", "fan_in", "the fan n: fan_in, fan_out, fan_avg or fan_geo_avg"},
 };
 

@@ -232,8 +232,10 @@ static void put_scheme(struct sow_sheet *sheet, const struct subject *subject)
         sow_sheet_row(sheet, "source");
     }
     if (detail->activation[0] != '\0') {
-        sow_plan_text_format(&sheet->line, "%s, the gain of %s", sow_number_text(detail->gain).text,
-                             detail->activation);
+        sow_plan_text_format(&sheet->line, "%s, the %s%sgain of %s",
+                             sow_number_text(detail->gain).text,
+                             detail->gain_rule != NULL ? detail->gain_rule : "",
+                             detail->gain_rule != NULL ? " " : "", detail->activation);
         sow_sheet_row(sheet, "gain");
     }
     for (uint32_t i = 0; i < resolution->detail_count && i < BLOCKS_SHOWN; i++) {

@@ -259,8 +259,22 @@ static void test_modes_and_gains(void **state)
     }
     struct arguments tanh_gain = {{word("gain", "tanh")}, 1};
     struct arguments leaky = {{word("gain", "leaky_relu"), number("slope", 0.2)}, 2};
+    struct arguments named = {{word("activation", "tanh")}, 1};
+    struct arguments torch_gain = {{word("gain", "torch"), word("activation", "tanh")}, 2};
+    struct arguments critical = {{word("gain", "critical"), word("activation", "selu")}, 2};
+    struct arguments torch_relu = {{word("gain", "torch")}, 1};
+    struct arguments torch_slope = {
+        {word("gain", "torch"), word("activation", "leaky_relu"), number("slope", 0.2)}, 3};
     struct arguments none = {{number("gain", 0)}, 1};
     close_to(resolve("glorot_normal", tanh_gain, &tensor).std, 1.5925374197228312 / sqrt(108));
+    close_to(resolve("glorot_normal", named, &tensor).std, 1.5925374197228312 / sqrt(108));
+    close_to(resolve("he_normal", named, &tensor).std,
+             1.5925374197228312 / sqrt(9.0 * tensor.shape[1]));
+    close_to(resolve("glorot_normal", torch_gain, &tensor).std, 5.0 / 3 / sqrt(108));
+    close_to(resolve("he_normal", torch_relu, &tensor).std, sqrt(2.0 / (9.0 * tensor.shape[1])));
+    close_to(resolve("glorot_normal", torch_slope, &tensor).std, 1.3867504905630728 / sqrt(108));
+    double selu_std = resolve("glorot_normal", critical, &tensor).std;
+    assert_true(fabs(selu_std - sqrt(0.9332058018 / 108)) < 1e-10);
     close_to(resolve("he_normal", leaky, &tensor).std, sqrt(2 / 1.04 / 72));
     assert_int_equal(resolve("he_uniform", none, &tensor).distribution, SOW_CONSTANT);
     assert_int_equal(resolve("he_trunc_normal", none, &tensor).distribution, SOW_CONSTANT);
@@ -372,7 +386,7 @@ static void test_wrong_names(void **state)
     check_error("zeros", (struct arguments){{number("value", 1)}, 1},
                 "zeros has no parameter value; it takes no parameters");
     check_error("kaiming_uniform_", (struct arguments){{word("nonlinearity", "relu")}, 1},
-                "he_uniform has no parameter nonlinearity; it takes gain, slope, mode");
+                "he_uniform has no parameter nonlinearity; it takes gain, activation, slope, mode");
     check_error("normal", (struct arguments){{number("std", 1), number("std", 2)}, 2},
                 "normal was given std twice");
     check_error("constant", (struct arguments){0},
@@ -402,6 +416,15 @@ static void test_wrong_values(void **state)
     check_error(
         "lecun_normal", (struct arguments){{number("slope", 0.2)}, 1},
         "slope of lecun_normal belongs to an activation; write gain = \"leaky_relu\" with it");
+    check_error("glorot_normal", (struct arguments){{word("gain", "torch")}, 1},
+                "gain of glorot_normal is \"torch\", of which activation? write activation = "
+                "\"tanh\" with it");
+    check_error("glorot_normal",
+                (struct arguments){{word("activation", "tanh"), number("gain", 2)}, 2},
+                "glorot_normal was given both an activation and a gain that needs none; gain with "
+                "an activation is exact, torch, nfnet or critical");
+    check_error("glorot_normal", (struct arguments){{number("activation", 2)}, 1},
+                "activation of glorot_normal is a word such as \"tanh\", not a number");
     check_error("variance_scaling", (struct arguments){{word("distribution", "gauss")}, 1},
                 "distribution of variance_scaling cannot be \"gauss\"; it is uniform, normal, "
                 "trunc_normal, "
