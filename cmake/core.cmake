@@ -16,7 +16,11 @@ function(sow_isa name header cpus)
     endif()
     add_library(sow_kernel_${name} OBJECT ${SOW_KERNEL_TEMPLATE})
     target_link_libraries(sow_kernel_${name} PRIVATE sow_strict)
-    target_compile_options(sow_kernel_${name} PRIVATE ${ARGN})
+    # The kernels are written for loops unrolled whole, and for a scheduler that interleaves
+    # independent vectors; gcc has both only when asked (truncated normal, AVX2: 2.6 ns and 1.6).
+    target_compile_options(sow_kernel_${name} PRIVATE ${ARGN}
+        $<$<CONFIG:RelWithDebInfo,MinSizeRel>:-O3>
+        $<$<C_COMPILER_ID:GNU>:-fschedule-insns$<SEMICOLON>-fsched-pressure>)
     target_compile_definitions(sow_kernel_${name} PRIVATE
         SOW_BUILD SOW_ISA=${name} SOW_VEC_HEADER="${header}")
     set(SOW_ISAS ${SOW_ISAS} ${name} PARENT_SCOPE)

@@ -14,27 +14,39 @@
 #define UNIFORM_SHIFT 10 /* 54 bits, odd: 53 bits of precision */
 #endif
 
+#define PAIR (2 * sizeof(vf) / sizeof(REAL_T)) /* elements of a pair of vectors */
+
 typedef void FN(pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2]);
 
+/* All values of a group are computed before the first is stored: a store would keep compilers from
+ * interleaving the vectors. */
 VEC_INLINE void FN(draw)(REAL_T *tile, uint64_t block, size_t groups,
                          const struct sow_stream *stream, const NUMBERS *numbers, FN(pair) * pair)
 {
-    const size_t lanes = sizeof(vf) / sizeof(REAL_T);
     const NUMBERS local = *numbers;
     struct philox philox = philox_at(stream, block);
-    for (size_t group = 0; group < groups; group++) {
+    for (size_t group = 0; group < groups; group++, tile += VEC_FLIGHT * PAIR) {
         struct philox_words words[VEC_FLIGHT];
+        vf values[VEC_FLIGHT][2];
         philox_next(&philox, words);
-        for (int v = 0; v < VEC_FLIGHT; v++) {
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
             vi even, odd;
-            vf values[2];
             FN(philox_pair)(&philox, &words[v], &even, &odd);
-            pair(even, odd, &local, values);
-            vf_store(tile, values[0]);
-            vf_store(tile + lanes, values[1]);
-            tile += 2 * lanes;
+            pair(even, odd, &local, values[v]);
+        }
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            vf_store(tile + v * PAIR, values[v][0]);
+            vf_store(tile + v * PAIR + PAIR / 2, values[v][1]);
         }
     }
+}
+
+/* The words themselves, as the bits of values. */
+VEC_INLINE void FN(words)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
+{
+    (void)numbers;
+    values[0] = vf_from_bits(even);
+    values[1] = vf_from_bits(odd);
 }
 
 /* ---- Uniform ------------------------------------------------------------------------------ */
@@ -64,7 +76,7 @@ static void FN(draw_uniform)(REAL_T *tile, uint64_t block, size_t groups,
 static void FN(draw_constant)(REAL_T *tile, uint64_t block, size_t groups,
                               const struct sow_stream *stream, const NUMBERS *numbers)
 {
-    const size_t count = groups * (2 * VEC_FLIGHT * sizeof(vf) / sizeof(REAL_T));
+    const size_t count = groups * VEC_FLIGHT * PAIR;
     (void)block;
     (void)stream;
     for (size_t i = 0; i < count; i++) {
@@ -74,19 +86,49 @@ static void FN(draw_constant)(REAL_T *tile, uint64_t block, size_t groups,
 
 /* ---- Normal ------------------------------------------------------------------------------- */
 
+/* Three passes over the tile, each with few numbers alive: words, then radii in the place of the even words
+ * (their low parts aside), then values. */
 static void FN(draw_normal)(REAL_T *tile, uint64_t block, size_t groups,
                             const struct sow_stream *stream, const NUMBERS *numbers)
 {
-    FN(draw)(tile, block, groups, stream, numbers, FN(normal_pair));
+    _Alignas(SOW_TILE_ALIGN) REAL_T low[SOW_TILE_BYTES / 2 / sizeof(REAL_T)];
+    const NUMBERS local = *numbers;
+    FN(draw)(tile, block, groups, stream, numbers, FN(words));
+    for (size_t pair = 0; pair < groups * VEC_FLIGHT; pair += VEC_FLIGHT) {
+        vf r[VEC_FLIGHT], r_lo[VEC_FLIGHT];
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            r[v] = FN(radius)(vf_bits(vf_load(tile + (pair + v) * PAIR)), &r_lo[v]);
+        }
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            vf_store(tile + (pair + v) * PAIR, r[v]);
+            vf_store(low + (pair + v) * (PAIR / 2), r_lo[v]);
+        }
+    }
+    for (size_t pair = 0; pair < groups * VEC_FLIGHT; pair += VEC_FLIGHT) {
+        vf values[VEC_FLIGHT][2];
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            const REAL_T *at = tile + (pair + v) * PAIR;
+            vf r = vf_load(at), r_lo = vf_load(low + (pair + v) * (PAIR / 2));
+            FN(turn)(r, r_lo, vf_bits(vf_load(at + PAIR / 2)), &local, values[v]);
+        }
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            vf_store(tile + (pair + v) * PAIR, values[v][0]);
+            vf_store(tile + (pair + v) * PAIR + PAIR / 2, values[v][1]);
+        }
+    }
 }
 
 /* ---- Truncated normal --------------------------------------------------------------------- */
 
-VEC_INLINE void FN(clamped_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
+/* The normal draw, clamped. */
+static void FN(draw_clamped)(REAL_T *tile, uint64_t block, size_t groups,
+                             const struct sow_stream *stream, const NUMBERS *numbers)
 {
-    FN(normal_pair)(even, odd, numbers, values);
-    values[0] = vf_clamp(values[0], vf_set(numbers->low), vf_set(numbers->high));
-    values[1] = vf_clamp(values[1], vf_set(numbers->low), vf_set(numbers->high));
+    const vf low = vf_set(numbers->low), high = vf_set(numbers->high);
+    FN(draw_normal)(tile, block, groups, stream, numbers);
+    for (size_t i = 0; i < groups * VEC_FLIGHT * PAIR; i += PAIR / 2) {
+        vf_store(tile + i, vf_clamp(vf_load(tile + i), low, high));
+    }
 }
 
 VEC_INLINE void FN(central_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
@@ -107,7 +149,7 @@ static void FN(draw_trunc_normal)(REAL_T *tile, uint64_t block, size_t groups,
 {
     switch (numbers->cut) {
     case SOW_CUT_NOTHING:
-        FN(draw)(tile, block, groups, stream, numbers, FN(clamped_pair));
+        FN(draw_clamped)(tile, block, groups, stream, numbers);
         break;
     case SOW_CUT_CENTRAL:
         FN(draw)(tile, block, groups, stream, numbers, FN(central_pair));
@@ -119,5 +161,6 @@ static void FN(draw_trunc_normal)(REAL_T *tile, uint64_t block, size_t groups,
 }
 
 #undef NUMBERS
+#undef PAIR
 #undef REAL_T
 #undef UNIFORM_SHIFT

@@ -56,15 +56,13 @@ VEC_INLINE vf32 radius_f32(vi32 word, vf32 *r_lo)
     return r;
 }
 
-/* Elements 2j (even) and 2j + 1 (odd) by Box and Muller, from the radius and the angle word.
+/* Elements 2j (even) and 2j + 1 (odd) by Box and Muller, from the radius r + r_lo and the angle word.
  * Values: |z| <= 6.77, never 0 before `mean` is added. */
-VEC_INLINE void normal_pair_f32(vi32 radius, vi32 angle, const struct sow_numbers_f32 *numbers,
-                                vf32 values[2])
+VEC_INLINE void turn_f32(vf32 r, vf32 r_lo, vi32 angle, const struct sow_numbers_f32 *numbers,
+                         vf32 values[2])
 {
     const vf32 mean = vf32_set(numbers->mean), std = vf32_set(numbers->std);
     const vf32 pi4_hi = vf32_set(f32_pi4_hi), pi4_lo = vf32_set(f32_pi4_lo);
-    vf32 r_lo, r = radius_f32(radius, &r_lo);
-
     vi32 k = vi32_or(vi32_sar(vi32_shl(angle, 2), 7), vi32_set(1));
     vf32 x = vf32_mul(vf32_from_int(k), vf32_set(0x1p-24f)), s = vf32_mul(x, x);
     vf32 c = vf32_mul(s, horner_f32(f32_cos, LENGTH(f32_cos), s)); /* cosine - 1 */

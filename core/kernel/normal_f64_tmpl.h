@@ -31,8 +31,8 @@ VEC_INLINE vf64 minus_two_log_f64(vf64 n, vf64 f)
 
 /* ---- Normal ------------------------------------------------------------------------------- */
 
-/* sqrt(-2 ln u) of the radius word. */
-VEC_INLINE vf64 radius_f64(vi64 word)
+/* sqrt(-2 ln u) of the radius word; no low part is needed. */
+VEC_INLINE vf64 radius_f64(vi64 word, vf64 *r_lo)
 {
     vi64 k = vi64_or(vi64_xor(word, vi64_sar(word, 63)), vi64_set(1));
     vf64 q = vf64_from_int(k), f_near_0;
@@ -43,16 +43,17 @@ VEC_INLINE vf64 radius_f64(vi64 word)
     vf64 f_near_1 = vf64_fma(q, factor, n_near_1);
     vf64 f = vf64_select_negative(word, f_near_1, f_near_0);
     vf64 n = vf64_select_negative(word, n_near_1, n_near_0);
+    *r_lo = vf64_set(0);
     return vf64_sqrt(minus_two_log_f64(n, f));
 }
 
 /* Elements 2j (even) and 2j + 1 (odd) by Box and Muller, from the radius and the angle word.
  * Values: |z| <= 9.5, never 0 before `mean` is added. */
-VEC_INLINE void normal_pair_f64(vi64 radius, vi64 angle, const struct sow_numbers_f64 *numbers,
-                                vf64 values[2])
+VEC_INLINE void turn_f64(vf64 r, vf64 r_lo, vi64 angle, const struct sow_numbers_f64 *numbers,
+                         vf64 values[2])
 {
     const vf64 mean = vf64_set(numbers->mean), std = vf64_set(numbers->std);
-    vf64 r = radius_f64(radius);
+    (void)r_lo;
     vi64 k = vi64_or(vi64_sar(vi64_shl(angle, 2), 10), vi64_set(1));
     vf64 x = vf64_mul(vf64_from_int(k), vf64_set(0x1p-53)), s = vf64_mul(x, x);
     vf64 c = vf64_mul(s, horner_f64(f64_cos, LENGTH(f64_cos), s)); /* cosine - 1 */

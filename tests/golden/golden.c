@@ -17,6 +17,7 @@
 
 #define BYTES_MAX 16384
 #define LINE_MAX  512
+#define SHOWN_MAX 20 /* mismatches */
 #define LENGTH(a) (sizeof(a) / sizeof *(a))
 
 /* ---- Cases -------------------------------------------------------------------------------- */
@@ -207,7 +208,12 @@ static void compare(struct session *session, const struct golden *golden, const 
         if (strcmp(expected, found) == 0) {
             session->passed++;
         } else {
-            session->failed++;
+            if (session->failed++ == SHOWN_MAX) {
+                printf("...\n");
+            }
+            if (session->failed > SHOWN_MAX) {
+                continue;
+            }
             printf("%s draws  %s\n%*s file has  %s\n", kernels->isa, expected,
                    (int)strlen(kernels->isa) - 3, "", found[0] ? found : "(nothing)");
         }
