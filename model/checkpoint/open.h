@@ -10,6 +10,11 @@
 enum sow_status sow_open_regular(int folder, const char *name, int flags, const char *path,
                                  int *descriptor, uint64_t *bytes, struct sow_error *error);
 
+/* The same for a shard that an index names: a link is not followed, unless it is one of the Hub's cache
+ * (snapshots/REVISION/NAME is a link to ../../blobs/HASH). */
+enum sow_status sow_open_shard(int folder, const char *name, int flags, const char *path,
+                               int *descriptor, uint64_t *bytes, struct sow_error *error);
+
 /* All of `count` bytes from `offset`; a file that ends before is an error. */
 enum sow_status sow_read_at(int descriptor, void *bytes, uint64_t count, uint64_t offset,
                             const char *path, struct sow_error *error);

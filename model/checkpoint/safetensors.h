@@ -39,6 +39,7 @@ void sow_st_free(struct sow_st_header *header);
 size_t sow_st_count(const struct sow_st_header *header);
 const struct sow_st_tensor *sow_st_at(const struct sow_st_header *header, size_t index); /* by offset, ascending */
 const char *sow_st_metadata(const struct sow_st_header *header, const char *key);        /* NULL when absent */
+const struct sow_st_pair *sow_st_metadata_at(const struct sow_st_header *header, size_t index); /* NULL past the end */
 uint64_t sow_st_data_offset(const struct sow_st_header *header);                          /* 8 + N */
 
 /* Builds prefix + header for these tensors (offsets given), padded with spaces so that data starts at a multiple of

@@ -62,15 +62,24 @@ void sow_st_set_warn(struct sow_st_set *set, const char *what, const char *name)
     }
 }
 
+/* A file that the user named may be a link; a shard that an index names may not. */
+static enum sow_status open_in_set(const struct sow_st_set *set, size_t file, int flags,
+                                   const char *path, int *descriptor, uint64_t *bytes,
+                                   struct sow_error *error)
+{
+    return set->is_sharded ? sow_open_shard(set->descriptor, set->files[file].name, flags, path,
+                                            descriptor, bytes, error)
+                           : sow_open_regular(set->descriptor, set->files[file].name, flags, path,
+                                              descriptor, bytes, error);
+}
+
 enum sow_status sow_st_set_reopen(const struct sow_st_set *set, size_t file, int flags,
                                   int *descriptor, struct sow_error *error)
 {
     char path[512];
     uint64_t bytes = 0;
     sow_st_set_path(set, file, path);
-    enum sow_status status = sow_open_regular(set->descriptor, set->files[file].name,
-                                              flags | (set->is_sharded ? O_NOFOLLOW : 0), path,
-                                              descriptor, &bytes, error);
+    enum sow_status status = open_in_set(set, file, flags, path, descriptor, &bytes, error);
     if (status == SOW_OK && bytes != set->files[file].bytes) {
         close(*descriptor);
         return sow_fail_at(error, SOW_E_IO, path, 0, 0, "the file changed while it was read");
@@ -85,9 +94,7 @@ static enum sow_status open_file(struct sow_st_set *set, size_t file, struct sow
     int descriptor = -1;
     struct sow_st_file *entry = &set->files[file];
     sow_st_set_path(set, file, path);
-    enum sow_status status =
-        sow_open_regular(set->descriptor, entry->name, set->is_sharded ? O_NOFOLLOW : 0, path,
-                         &descriptor, &entry->bytes, error);
+    enum sow_status status = open_in_set(set, file, 0, path, &descriptor, &entry->bytes, error);
     if (status != SOW_OK) {
         return status;
     }

@@ -20,6 +20,11 @@ const struct sow_st_tensor *sow_st_at(const struct sow_st_header *header, size_t
     return index < header->count ? &header->entries[index].tensor : NULL;
 }
 
+const struct sow_st_pair *sow_st_metadata_at(const struct sow_st_header *header, size_t index)
+{
+    return index < header->metadata_count ? &header->metadata[index].pair : NULL;
+}
+
 const char *sow_st_metadata(const struct sow_st_header *header, const char *key)
 {
     for (size_t i = 0; i < header->metadata_count; i++) {

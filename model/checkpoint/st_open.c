@@ -41,8 +41,8 @@ enum sow_status sow_open_regular(int folder, const char *name, int flags, const 
     int opened = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
     if (opened < 0 && errno == ELOOP && (flags & O_NOFOLLOW) != 0) {
         return sow_fail_at(error, SOW_E_FORMAT, path, 0, 0,
-                           "a symbolic link, which sow does not follow from an index; put the file "
-                           "itself there");
+                           "a symbolic link, which sow does not follow from an index (but into the "
+                           "Hub's cache); put the file itself there");
     }
     if (opened < 0) {
         return sow_fail_at(error, SOW_E_IO, path, 0, 0, "open: %s", strerror(errno));
@@ -60,6 +60,32 @@ enum sow_status sow_open_regular(int folder, const char *name, int flags, const 
     *descriptor = opened;
     *bytes = (uint64_t)status.st_size;
     return SOW_OK;
+}
+
+/* "../../blobs/" and the hexadecimal name of a blob. */
+static int is_blob_link(const char *target, size_t length)
+{
+    static const char folder[] = "../../blobs/";
+    size_t at = sizeof folder - 1;
+    if (length <= at || strncmp(target, folder, at) != 0) {
+        return 0;
+    }
+    while (at < length && strchr("0123456789abcdef", target[at]) != NULL) {
+        at++;
+    }
+    return at == length;
+}
+
+enum sow_status sow_open_shard(int folder, const char *name, int flags, const char *path,
+                               int *descriptor, uint64_t *bytes, struct sow_error *error)
+{
+    char target[128];
+    ssize_t length = readlinkat(folder, name, target, sizeof target - 1);
+    if (length > 0) {
+        target[length] = '\0';
+        name = is_blob_link(target, (size_t)length) ? target : name;
+    }
+    return sow_open_regular(folder, name, flags | O_NOFOLLOW, path, descriptor, bytes, error);
 }
 
 enum sow_status sow_read_at(int descriptor, void *bytes, uint64_t count, uint64_t offset,

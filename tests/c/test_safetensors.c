@@ -487,6 +487,36 @@ static void links_are_not_followed_from_an_index(void **state)
     remove_shards();
 }
 
+/* The Hub's cache: snapshots/REVISION/NAME is a link to ../../blobs/HASH. */
+static void links_of_the_hub_s_cache_are(void **state)
+{
+    struct sow_st_set *set = NULL;
+    char from[256], snapshot[256];
+    (void)state;
+    snprintf(snapshot, sizeof snapshot, "%s", in_folder("snapshots"));
+    assert_int_equal(mkdir(in_folder("blobs"), 0700), 0);
+    assert_int_equal(mkdir(snapshot, 0700), 0);
+    assert_int_equal(mkdir(in_folder("snapshots/main"), 0700), 0);
+    write_shards("32");
+    static const char *const names[] = {"s1.safetensors", "s2.safetensors", "s3.safetensors",
+                                        "s4.safetensors", "model.safetensors.index.json"};
+    for (size_t i = 0; i < 5; i++) {
+        char blob[64], link[64], target[80];
+        snprintf(blob, sizeof blob, "blobs/0123456789abcdef%zu", i);
+        snprintf(link, sizeof link, "snapshots/main/%s", names[i]);
+        snprintf(target, sizeof target, "../../%s", blob);
+        snprintf(from, sizeof from, "%s", in_folder(names[i]));
+        assert_int_equal(rename(from, in_folder(blob)), 0);
+        assert_int_equal(symlink(target, in_folder(link)), 0);
+    }
+    assert_int_equal(sow_st_set_open(in_folder("snapshots/main"), &set, NULL), SOW_OK);
+    assert_int_equal(set->tensors, 4);
+    sow_st_set_free(set);
+    unlink(in_folder("snapshots/main/s1.safetensors"));
+    assert_int_equal(symlink("../../blobs/../blobs/0123456789abcdef0", path), 0);
+    assert_int_equal(sow_st_set_open(in_folder("snapshots/main"), &set, NULL), SOW_E_FORMAT);
+}
+
 static void folders_without_a_checkpoint(void **state)
 {
     struct sow_st_set *set = NULL;
@@ -540,6 +570,7 @@ int main(void)
         cmocka_unit_test(F05_strangers_are_warned_of),
         cmocka_unit_test(index_and_shards_disagree),
         cmocka_unit_test(links_are_not_followed_from_an_index),
+        cmocka_unit_test(links_of_the_hub_s_cache_are),
         cmocka_unit_test(folders_without_a_checkpoint),
         cmocka_unit_test(quotes_are_short_and_plain),
     };
