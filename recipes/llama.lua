@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- Llama (Touvron et al. 2023) and Llama 2 and 3, as transformers stores it. The forward pass is `decoder` (the prelude's).
+-- Llama (Touvron et al. 2023), Llama 2 and 3, as transformers stores it. The forward pass is `decoder` (the prelude's).
 -- Defaults and null handling: LlamaConfig of transformers 5.24.0; head_dim and num_key_value_heads may be null.
 -- The config class refuses a hidden_size that the heads do not divide, even beside an explicit head_dim.
 -- Classes: LlamaForCausalLM, LlamaModel (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
 local c = config { "LlamaConfig of transformers 5.24.0",
-    vocab_size = size(32000), hidden_size = size(4096), intermediate_size = size(11008), num_hidden_layers = depth(32), num_attention_heads = size(32),
+    vocab_size = size(32000), hidden_size = size(4096), intermediate_size = size(11008),
+    num_hidden_layers = depth(32), num_attention_heads = size(32),
     num_key_value_heads = optional(integer, "num_attention_heads"),
     head_dim = optional(integer, "hidden_size / num_attention_heads"), hidden_act = "silu", rms_norm_eps = 1e-6,
     initializer_range = 0.02, tie_word_embeddings = false, attention_bias = false, mlp_bias = false,

@@ -91,14 +91,17 @@ static int bridge_field(lua_State *L)
     return 2;
 }
 
-/* field_names() -> list of the top-level names, in the order of the file */
+/* field_names() -> list of the top-level names, in the order of the file; those that are no plain name are left out */
 static int bridge_field_names(lua_State *L)
 {
     const struct sow_config *config = sow_host_of(L)->config;
+    lua_Integer count = 0;
     lua_newtable(L);
-    for (size_t i = 0; config != NULL && i < config->field_count; i++) {
-        lua_pushstring(L, config->fields[i].name);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    for (size_t i = 0; config != NULL && i < config->field_count && count < 1000; i++) {
+        if (strlen(config->fields[i].name) < 64) {
+            lua_pushstring(L, config->fields[i].name);
+            lua_rawseti(L, -2, ++count);
+        }
     }
     return 1;
 }

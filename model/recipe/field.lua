@@ -127,7 +127,19 @@ local function look(name, field)
     return state, value, name
 end
 
-local function resolve(name, field, source, path)
+-- "; the file has n_layers, which nobody reads", when a field is absent and one of nearly its name is there
+local function misspelt(name, fields)
+    local unread = {}
+    for _, other in ipairs(host.field_names()) do
+        if fields[other] == nil then
+            unread[#unread + 1] = other
+        end
+    end
+    local near = host.nearest(name, unread)
+    return near and "; the file has " .. near .. ", which nobody reads" or ""
+end
+
+local function resolve(name, field, source, path, fields)
     local state, value, found_as = look(name, field)
     if state == "value" then
         value = check_kind(found_as, value, field.kind or kind_of_default(field.default))
@@ -142,14 +154,16 @@ local function resolve(name, field, source, path)
                                                 field.default ~= nil and ", " .. shown(field.default) or ""))
     end
     if state == "absent" and field.required then
-        host.failf("%s has no field %s, which this line needs", path, name)
+        host.failf("%s has no field %s, which this line needs%s", path or "the recipe's config", name,
+                   misspelt(name, fields))
     end
     local default
     if state == "absent" then
         default = field.default
     end
     if path and default ~= nil then
-        host.note(string.format("%s is absent: %s, the default of %s", name, shown(default), source))
+        host.note(string.format("%s is absent: %s, the default of %s%s", name, shown(default), source,
+                                misspelt(name, fields)))
     elseif path and field.meaning then
         host.note(string.format("%s is %s: %s", name, state, field.meaning))
     end
@@ -192,7 +206,7 @@ function words.config(fields)
     local source = type(fields) == "table" and fields[1] or "the recipe"
     for name, field in pairs(fields) do
         if name ~= 1 then
-            resolved[name] = resolve(name, as_spec(field), source, path)
+            resolved[name] = resolve(name, as_spec(field), source, path, fields)
         end
     end
     check_not_honoured(fields)
@@ -206,7 +220,8 @@ function words.config(fields)
             if state == "null" then
                 host.fail_field(name, name .. " is null, and the recipe needs a value")
             elseif state == "absent" then
-                host.failf("%s has no field %s, which this line needs", path or "the recipe's config", tostring(name))
+                host.failf("%s has no field %s, which this line needs%s", path or "the recipe's config", tostring(name),
+                           misspelt(tostring(name), fields))
             end
             return value
         end,

@@ -324,6 +324,109 @@ static void test_dtype(void **state)
     sow_model_free(model);
 }
 
+static int has_note(const struct sow_model *model, const char *note)
+{
+    for (size_t i = 0; sow_model_note(model, i) != NULL; i++) {
+        if (strcmp(sow_model_note(model, i), note) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* F12's kind: a field that nobody reads, beside the one that was meant. */
+static void test_misspelt_fields_are_told(void **state)
+{
+    (void)state;
+    struct sow_model *model =
+        load("{\"model_type\": \"gpt2\", \"n_layers\": 3, \"n_inner\": null, \"n_head\": 12}");
+    assert_true(has_note(model, "n_layer is absent: 12, the default of GPT2Config of transformers "
+                                "5.24.0; the file has n_layers, which nobody reads"));
+    assert_true(has_note(model, "n_inner is null: 4 * n_embd"));
+    assert_true(has_note(model, "architectures is absent: GPT2LMHeadModel"));
+    assert_true(has_note(model, "n_embd is absent: 768, the default of GPT2Config of transformers "
+                                "5.24.0"));
+    sow_model_free(model);
+}
+
+/* ---- Checkpoints as descriptions --------------------------------------------------------------- */
+
+static const char *write_safetensors(const char *name, const char *header, size_t data)
+{
+    char bytes[4096] = {0};
+    size_t length = strlen(header);
+    assert_true(8 + length + data < sizeof bytes);
+    bytes[0] = (char)(length & 0xff);
+    bytes[1] = (char)(length >> 8);
+    memcpy(bytes + 8, header, length);
+    return write_file(name, bytes, 8 + length + data);
+}
+
+static void check_tensor(const struct sow_model *model, const char *name, enum sow_dtype dtype,
+                         uint32_t rank, uint64_t first)
+{
+    const struct sow_parameter *parameter = find(model, name);
+    assert_non_null(parameter);
+    assert_int_equal(parameter->dtype, dtype);
+    assert_int_equal(parameter->tensor.kind, SOW_KIND_OTHER);
+    assert_int_equal(parameter->tensor.rank, rank);
+    assert_int_equal(parameter->tensor.shape[0], first);
+    assert_int_equal(parameter->layer, -1);
+    assert_int_equal(parameter->zero_row, -1);
+}
+
+static void test_a_header_as_description(void **state)
+{
+    struct sow_model *model = NULL;
+    struct sow_error error;
+    (void)state;
+    write_safetensors("w.safetensors",
+                      "{\"w\":{\"dtype\":\"BF16\",\"shape\":[2,3],\"data_offsets\":[0,12]},"
+                      "\"ids\":{\"dtype\":\"I64\",\"shape\":[4],\"data_offsets\":[12,44]},"
+                      "\"none\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[44,44]}}",
+                      44);
+    assert_int_equal(sow_model_load(in_folder("w.safetensors"), NULL, &model, &error), SOW_OK);
+    assert_string_equal(sow_model_family(model), "");
+    assert_null(sow_model_variant(model, 0));
+    assert_int_equal(sow_model_graph(model)->operation_count, 0);
+    check_tensor(model, "w", SOW_BF16, 2, 2);
+    check_tensor(model, "ids", SOW_I64, 1, 4);
+    check_tensor(model, "none", SOW_F32, 2, 0);
+    sow_model_free(model);
+    write_safetensors("e.safetensors", "{}", 0);
+    assert_int_equal(sow_model_load(in_folder("e.safetensors"), NULL, &model, &error),
+                     SOW_E_FORMAT);
+    assert_non_null(strstr(error.message, "the file has no tensor"));
+}
+
+static void test_an_index_as_description(void **state)
+{
+    static const char index[] =
+        "{\"metadata\":{\"total_size\":16},\"weight_map\":{\"a\":\"x1.safetensors\","
+        "\"b\":\"x2.safetensors\"}}";
+    static const char lying[] =
+        "{\"weight_map\":{\"a\":\"x1.safetensors\",\"c\":\"x2.safetensors\"}}";
+    struct sow_model *model = NULL;
+    struct sow_error error;
+    (void)state;
+    write_safetensors("x1.safetensors",
+                      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8);
+    write_safetensors("x2.safetensors",
+                      "{\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8);
+    assert_int_equal(
+        sow_model_load(write_file("model.safetensors.index.json", index, sizeof index - 1), NULL,
+                       &model, &error),
+        SOW_OK);
+    check_tensor(model, "a", SOW_F32, 1, 2);
+    check_tensor(model, "b", SOW_F32, 1, 2);
+    sow_model_free(model);
+    assert_int_equal(
+        sow_model_load(write_file("model.safetensors.index.json", lying, sizeof lying - 1), NULL,
+                       &model, &error),
+        SOW_E_MISSING);
+    assert_non_null(strstr(error.message, "c"));
+}
+
 /* ---- Families -------------------------------------------------------------------------------- */
 
 static void test_families(void **state)
@@ -376,12 +479,21 @@ static void test_users_recipes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hostile),      cmocka_unit_test(test_cut_anywhere),
-        cmocka_unit_test(test_too_long),     cmocka_unit_test(test_what_is_not_there),
-        cmocka_unit_test(test_other_names),  cmocka_unit_test(test_totals),
-        cmocka_unit_test(test_f10_head_dim), cmocka_unit_test(test_architectures),
-        cmocka_unit_test(test_padding_row),  cmocka_unit_test(test_dtype),
-        cmocka_unit_test(test_families),     cmocka_unit_test(test_users_recipes),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_what_is_not_there),
+        cmocka_unit_test(test_other_names),
+        cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_f10_head_dim),
+        cmocka_unit_test(test_architectures),
+        cmocka_unit_test(test_padding_row),
+        cmocka_unit_test(test_dtype),
+        cmocka_unit_test(test_misspelt_fields_are_told),
+        cmocka_unit_test(test_a_header_as_description),
+        cmocka_unit_test(test_an_index_as_description),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_users_recipes),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }
