@@ -47,8 +47,9 @@ static enum sow_status fail_missing(const struct sow_st_set *set, const struct s
                  (unsigned long long)(index->total_size - set->data_bytes));
     }
     return sow_fail_at(error, SOW_E_MISSING, set->folder, 0, 0,
-                       "%zu of %zu shards are missing: %s; with them %zu of %zu tensors%s",
-                       missing_count, set->count, names, tensors, index->name_count, bytes);
+                       "%zu of %zu shards %s missing: %s; with %s %zu of %zu tensors%s",
+                       missing_count, set->count, missing_count == 1 ? "is" : "are", names,
+                       missing_count == 1 ? "it" : "them", tensors, index->name_count, bytes);
 }
 
 enum sow_status sow_st_set_check_present(struct sow_st_set *set, const struct sow_st_index *index,

@@ -173,8 +173,9 @@ static enum sow_status check_coverage(const struct sow_scan *scan,
         return fail_cut(scan, header, need, file_bytes);
     }
     return sow_fail_at(scan->error, SOW_E_FORMAT, scan->path, 0, 0,
-                       "%llu bytes follow the last tensor, byte %llu",
-                       (unsigned long long)(file_bytes - need), (unsigned long long)need);
+                       "%llu byte%s the last tensor, byte %llu",
+                       (unsigned long long)(file_bytes - need),
+                       file_bytes - need == 1 ? " follows" : "s follow", (unsigned long long)need);
 }
 
 enum sow_status sow_st_check(struct sow_scan *scan, struct sow_st_header *header,

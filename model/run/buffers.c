@@ -13,6 +13,9 @@
 enum sow_status sow_buffers_make(uint32_t count, size_t each, struct sow_buffers *buffers,
                                  struct sow_error *error)
 {
+    if (each > (SIZE_MAX - HUGE_PAGE) / count) {
+        return sow_fail(error, SOW_E_MEMORY, "no memory for %u buffers of %zu bytes", count, each);
+    }
     size_t bytes = count * each + HUGE_PAGE;
     void *mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED) {

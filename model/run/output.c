@@ -128,6 +128,22 @@ static enum sow_status refuse(const struct sow_output *output, const char *name,
                        "holds %s already; --force replaces the checkpoint in it", name);
 }
 
+/* What mkdir would say of the folder above, in a dry run. */
+static enum sow_status check_parent(const char *path, const char *folder, struct sow_error *error)
+{
+    char parent[sizeof((struct sow_folder *)0)->path];
+    snprintf(parent, sizeof parent, "%s", folder);
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL || slash == parent) {
+        return SOW_OK;
+    }
+    *slash = '\0';
+    if (access(parent, F_OK) != 0) {
+        return sow_fail_at(error, SOW_E_IO, path, 0, 0, "mkdir: %s", strerror(errno));
+    }
+    return SOW_OK;
+}
+
 static enum sow_status open_shard_folder(const struct sow_init_options *options,
                                          struct sow_output *output, struct sow_error *error)
 {
@@ -154,7 +170,7 @@ static enum sow_status open_shard_folder(const struct sow_init_options *options,
         return opened;
     }
     if (options->dry_run) {
-        return SOW_OK;
+        return check_parent(path, output->folder.path, error);
     }
     if (mkdir(output->folder.path, 0777) != 0) {
         return sow_fail_at(error, SOW_E_IO, path, 0, 0, "mkdir: %s", strerror(errno));

@@ -90,12 +90,13 @@ static enum sow_status fail_names(const struct list *missing, const struct list 
 {
     char lacks[600] = "", besides[600] = "";
     if (missing->count > 0) {
-        snprintf(lacks, sizeof lacks, "lacks %zu tensors of the plan: %s", missing->count,
-                 missing->text);
+        snprintf(lacks, sizeof lacks, "lacks %zu tensor%s of the plan: %s", missing->count,
+                 missing->count == 1 ? "" : "s", missing->text);
     }
     if (extra->count > 0) {
-        snprintf(besides, sizeof besides, "%sholds %zu tensors that the plan lacks: %s",
-                 missing->count > 0 ? "; and " : "", extra->count, extra->text);
+        snprintf(besides, sizeof besides, "%sholds %zu tensor%s that the plan lacks: %s",
+                 missing->count > 0 ? "; and " : "", extra->count, extra->count == 1 ? "" : "s",
+                 extra->text);
     }
     return sow_fail(error, SOW_E_MISMATCH, "the checkpoint %.340s%.340s", lacks, besides);
 }

@@ -422,6 +422,11 @@ static void dry_run_writes_nothing(void **state)
               (struct sow_init_options){.output = at("f"), .shard_bytes = 4000000, .dry_run = 1},
               &report);
     assert_true(report.files == 3 && report.free_bytes != UINT64_MAX);
+    struct sow_error error;
+    struct sow_init_options options = {
+        .output = at("absent/f"), .shard_bytes = 4000000, .dry_run = 1};
+    assert_int_equal(init(plan, options, NULL, &error), SOW_E_IO); /* as it would be */
+    assert_string_equal(error.message, "mkdir: No such file or directory");
     assert_int_equal(file_count(scratch), 0);
     sow_plan_free(plan);
 }

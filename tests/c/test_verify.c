@@ -245,8 +245,8 @@ static void F05_missing_shards(void **state)
     must_init(plan, at("out"), 2000000, NULL);
     unlink(at("out/model-00002-of-00004.safetensors"));
     assert_int_equal(verify(at("out"), NULL, NULL, &error), SOW_E_MISSING);
-    assert_non_null(strstr(error.message, "1 of 4 shards are missing: "
-                                          "model-00002-of-00004.safetensors; with them 1 of 8 "
+    assert_non_null(strstr(error.message, "1 of 4 shards is missing: "
+                                          "model-00002-of-00004.safetensors; with it 1 of 8 "
                                           "tensors"));
     sow_plan_free(plan);
 }
@@ -344,9 +344,9 @@ static void names_shapes_and_dtypes_come_first(void **state)
          "tensor `b` is f32, the plan says bf16 (--dtype); 1 of 2 tensors differ "
          "so"},
         {names, 3, 3, "",
-         "the checkpoint lacks 2 tensors of the plan: `c`, `d`; and holds 1 tensors "
+         "the checkpoint lacks 2 tensors of the plan: `c`, `d`; and holds 1 tensor "
          "that the plan lacks: `b`"},
-        {file, 1, 1, "", "the checkpoint holds 1 tensors that the plan lacks: `b`"},
+        {file, 1, 1, "", "the checkpoint holds 1 tensor that the plan lacks: `b`"},
     };
     (void)state;
     struct sow_plan *plan = plan_of(file, 2, 1);
