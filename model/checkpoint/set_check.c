@@ -99,7 +99,8 @@ static enum sow_status fail_place(const struct sow_st_set *set, const struct pla
                                   int promised, struct sow_error *error)
 {
     char quoted[SOW_QUOTE_MAX], path[512];
-    return sow_fail_at(error, SOW_E_FORMAT, sow_st_set_path(set, place->file, path), 0, 0,
+    return sow_fail_at(error, promised ? SOW_E_MISSING : SOW_E_FORMAT,
+                       sow_st_set_path(set, place->file, path), 0, 0,
                        promised ? "the index says tensor `%s` is here, and it is not"
                                 : "holds tensor `%s`, which the index does not name here",
                        sow_quote(place->name, quoted));

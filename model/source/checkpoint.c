@@ -9,7 +9,6 @@
 #include "model/recipe/host.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static enum sow_status add_tensor(struct sow_model *model, const struct sow_st_tensor *tensor,
@@ -44,60 +43,48 @@ static enum sow_status add_tensor(struct sow_model *model, const struct sow_st_t
     return status;
 }
 
-static enum sow_status add_file(struct sow_model *model, const char *path, struct sow_error *error)
+static enum sow_status add_file(struct sow_model *model, const struct sow_st_set *set, size_t file,
+                                struct sow_error *error)
 {
-    struct sow_st_header *header;
-    enum sow_status status = sow_st_open(path, &header, error);
-    if (status != SOW_OK) {
-        return status;
-    }
+    char path[512];
+    const struct sow_st_header *header = set->files[file].header;
+    sow_st_set_path(set, file, path);
     const char *kept = sow_arena_copy(&model->arena, path, strlen(path));
-    status = kept == NULL ? sow_fail(error, SOW_E_MEMORY, "out of memory while reading %s", path)
-                          : SOW_OK;
+    enum sow_status status =
+        kept == NULL ? sow_fail(error, SOW_E_MEMORY, "out of memory while reading %s", path)
+                     : SOW_OK;
     for (size_t i = 0; status == SOW_OK && i < sow_st_count(header); i++) {
         status = add_tensor(model, sow_st_at(header, i), kept, error);
     }
-    sow_st_free(header);
     return status;
 }
 
-/* Every shard, one after the other; a header is read while its turn is. */
-static enum sow_status add_shards(struct sow_model *model, const char *path,
-                                  struct sow_error *error)
+/* Shards beside the index that it does not name, and the like. */
+static enum sow_status add_warnings(struct sow_model *model, const char *warnings,
+                                    struct sow_error *error)
 {
-    struct sow_st_index *index;
-    enum sow_status status = sow_st_index_open(path, &index, error);
-    if (status != SOW_OK) {
-        return status;
+    enum sow_status status = SOW_OK;
+    while (status == SOW_OK && *warnings != '\0') {
+        size_t length = strcspn(warnings, "\n");
+        status = sow_model_add_note(model, warnings, length, error);
+        warnings += length + (warnings[length] == '\n');
     }
-    for (size_t i = 0; status == SOW_OK && i < index->file_count; i++) {
-        size_t size = strlen(index->folder) + strlen(index->files[i]) + 2;
-        char *shard = malloc(size);
-        if (shard == NULL) {
-            status = sow_fail(error, SOW_E_MEMORY, "out of memory while reading %s", path);
-            break;
-        }
-        snprintf(shard, size, "%s/%s", index->folder, index->files[i]);
-        status = add_file(model, shard, error);
-        free(shard);
-    }
-    for (size_t i = 0; status == SOW_OK && i < index->name_count; i++) {
-        if (sow_model_find(model, index->names[i]) == UINT32_MAX) {
-            status = sow_fail_at(error, SOW_E_MISSING, path, 0, 0,
-                                 "the index promises %.300s in %.200s, which has no "
-                                 "such tensor",
-                                 index->names[i], index->files[index->name_file[i]]);
-        }
-    }
-    sow_st_index_free(index);
     return status;
 }
 
-enum sow_status sow_source_safetensors(struct sow_model *model, const char *path, int index,
+enum sow_status sow_source_safetensors(struct sow_model *model, const char *path,
                                        struct sow_error *error)
 {
     struct sow_host *host; /* for --set and rules files */
-    enum sow_status status = index ? add_shards(model, path, error) : add_file(model, path, error);
+    struct sow_st_set *set = NULL;
+    enum sow_status status = sow_st_set_open(path, &set, error);
+    for (size_t i = 0; status == SOW_OK && i < set->count; i++) {
+        status = add_file(model, set, i, error);
+    }
+    if (status == SOW_OK) {
+        status = add_warnings(model, set->warnings, error);
+    }
+    sow_st_set_free(set);
     if (status == SOW_OK && model->graph.parameter_count == 0) {
         status = sow_fail_at(error, SOW_E_FORMAT, path, 0, 0, "the file has no tensor");
     }

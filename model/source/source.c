@@ -114,11 +114,8 @@ static enum sow_status load(struct sow_model *model, const char *source,
     if (ends_with(source, ".lua")) {
         return load_text(model, source, 1, options, error);
     }
-    if (ends_with(source, ".index.json")) {
-        return sow_source_safetensors(model, source, 1, error);
-    }
-    if (ends_with(source, ".safetensors")) {
-        return sow_source_safetensors(model, source, 0, error);
+    if (ends_with(source, ".index.json") || ends_with(source, ".safetensors")) {
+        return sow_source_safetensors(model, source, error);
     }
     if (!ends_with(source, ".json") && S_ISREG(status.st_mode)) {
         enum sow_status code = sniff(source, &kind, error);
@@ -126,7 +123,7 @@ static enum sow_status load(struct sow_model *model, const char *source,
             return code;
         }
     }
-    return kind == SOW_SOURCE_SAFETENSORS ? sow_source_safetensors(model, source, 0, error)
+    return kind == SOW_SOURCE_SAFETENSORS ? sow_source_safetensors(model, source, error)
                                           : load_text(model, source, 0, options, error);
 }
 

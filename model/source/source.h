@@ -12,8 +12,8 @@ enum sow_status sow_source_config(struct sow_model *model, const char *path, con
 /* A user's own model.lua. */
 enum sow_status sow_source_lua(struct sow_model *model, const char *path, const char *text,
                                size_t length, struct sow_error *error);
-/* A safetensors file, or (index) a model.safetensors.index.json: names, shapes and dtypes from the headers. */
-enum sow_status sow_source_safetensors(struct sow_model *model, const char *path, int index,
+/* A safetensors file or a model.safetensors.index.json: names, shapes and dtypes from the headers. */
+enum sow_status sow_source_safetensors(struct sow_model *model, const char *path,
                                        struct sow_error *error);
 
 #endif
