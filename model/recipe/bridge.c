@@ -15,7 +15,8 @@ static char *keep(struct sow_host *host, const char *text, size_t length)
 {
     char *copy = sow_arena_copy(&host->model->arena, text, length);
     if (copy == NULL) {
-        sow_host_raise(host, SOW_E_MEMORY, "the model's names and shapes take more than 1 GiB");
+        sow_host_raise(host, SOW_E_MEMORY,
+                       "no memory is left for the model's names and shapes (at most 1 GiB)");
     }
     return copy;
 }
@@ -24,7 +25,8 @@ static void *take(struct sow_host *host, size_t bytes)
 {
     void *taken = sow_arena_take(&host->model->arena, bytes);
     if (taken == NULL) {
-        sow_host_raise(host, SOW_E_MEMORY, "the model's names and shapes take more than 1 GiB");
+        sow_host_raise(host, SOW_E_MEMORY,
+                       "no memory is left for the model's names and shapes (at most 1 GiB)");
     }
     return taken;
 }

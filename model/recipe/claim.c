@@ -31,9 +31,12 @@ static const char *fans_of(const struct sow_parameter *parameter, struct sow_fan
         return NULL;
     }
     return tensor.kind == SOW_KIND_OTHER
-               ? "what it is, and in which order its axes are, is not known"
-           : tensor.kind == SOW_KIND_BIAS ? "it is a bias"
-           : tensor.kind == SOW_KIND_NORM ? "it is the scale of a normalisation"
+               ? "what it is, and in which order its axes are, is not known; "
+                 "take its sizes instead: shape[1], shape[2]"
+           : tensor.kind == SOW_KIND_BIAS
+               ? "it is a bias; narrow the glob, or give it a rule of its own first"
+           : tensor.kind == SOW_KIND_NORM ? "it is the scale of a normalisation; narrow the glob, "
+                                            "or give it a rule of its own first"
                                           : "its shape does not fit its kind";
 }
 

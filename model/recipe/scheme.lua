@@ -157,8 +157,7 @@ function tensor.__index(self, key)
         host.fail_rule(string.format("%s is in no layer: it stands outside repeated()", view.name))
     end
     if key == "fan_in" or key == "fan_out" then
-        host.fail_rule(string.format("%s has no %s (%s); take its sizes instead: shape[1], shape[2]", view.name, key,
-                                     view.why_no_fans))
+        host.fail_rule(string.format("%s has no %s: %s", view.name, key, view.why_no_fans))
     end
     host.fail_rule(string.format("a tensor has no field %s; it has name, shape, elements, fan_in, fan_out, layer, n_layer, "
                                  .. "kind, role", tostring(key)))

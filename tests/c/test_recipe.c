@@ -306,7 +306,7 @@ static void test_sets_that_are_wrong(void **state)
         {"*.weight=param('x', {1})", "tensors cannot be declared inside rules"},
         {"*.weight=error({})", "raised an error that is a table"},
         {"*.weight=io.read()", "io is left out"},
-        {"in.bias=normal{std=fan_in}", "in.bias has no fan_in (it is a bias)"},
+        {"in.bias=normal{std=fan_in}", "in.bias has no fan_in: it is a bias; narrow the glob"},
         {"scale=normal{std=fan_in}", "what it is, and in which order its axes are, is not known"},
         {"odd=normal{std=fan_in}", "its blocks have different sizes"},
         {"in.weight=normal{std=layer}", "in.weight is in no layer"},
