@@ -65,10 +65,28 @@ VEC_INLINE void FN(uniform_pair)(vi even, vi odd, const NUMBERS *numbers, vf val
     values[1] = FN(uniform)(odd, numbers);
 }
 
+/* The same values where the middle is 0 and none needs the clamp: with k = 2 j + 1, both
+ * fma(k, scale, 0) and fma(j, 2 scale, scale) are k scale, rounded once. */
+VEC_INLINE vf FN(centred)(vi word, const NUMBERS *numbers)
+{
+    vi j = vi_sar(word, UNIFORM_SHIFT + 1);
+    return vf_fma(vf_from_int(j), vf_set(2 * numbers->scale), vf_set(numbers->scale));
+}
+
+VEC_INLINE void FN(centred_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
+{
+    values[0] = FN(centred)(even, numbers);
+    values[1] = FN(centred)(odd, numbers);
+}
+
 static void FN(draw_uniform)(REAL_T *tile, uint64_t block, size_t groups,
                              const struct sow_stream *stream, const NUMBERS *numbers)
 {
-    FN(draw)(tile, block, groups, stream, numbers, FN(uniform_pair));
+    if (numbers->centred) {
+        FN(draw)(tile, block, groups, stream, numbers, FN(centred_pair));
+    } else {
+        FN(draw)(tile, block, groups, stream, numbers, FN(uniform_pair));
+    }
 }
 
 /* ---- Constant ----------------------------------------------------------------------------- */

@@ -39,6 +39,7 @@ struct sow_numbers_f32 {
     float mean, std;     /* normal and truncated normal; constant: mean */
     float middle, scale; /* uniform: value = fma(k, scale, middle) */
     float low, high;     /* uniform and truncated normal: values are clamped to these */
+    int centred;         /* uniform: the middle is 0, and no value needs the clamp */
     enum sow_cut cut;
     float step, step2, step4; /* mass inside, times 2^-32, 2^-31, 2^-30 */
     float below4, above4;     /* mass beyond either bound, times 4 */
@@ -50,6 +51,7 @@ struct sow_numbers_f64 { /* the same; step, step2, step4: times 2^-64, 2^-63, 2^
     double mean, std;
     double middle, scale;
     double low, high;
+    int centred;
     enum sow_cut cut;
     double step, step2, step4;
     double below4, above4;
@@ -71,6 +73,9 @@ typedef void sow_draw_f64_fn(double *tile, uint64_t block, size_t groups,
 typedef void sow_store_f32_fn(void *dst, const float *tile, size_t groups, int streaming);
 typedef void sow_store_f64_fn(void *dst, const double *tile, size_t groups, int streaming);
 
+/* Copies lines of SOW_TILE_ALIGN bytes around the caches, dst aligned to a line; then too a fence is due. */
+typedef void sow_stream_fn(void *dst, const void *bytes, size_t lines);
+
 /* One instruction set. */
 struct sow_kernels {
     const char *isa;
@@ -79,6 +84,7 @@ struct sow_kernels {
     sow_draw_f64_fn *draw_f64[SOW_DIST_COUNT];
     sow_store_f32_fn *store_f32[SOW_STORE_COUNT]; /* by dtype; NULL where there is none */
     sow_store_f64_fn *store_f64;
+    sow_stream_fn *stream;
     void (*fence)(void); /* after the last streaming store */
 };
 

@@ -34,5 +34,6 @@ const struct sow_kernels SOW_CAT(sow_kernels_, SOW_ISA) = {
     .store_f32[SOW_F8_E4M3FN] = store_f8_e4m3fn,
     .store_f32[SOW_F8_E5M2] = store_f8_e5m2,
     .store_f64 = store_f64,
+    .stream = stream_lines,
     .fence = vec_fence,
 };

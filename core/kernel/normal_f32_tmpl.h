@@ -44,8 +44,8 @@ VEC_INLINE vf32 radius_f32(vi32 word, vf32 *r_lo)
     vf32 factor = vf32_select_less(q, split, vf32_set(-0x1p-32f), vf32_set(-0x1p-31f));
     vf32 f_near_1 = vf32_fma(q, factor, n_near_1);
 
-    vf32 f = vf32_select_negative(word, f_near_1, f_near_0);
-    vf32 n = vf32_select_negative(word, n_near_1, n_near_0);
+    vf32 f = vf32_select_bit(word, 31, f_near_1, f_near_0);
+    vf32 n = vf32_select_bit(word, 31, n_near_1, n_near_0);
     vf32 h, t;
     minus_two_log_f32(n, f, &h, &t);
     vf32 square = vf32_add(h, t);
@@ -63,8 +63,9 @@ VEC_INLINE void turn_f32(vf32 r, vf32 r_lo, vi32 angle, const struct sow_numbers
 {
     const vf32 mean = vf32_set(numbers->mean), std = vf32_set(numbers->std);
     const vf32 pi4_hi = vf32_set(f32_pi4_hi), pi4_lo = vf32_set(f32_pi4_lo);
-    vi32 k = vi32_or(vi32_sar(vi32_shl(angle, 2), 7), vi32_set(1));
-    vf32 x = vf32_mul(vf32_from_int(k), vf32_set(0x1p-24f)), s = vf32_mul(x, x);
+    vi32 j = vi32_sar(vi32_shl(angle, 2), 8); /* x = k 2^-24 with k = 2 j + 1 */
+    vf32 x = vf32_fma(vf32_from_int(j), vf32_set(0x1p-23f), vf32_set(0x1p-24f));
+    vf32 s = vf32_mul(x, x);
     vf32 c = vf32_mul(s, horner_f32(f32_cos, LENGTH(f32_cos), s)); /* cosine - 1 */
     vf32 c_lo = vf32_fma(r, c, vf32_fma(r_lo, c, r_lo));
     vf32 g = vf32_fma(s, horner_f32(f32_sin, LENGTH(f32_sin), s), pi4_lo); /* sine / x - pi4_hi */
@@ -77,9 +78,8 @@ VEC_INLINE void turn_f32(vf32 r, vf32 r_lo, vi32 angle, const struct sow_numbers
     vf32 signed_std = vf32_from_bits(vi32_xor(vf32_bits(std), sign));
     vf32 cosine = vf32_fma(r, signed_std, vf32_fma(c_lo, signed_std, mean));
     vf32 sine = vf32_fma(p, std, vf32_fma(p_lo, std, mean));
-    vi32 swap = vi32_shl(angle, 1);
-    values[0] = vf32_select_negative(swap, sine, cosine);
-    values[1] = vf32_select_negative(swap, cosine, sine);
+    values[0] = vf32_select_bit(angle, 30, sine, cosine);
+    values[1] = vf32_select_bit(angle, 30, cosine, sine);
 }
 
 /* ---- Truncated normal --------------------------------------------------------------------- */
@@ -92,9 +92,9 @@ VEC_INLINE vf32 truncated_f32(vi32 word, const struct sow_numbers_f32 *numbers, 
     vi32 k = vi32_or(vi32_xor(s, vi32_sar(s, 31)), vi32_set(1));
     vf32 inner = vf32_from_int(k);
     vf32 outer = vf32_from_int(vi32_sub(vi32_set(0x80000000u), k));
-    vf32 end = vf32_select_negative(s, vf32_set(numbers->below4), vf32_set(numbers->above4));
+    vf32 end = vf32_select_bit(s, 31, vf32_set(numbers->below4), vf32_set(numbers->above4));
     vf32 middle =
-        vf32_select_negative(s, vf32_set(numbers->from_middle), vf32_set(numbers->to_middle));
+        vf32_select_bit(s, 31, vf32_set(numbers->from_middle), vf32_set(numbers->to_middle));
     vf32 nearer4 = vf32_fma(outer, vf32_set(numbers->step4), end);
     vf32 farther = vf32_fma(inner, vf32_set(numbers->step), middle);
     vi32 sign = vi32_and(s, vi32_set(0x80000000u));

@@ -41,8 +41,8 @@ VEC_INLINE vf64 radius_f64(vi64 word, vf64 *r_lo)
     vf64 n_near_1 = vf64_select_less(q, split, vf64_set(0), vf64_set(1));
     vf64 factor = vf64_select_less(q, split, vf64_set(-0x1p-64), vf64_set(-0x1p-63));
     vf64 f_near_1 = vf64_fma(q, factor, n_near_1);
-    vf64 f = vf64_select_negative(word, f_near_1, f_near_0);
-    vf64 n = vf64_select_negative(word, n_near_1, n_near_0);
+    vf64 f = vf64_select_bit(word, 63, f_near_1, f_near_0);
+    vf64 n = vf64_select_bit(word, 63, n_near_1, n_near_0);
     *r_lo = vf64_set(0);
     return vf64_sqrt(minus_two_log_f64(n, f));
 }
@@ -54,8 +54,9 @@ VEC_INLINE void turn_f64(vf64 r, vf64 r_lo, vi64 angle, const struct sow_numbers
 {
     const vf64 mean = vf64_set(numbers->mean), std = vf64_set(numbers->std);
     (void)r_lo;
-    vi64 k = vi64_or(vi64_sar(vi64_shl(angle, 2), 10), vi64_set(1));
-    vf64 x = vf64_mul(vf64_from_int(k), vf64_set(0x1p-53)), s = vf64_mul(x, x);
+    vi64 j = vi64_sar(vi64_shl(angle, 2), 11); /* x = k 2^-53 with k = 2 j + 1 */
+    vf64 x = vf64_fma(vf64_from_int(j), vf64_set(0x1p-52), vf64_set(0x1p-53));
+    vf64 s = vf64_mul(x, x);
     vf64 c = vf64_mul(s, horner_f64(f64_cos, LENGTH(f64_cos), s)); /* cosine - 1 */
     vf64 g = vf64_fma(s, horner_f64(f64_sin, LENGTH(f64_sin), s), vf64_set(f64_pi4_lo));
     vf64 cosine = vf64_fma(r, c, r);
@@ -65,9 +66,8 @@ VEC_INLINE void turn_f64(vf64 r, vf64 r_lo, vi64 angle, const struct sow_numbers
     vf64 signed_std = vf64_from_bits(vi64_xor(vf64_bits(std), sign));
     cosine = vf64_fma(cosine, signed_std, mean);
     sine = vf64_fma(sine, std, mean);
-    vi64 swap = vi64_shl(angle, 1);
-    values[0] = vf64_select_negative(swap, sine, cosine);
-    values[1] = vf64_select_negative(swap, cosine, sine);
+    values[0] = vf64_select_bit(angle, 62, sine, cosine);
+    values[1] = vf64_select_bit(angle, 62, cosine, sine);
 }
 
 /* ---- Truncated normal --------------------------------------------------------------------- */
@@ -81,9 +81,9 @@ VEC_INLINE vf64 truncated_f64(vi64 word, const struct sow_numbers_f64 *numbers, 
     vi64 k = vi64_or(vi64_xor(s, vi64_sar(s, 63)), vi64_set(1));
     vf64 inner = vf64_from_int(k);
     vf64 outer = vf64_from_int(vi64_sub(vi64_set(0x8000000000000000u), k));
-    vf64 end = vf64_select_negative(s, vf64_set(numbers->below4), vf64_set(numbers->above4));
+    vf64 end = vf64_select_bit(s, 63, vf64_set(numbers->below4), vf64_set(numbers->above4));
     vf64 middle =
-        vf64_select_negative(s, vf64_set(numbers->from_middle), vf64_set(numbers->to_middle));
+        vf64_select_bit(s, 63, vf64_set(numbers->from_middle), vf64_set(numbers->to_middle));
     vf64 nearer4 = vf64_fma(outer, vf64_set(numbers->step4), end);
     vf64 farther = vf64_fma(inner, vf64_set(numbers->step), middle);
     vi64 sign = vi64_and(s, vi64_set(0x8000000000000000u));

@@ -81,6 +81,8 @@ struct sow_numbers_f32 sow_numbers_f32(const struct sow_draw *draw)
         .low = round_up(draw->low),
         .high = round_down(draw->high),
     };
+    float largest = 0x1.fffffep23f * numbers.scale;
+    numbers.centred = numbers.middle == 0 && -largest >= numbers.low && largest <= numbers.high;
     if (numbers.low > numbers.high) { /* no float between them: one is as good as the other */
         numbers.low = numbers.high = numbers.middle;
     }
@@ -111,6 +113,8 @@ struct sow_numbers_f64 sow_numbers_f64(const struct sow_draw *draw)
         .low = draw->low,
         .high = draw->high,
     };
+    double largest = 0x1.fffffffffffffp52 * numbers.scale;
+    numbers.centred = numbers.middle == 0 && -largest >= numbers.low && largest <= numbers.high;
     if (draw->distribution == SOW_TRUNC_NORMAL) {
         struct cut cut = cut_of(draw);
         numbers.cut = cut.cut;

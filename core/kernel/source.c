@@ -127,6 +127,18 @@ static void store_tile(const struct sow_source *source, const union tile *tile, 
     }
 }
 
+/* To a misaligned place: whole lines around the caches, the pieces before and after them as usual. */
+static void stream(const struct sow_kernels *kernels, unsigned char *dst,
+                   const unsigned char *bytes, size_t size)
+{
+    size_t head = (SOW_TILE_ALIGN - (uintptr_t)dst % SOW_TILE_ALIGN) % SOW_TILE_ALIGN;
+    head = head < size ? head : size;
+    size_t lines = (size - head) / SOW_TILE_ALIGN, tail = head + lines * SOW_TILE_ALIGN;
+    memcpy(dst, bytes, head);
+    kernels->stream(dst + head, bytes + head, lines);
+    memcpy(dst + tail, bytes + tail, size - tail);
+}
+
 void sow_source_read(const struct sow_source *source, void *dst, uint64_t first, uint64_t count,
                      int streaming)
 {
@@ -152,12 +164,14 @@ void sow_source_read(const struct sow_source *source, void *dst, uint64_t first,
             draw_tile(source, &tile, block, groups);
             drawn = groups;
         }
-        if (skip == 0 && take == groups * per_group) {
-            int aligned = (uintptr_t)out % SOW_TILE_ALIGN == 0;
-            store_tile(source, &tile, out, groups, streaming && aligned);
-        } else {
+        if (skip > 0 || take < groups * per_group) {
             store_tile(source, &tile, spare, groups, 0);
             memcpy(out, spare + skip * size, take * size);
+        } else if (!streaming || (uintptr_t)out % SOW_TILE_ALIGN == 0) {
+            store_tile(source, &tile, out, groups, streaming);
+        } else {
+            store_tile(source, &tile, spare, groups, 0);
+            stream(source->kernels, out, spare, take * size);
         }
         out += take * size;
         first += take;

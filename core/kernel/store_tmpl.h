@@ -27,13 +27,6 @@ VEC_INLINE vi32 narrow(vf32 x, int mantissa, uint32_t bias, uint32_t largest, in
     return vi32_or(vi32_shr(sign, sign_shift), magnitude);
 }
 
-/* In the upper half; what is left in the lower is not part of it. */
-VEC_INLINE vi32 round_bf16(vf32 x)
-{
-    vi32 odd = vi32_and(vi32_shr(vf32_bits(x), 16), vi32_set(1));
-    return vi32_add(vi32_add(vf32_bits(x), vi32_set(0x7fff)), odd);
-}
-
 VEC_INLINE vi32 round_f16(vf32 x)
 {
 #ifdef VEC_HAS_F16
@@ -70,7 +63,7 @@ VEC_INLINE void put_bf16(unsigned char *dst, const float *tile, size_t pairs, in
 {
     for (size_t i = 0; i < pairs; i++, tile += PAIR_F32, dst += 2 * PAIR_F32) {
         vf32 even = vf32_load(tile), odd = vf32_load(tile + PAIR_F32 / 2);
-        vi32_put_high_16(dst, round_bf16(even), round_bf16(odd), streaming);
+        vi32_put_high_16(dst, vf32_round_16(even), vf32_round_16(odd), streaming);
     }
 }
 
@@ -142,5 +135,12 @@ static void store_f64(void *dst, const double *tile, size_t groups, int streamin
     unsigned char *bytes = dst;
     for (size_t i = 0; i < groups * VEC_FLIGHT; i++, tile += PAIR_F64, bytes += 8 * PAIR_F64) {
         vf64_put(bytes, vf64_load(tile), vf64_load(tile + PAIR_F64 / 2), streaming);
+    }
+}
+
+static void stream_lines(void *dst, const void *bytes, size_t lines)
+{
+    for (size_t line = 0; line < lines; line++) {
+        vec_copy_line((unsigned char *)dst + 64 * line, (const unsigned char *)bytes + 64 * line);
     }
 }

@@ -187,14 +187,20 @@ VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
     return _mm256_fmsub_ps(a, b, c);
 }
 
-VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+VEC_INLINE vf32 vf32_select_bit(vi32 word, int bit, vf32 set, vf32 other)
 {
-    return _mm256_blendv_ps(other, negative, vf32_from_bits(sign));
+    return _mm256_blendv_ps(other, set, vf32_from_bits(vi32_shl(word, 31 - bit)));
 }
 
 VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
 {
     return _mm256_blendv_ps(other, less, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+
+VEC_INLINE vi32 vf32_round_16(vf32 a)
+{
+    vi32 odd = vi32_and(vi32_shr(vf32_bits(a), 16), vi32_set(1));
+    return vi32_add(vi32_add(vf32_bits(a), vi32_set(0x7fff)), odd);
 }
 
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
@@ -325,9 +331,9 @@ VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
     return _mm256_div_pd(a, b);
 }
 
-VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+VEC_INLINE vf64 vf64_select_bit(vi64 word, int bit, vf64 set, vf64 other)
 {
-    return _mm256_blendv_pd(other, negative, vf64_from_bits(sign));
+    return _mm256_blendv_pd(other, set, vf64_from_bits(vi64_shl(word, 63 - bit)));
 }
 
 VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
@@ -383,6 +389,12 @@ VEC_INLINE void vi32_put_8(void *dst, vi32 even, vi32 odd, vi32 next_even, vi32 
     vi32 bytes = _mm256_packus_epi32(both, next); /* blocks 0 2 0' 2' 1 3 1' 3' */
     const vi32 order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     vec_write(dst, _mm256_permutevar8x32_epi32(bytes, order), streaming);
+}
+
+VEC_INLINE void vec_copy_line(void *dst, const void *bytes)
+{
+    vec_write((__m256i *)dst + 0, _mm256_loadu_si256((const __m256i *)bytes + 0), 1);
+    vec_write((__m256i *)dst + 1, _mm256_loadu_si256((const __m256i *)bytes + 1), 1);
 }
 
 VEC_INLINE void vec_fence(void)

@@ -190,14 +190,22 @@ VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
     return _mm512_fmsub_ps(a, b, c);
 }
 
-VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+VEC_INLINE vf32 vf32_select_bit(vi32 word, int bit, vf32 set, vf32 other)
 {
-    return _mm512_mask_blend_ps(_mm512_movepi32_mask(sign), other, negative);
+    __mmask16 mask = _mm512_test_epi32_mask(word, vi32_set(1u << bit));
+    return _mm512_mask_blend_ps(mask, other, set);
 }
 
 VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), other, less);
+}
+
+VEC_INLINE vi32 vf32_round_16(vf32 a)
+{
+    vi32 bits = _mm512_castps_si512(a), rounded = _mm512_add_epi32(bits, vi32_set(0x7fff));
+    __mmask16 odd = _mm512_test_epi32_mask(bits, vi32_set(0x10000));
+    return _mm512_mask_add_epi32(rounded, odd, rounded, vi32_set(1));
 }
 
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
@@ -322,9 +330,10 @@ VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
     return _mm512_div_pd(a, b);
 }
 
-VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+VEC_INLINE vf64 vf64_select_bit(vi64 word, int bit, vf64 set, vf64 other)
 {
-    return _mm512_mask_blend_pd(_mm512_movepi64_mask(sign), other, negative);
+    __mmask8 mask = _mm512_test_epi64_mask(word, vi64_set(UINT64_C(1) << bit));
+    return _mm512_mask_blend_pd(mask, other, set);
 }
 
 VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
@@ -387,6 +396,11 @@ VEC_INLINE void vi32_put_8(void *dst, vi32 even, vi32 odd, vi32 next_even, vi32 
     vi32 bytes = _mm512_packus_epi32(both, next); /* blocks 0 4 0' 4' 1 5 1' 5' ... */
     const vi32 order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     vec_write(dst, _mm512_permutexvar_epi32(order, bytes), streaming);
+}
+
+VEC_INLINE void vec_copy_line(void *dst, const void *bytes)
+{
+    vec_write((__m512i *)dst + 0, _mm512_loadu_si512((const __m512i *)bytes + 0), 1);
 }
 
 VEC_INLINE void vec_fence(void)

@@ -183,9 +183,9 @@ VEC_INLINE vf32 vf32_sqrt(vf32 a)
     return vsqrtq_f32(a);
 }
 
-VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+VEC_INLINE vf32 vf32_select_bit(vi32 word, int bit, vf32 set, vf32 other)
 {
-    return vbslq_f32(vcltzq_s32(vreinterpretq_s32_u32(sign)), negative, other);
+    return vbslq_f32(vtstq_u32(word, vi32_set(1u << bit)), set, other);
 }
 
 VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
@@ -196,6 +196,12 @@ VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
 VEC_INLINE vi32 vf32_to_f16(vf32 a)
 {
     return vmovl_u16(vreinterpret_u16_f16(vcvt_f16_f32(a)));
+}
+
+VEC_INLINE vi32 vf32_round_16(vf32 a)
+{
+    vi32 odd = vi32_and(vi32_shr(vf32_bits(a), 16), vi32_set(1));
+    return vi32_add(vi32_add(vf32_bits(a), vi32_set(0x7fff)), odd);
 }
 
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
@@ -321,9 +327,9 @@ VEC_INLINE vf64 vf64_sqrt(vf64 a)
     return vsqrtq_f64(a);
 }
 
-VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+VEC_INLINE vf64 vf64_select_bit(vi64 word, int bit, vf64 set, vf64 other)
 {
-    return vbslq_f64(vcltzq_s64(vreinterpretq_s64_u64(sign)), negative, other);
+    return vbslq_f64(vtstq_u64(word, vi64_set(UINT64_C(1) << bit)), set, other);
 }
 
 VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
@@ -380,6 +386,11 @@ VEC_INLINE void vi32_put_8(void *dst, vi32 even, vi32 odd, vi32 next_even, vi32 
     uint16x8_t places = vuzp1q_u16(vreinterpretq_u16_u8(both), vreinterpretq_u16_u8(next));
     (void)streaming;
     vec_write(dst, vreinterpretq_u8_u16(places));
+}
+
+VEC_INLINE void vec_copy_line(void *dst, const void *bytes)
+{
+    vst1q_u8_x4(dst, vld1q_u8_x4(bytes));
 }
 
 VEC_INLINE void vec_fence(void)

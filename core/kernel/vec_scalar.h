@@ -205,11 +205,11 @@ VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
         {sow_fmaf(a.lane[0], b.lane[0], -c.lane[0]), sow_fmaf(a.lane[1], b.lane[1], -c.lane[1])}};
 }
 
-/* `negative` where the sign bit of `sign` is set, else `other`. */
-VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+/* `set` where bit number `bit`, a constant, of `word` is set, else `other`. */
+VEC_INLINE vf32 vf32_select_bit(vi32 word, int bit, vf32 set, vf32 other)
 {
-    return (vf32){{sign.lane[0] >> 31 ? negative.lane[0] : other.lane[0],
-                   sign.lane[1] >> 31 ? negative.lane[1] : other.lane[1]}};
+    return (vf32){{word.lane[0] >> bit & 1 ? set.lane[0] : other.lane[0],
+                   word.lane[1] >> bit & 1 ? set.lane[1] : other.lane[1]}};
 }
 
 /* less where a < b, else other. */
@@ -217,6 +217,14 @@ VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
 {
     return (vf32){{a.lane[0] < b.lane[0] ? less.lane[0] : other.lane[0],
                    a.lane[1] < b.lane[1] ? less.lane[1] : other.lane[1]}};
+}
+
+/* Bits of a, to which half a unit of bit 16 is added, and one more where bit 16 is odd: rounded to the
+ * nearest even in the upper half. */
+VEC_INLINE vi32 vf32_round_16(vf32 a)
+{
+    vi32 odd = vi32_and(vi32_shr(vf32_bits(a), 16), vi32_set(1));
+    return vi32_add(vi32_add(vf32_bits(a), vi32_set(0x7fff)), odd);
 }
 
 /* Where VEC_HAS_F16 is defined, vf32_to_f16 gives the bits of the nearest binary16 in the lower half of each
@@ -350,9 +358,9 @@ VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
     return a / b;
 }
 
-VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+VEC_INLINE vf64 vf64_select_bit(vi64 word, int bit, vf64 set, vf64 other)
 {
-    return sign >> 63 ? negative : other;
+    return word >> bit & 1 ? set : other;
 }
 
 VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
@@ -407,6 +415,12 @@ VEC_INLINE void vi32_put_8(void *dst, vi32 even, vi32 odd, vi32 next_even, vi32 
                                (uint8_t)next_even.lane[1], (uint8_t)next_odd.lane[1]};
     (void)streaming;
     memcpy(dst, values, sizeof values);
+}
+
+/* A line of 64 bytes to an aligned place, streaming where the CPU can. */
+VEC_INLINE void vec_copy_line(void *dst, const void *bytes)
+{
+    memcpy(dst, bytes, 64);
 }
 
 /* After the last streaming put. */

@@ -204,14 +204,20 @@ VEC_INLINE vf32 vf32_fms(vf32 a, vf32 b, vf32 c)
     return vf32_fma(a, b, _mm_xor_ps(c, _mm_set1_ps(-0.0f)));
 }
 
-VEC_INLINE vf32 vf32_select_negative(vi32 sign, vf32 negative, vf32 other)
+VEC_INLINE vf32 vf32_select_bit(vi32 word, int bit, vf32 set, vf32 other)
 {
-    return _mm_blendv_ps(other, negative, vf32_from_bits(sign));
+    return _mm_blendv_ps(other, set, vf32_from_bits(vi32_shl(word, 31 - bit)));
 }
 
 VEC_INLINE vf32 vf32_select_less(vf32 a, vf32 b, vf32 less, vf32 other)
 {
     return _mm_blendv_ps(other, less, _mm_cmplt_ps(a, b));
+}
+
+VEC_INLINE vi32 vf32_round_16(vf32 a)
+{
+    vi32 odd = vi32_and(vi32_shr(vf32_bits(a), 16), vi32_set(1));
+    return vi32_add(vi32_add(vf32_bits(a), vi32_set(0x7fff)), odd);
 }
 
 VEC_INLINE vf32 vf32_clamp(vf32 x, vf32 low, vf32 high)
@@ -345,9 +351,9 @@ VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
     return _mm_div_pd(a, b);
 }
 
-VEC_INLINE vf64 vf64_select_negative(vi64 sign, vf64 negative, vf64 other)
+VEC_INLINE vf64 vf64_select_bit(vi64 word, int bit, vf64 set, vf64 other)
 {
-    return _mm_blendv_pd(other, negative, vf64_from_bits(sign));
+    return _mm_blendv_pd(other, set, vf64_from_bits(vi64_shl(word, 63 - bit)));
 }
 
 VEC_INLINE vf64 vf64_select_less(vf64 a, vf64 b, vf64 less, vf64 other)
@@ -401,6 +407,14 @@ VEC_INLINE void vi32_put_8(void *dst, vi32 even, vi32 odd, vi32 next_even, vi32 
     vi32 both = _mm_or_si128(even, _mm_slli_epi32(odd, 8));
     vi32 next = _mm_or_si128(next_even, _mm_slli_epi32(next_odd, 8));
     vec_write(dst, _mm_packus_epi32(both, next), streaming);
+}
+
+VEC_INLINE void vec_copy_line(void *dst, const void *bytes)
+{
+    vec_write((__m128i *)dst + 0, _mm_loadu_si128((const __m128i *)bytes + 0), 1);
+    vec_write((__m128i *)dst + 1, _mm_loadu_si128((const __m128i *)bytes + 1), 1);
+    vec_write((__m128i *)dst + 2, _mm_loadu_si128((const __m128i *)bytes + 2), 1);
+    vec_write((__m128i *)dst + 3, _mm_loadu_si128((const __m128i *)bytes + 3), 1);
 }
 
 VEC_INLINE void vec_fence(void)

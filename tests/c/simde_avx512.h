@@ -18,6 +18,8 @@
 #define VEC_INLINE     SHIM /* to inline all of it takes compilers minutes */
 #define SOW_TEST_SIMDE 1
 #define _MM_PERM_ENUM  int
+#define __mmask8       uint8_t
+#define __mmask16      uint16_t
 
 union shim {
     __m512i i;
