@@ -18,7 +18,7 @@ enum { NAME, SHAPE, DTYPE, MEAN, STD, MIN, MAX, HISTOGRAM, COLUMNS };
 /* All tensors of a row together. */
 struct total {
     uint64_t elements, finite, nan, inf, zeros, first_bad;
-    double sum, squares, min, max; /* squares: about zero */
+    double sum, stds, min, max; /* sum and stds: times the count */
     uint64_t bins[SOW_HISTOGRAM_BINS];
     int is_constant, is_opaque;
 };
@@ -135,7 +135,7 @@ static void add_tensor(struct total *total, const struct sow_tensor_statistics *
     total->is_opaque |= tensor->is_opaque;
     if (tensor->finite > 0) {
         total->sum += n * tensor->mean;
-        total->squares += n * (tensor->std * tensor->std + tensor->mean * tensor->mean);
+        total->stds += n * tensor->std;
         total->min = tensor->min < total->min ? tensor->min : total->min;
         total->max = tensor->max > total->max ? tensor->max : total->max;
         for (int bin = 0; bin < SOW_HISTOGRAM_BINS; bin++) {
@@ -163,7 +163,7 @@ static void add_sparkline(struct sow_cli_text *text, const struct total *total)
         most = *bar > most ? *bar : most;
     }
     for (int bar = 0; bar < BARS && most > 0; bar++) {
-        int height = (int)ceil(8.0 * (double)bars[bar] / (double)most);
+        int height = (int)((8 * bars[bar] + most - 1) / most);
         sow_cli_add(text, "%s", heights[height]);
     }
 }
@@ -219,8 +219,7 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     sow_cli_add(&cells[DTYPE], "%s", sow_dtype_name(tensor->dtype));
     if (total.finite > 0) {
         double mean = row->count == 1 ? tensor->mean : total.sum / (double)total.finite;
-        double variance = total.squares / (double)total.finite - mean * mean;
-        double std = row->count == 1 ? tensor->std : sqrt(variance > 0 ? variance : 0);
+        double std = row->count == 1 ? tensor->std : total.stds / (double)total.finite;
         sow_cli_add(&cells[MEAN], "%.3g", total.is_constant ? total.min : mean);
         sow_cli_add(&cells[STD], "%.4g", total.is_constant ? 0 : std);
         sow_cli_add(&cells[MIN], "%.3g", total.min);

@@ -7,9 +7,10 @@
 
 /* A double that reads back as itself; null for NaN and infinities, which JSON does not have. */
 void sow_cli_add_number(struct sow_cli_text *text, double number);
-/* One tensor's numbers as an object, each line after `indent` blanks. */
+/* One tensor's numbers as an object. */
 void sow_cli_add_statistics(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor);
 /* Prints all of them. */
 void sow_cli_stats_json(const struct sow_statistics *statistics);
+void sow_cli_diff_json(const struct sow_diff *diff);
 
 #endif

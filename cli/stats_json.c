@@ -88,3 +88,69 @@ void sow_cli_stats_json(const struct sow_statistics *statistics)
     puts("\n  ]\n}");
     sow_cli_text_free(&text);
 }
+
+static void add_side(struct sow_cli_text *text, const char *key,
+                     const struct sow_tensor_statistics *tensor)
+{
+    if (tensor != NULL) {
+        sow_cli_add(text, ", \"%s\": ", key);
+        sow_cli_add_statistics(text, tensor);
+    }
+}
+
+static void add_text(struct sow_cli_text *text, const char *key, const char *value)
+{
+    sow_cli_add(text, ", \"%s\": ", key);
+    if (value == NULL) {
+        sow_cli_add(text, "null");
+    } else {
+        sow_cli_add_json(text, value);
+    }
+}
+
+static void add_difference(struct sow_cli_text *text, const struct sow_difference *difference)
+{
+    static const char *const kinds[] = {"",      "only_a", "only_b",  "shape",
+                                        "dtype", "bits",   "metadata"};
+    sow_cli_add(text, "{\"kind\": \"%s\", \"name\": ", kinds[difference->kind]);
+    sow_cli_add_json(text, difference->name);
+    if (difference->kind == SOW_DIFF_METADATA) {
+        add_text(text, "a", difference->text_a);
+        add_text(text, "b", difference->text_b);
+    } else if (difference->kind == SOW_DIFF_BITS || difference->kind == SOW_DIFF_DTYPE) {
+        add_key_count(text, "differing", difference->differing);
+        if (difference->first != UINT64_MAX) {
+            add_key_count(text, "first", difference->first);
+        }
+        add_key_number(text, "first_a", difference->first_a);
+        add_key_number(text, "first_b", difference->first_b);
+        add_key_number(text, "distance_max", difference->distance_max);
+        add_key_number(text, "distance_mean", difference->distance_mean);
+        add_key_number(text, "ulp_max", difference->ulp_max);
+        add_key_number(text, "ulp_mean", difference->ulp_mean);
+        add_key_number(text, "std_ratio", difference->std_ratio);
+        add_key_number(text, "mean_shift", difference->mean_shift);
+    }
+    add_side(text, "a", difference->a);
+    add_side(text, "b", difference->b);
+    sow_cli_add(text, "}");
+}
+
+void sow_cli_diff_json(const struct sow_diff *diff)
+{
+    const struct sow_diff_report *report = sow_diff_report(diff);
+    const struct sow_difference *difference;
+    struct sow_cli_text text = {0};
+    printf("{\n  \"equal\": %s,\n  \"tensors\": %llu,\n  \"tensors_equal\": %llu,\n"
+           "  \"bytes\": %llu,\n  \"differences\": [",
+           sow_diff_at(diff, 0) == NULL ? "true" : "false", (unsigned long long)report->tensors,
+           (unsigned long long)report->equal, (unsigned long long)report->bytes);
+    for (size_t i = 0; (difference = sow_diff_at(diff, i)) != NULL; i++) {
+        sow_cli_text_clear(&text);
+        sow_cli_add(&text, "%s\n    ", i > 0 ? "," : "");
+        add_difference(&text, difference);
+        fputs(text.bytes, stdout);
+    }
+    puts("\n  ]\n}");
+    sow_cli_text_free(&text);
+}

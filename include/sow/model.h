@@ -246,7 +246,7 @@ struct sow_difference {
     uint64_t differing;          /* elements whose bits (SOW_DIFF_DTYPE: values) differ; NaN equals NaN by bits */
     uint64_t first;              /* index of the first of them; UINT64_MAX when there is none */
     double first_a, first_b;     /* its values */
-    double distance_max, distance_mean; /* |a - b| over the elements where both are finite */
+    double distance_max, distance_mean; /* |a - b| over those of them where both are finite; else NAN */
     double ulp_max, ulp_mean;    /* representable values between them, +0 and -0 being one; of floating types of one
                                   * dtype, else NAN */
     double std_ratio, mean_shift; /* std of b over that of a; (mean of b - mean of a) over std of a; else NAN */

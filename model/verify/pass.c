@@ -143,12 +143,12 @@ static enum sow_status give_parts(struct sow_pass *pass, uint32_t worker,
     const struct sow_pass_unit *unit = &pass->units[chunk->file];
     enum sow_status status = SOW_OK;
     if (unit->count == 1) {
-        return pass->part(pass->user, worker, part, error);
+        return pass->taker.part(pass->taker.user, worker, part, error);
     }
     for (size_t i = 0; i < unit->count && status == SOW_OK; i++) {
         part->item = &pass->items[unit->first + i];
         part->count = part->item->elements;
-        status = pass->part(pass->user, worker, part, error);
+        status = pass->taker.part(pass->taker.user, worker, part, error);
         for (int side = 0; side < pass->sides; side++) {
             part->bytes[side] += bytes_on(part->item, side);
         }
@@ -200,10 +200,9 @@ static void work(struct sow_crew *crew, void *user, uint32_t worker)
     }
 }
 
-enum sow_status sow_pass_run(struct sow_pass *pass, sow_pass_fn *part, void *user,
+enum sow_status sow_pass_run(struct sow_pass *pass, const struct sow_pass_taker *taker,
                              struct sow_error *error)
 {
-    pass->part = part;
-    pass->user = user;
+    pass->taker = *taker;
     return sow_crew_run(&pass->crew, work, NULL, pass, error);
 }

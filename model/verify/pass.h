@@ -28,8 +28,13 @@ struct sow_pass_part {
     uint64_t first, count;
     const unsigned char *bytes[2];
 };
-typedef enum sow_status sow_pass_fn(void *user, uint32_t worker, const struct sow_pass_part *part,
-                                    struct sow_error *error);
+
+/* What is done with a part; `worker` is below crew.workers. */
+struct sow_pass_taker {
+    enum sow_status (*part)(void *user, uint32_t worker, const struct sow_pass_part *part,
+                            struct sow_error *error);
+    void *user;
+};
 
 struct sow_pass_unit {
     size_t first, count; /* items */
@@ -44,8 +49,7 @@ struct sow_pass {
     size_t unit_count;
     struct sow_buffers buffers;
     struct sow_crew crew; /* crew.workers is known after the beginning */
-    sow_pass_fn *part;
-    void *user;
+    struct sow_pass_taker taker;
 };
 
 /* Items of one file stand in the order of their offsets; none is empty. Sets and items outlive the pass. A part begins at
@@ -54,7 +58,7 @@ enum sow_status sow_pass_begin(struct sow_pass *pass, const struct sow_st_set *c
                                const struct sow_pass_item *items, size_t count,
                                const struct sow_statistics_options *options,
                                struct sow_error *error);
-enum sow_status sow_pass_run(struct sow_pass *pass, sow_pass_fn *part, void *user,
+enum sow_status sow_pass_run(struct sow_pass *pass, const struct sow_pass_taker *taker,
                              struct sow_error *error);
 void sow_pass_end(struct sow_pass *pass);
 

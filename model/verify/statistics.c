@@ -9,8 +9,8 @@
 #include <time.h>
 
 #include "core/base/error.h"
-#include "model/recipe/glob.h"
 #include "model/verify/pass.h"
+#include "model/verify/select.h"
 #include "model/verify/summary.h"
 #include "model/verify/tally.h"
 
@@ -143,17 +143,6 @@ static enum sow_status take_part(void *user, uint32_t worker, const struct sow_p
 
 /* ---- The rows ---------------------------------------------------------------------------------- */
 
-static int is_selected(const struct sow_glob *globs, size_t count, const char *name, int *used)
-{
-    int selected = count == 0;
-    for (size_t i = 0; i < count; i++) {
-        int matches = sow_glob_run(&globs[i], name);
-        selected |= matches;
-        used[i] |= matches;
-    }
-    return selected;
-}
-
 static void add_row(struct run *run, const struct sow_st_set *set, size_t file,
                     const struct sow_st_tensor *tensor, int is_read)
 {
@@ -175,48 +164,26 @@ static void add_row(struct run *run, const struct sow_st_set *set, size_t file,
     statistics->count++;
 }
 
-static enum sow_status compile(const struct sow_statistics_options *options,
-                               struct sow_glob **globs, int **used, struct sow_error *error)
-{
-    enum sow_status status = SOW_OK;
-    *globs = calloc(options->glob_count + 1, sizeof **globs);
-    *used = calloc(options->glob_count + 1, sizeof **used);
-    if (*globs == NULL || *used == NULL) {
-        return no_memory(error);
-    }
-    for (size_t i = 0; i < options->glob_count && status == SOW_OK; i++) {
-        status = sow_glob_compile(options->globs[i], &(*globs)[i], error);
-    }
-    return status;
-}
-
 static enum sow_status make_rows(struct run *run, const struct sow_st_set *set,
                                  const struct sow_statistics_options *options,
                                  struct sow_error *error)
 {
-    struct sow_glob *globs = NULL;
-    int *used = NULL;
+    struct sow_selection selection;
     const unsigned char *only = run->visitor != NULL ? run->visitor->only : NULL;
     size_t number = 0;
-    enum sow_status status = compile(options, &globs, &used, error);
+    enum sow_status status = sow_selection_make(&selection, options, error);
     for (size_t i = 0; i < set->count && status == SOW_OK; i++) {
         for (size_t j = 0; j < sow_st_count(set->files[i].header); j++, number++) {
             const struct sow_st_tensor *tensor = sow_st_at(set->files[i].header, j);
-            if (is_selected(globs, options->glob_count, tensor->name, used)) {
+            if (sow_selection_has(&selection, tensor->name)) {
                 add_row(run, set, i, tensor, only == NULL || only[number] != 0);
             }
         }
     }
-    for (size_t i = 0; i < options->glob_count && status == SOW_OK; i++) {
-        if (!used[i]) {
-            status = sow_fail(error, SOW_E_ARGUMENT,
-                              "no tensor matches '%.200s'; sow stats without a pattern lists them "
-                              "all",
-                              options->globs[i]);
-        }
+    if (status == SOW_OK) {
+        status = sow_selection_check(&selection, error);
     }
-    free(globs);
-    free(used);
+    sow_selection_free(&selection);
     return status;
 }
 
@@ -239,6 +206,7 @@ static enum sow_status read_all(struct run *run, const struct sow_st_set *set,
                                 struct sow_error *error)
 {
     const struct sow_st_set *const sets[2] = {set, NULL};
+    const struct sow_pass_taker taker = {take_part, run};
     enum sow_status status =
         sow_pass_begin(&run->pass, sets, run->items, run->item_count, options, error);
     if (status != SOW_OK) {
@@ -247,9 +215,8 @@ static enum sow_status read_all(struct run *run, const struct sow_st_set *set,
     uint32_t workers = run->pass.crew.workers;
     run->tallies = calloc(workers, sizeof run->tallies[0]);
     run->blocks = calloc(workers, sizeof run->blocks[0]);
-    status = run->tallies == NULL || run->blocks == NULL
-                 ? no_memory(error)
-                 : sow_pass_run(&run->pass, take_part, run, error);
+    status = run->tallies == NULL || run->blocks == NULL ? no_memory(error)
+                                                         : sow_pass_run(&run->pass, &taker, error);
     for (uint32_t i = 0; i < workers && run->tallies != NULL && run->blocks != NULL; i++) {
         sow_tally_free(run->tallies[i]);
         free(run->blocks[i]);

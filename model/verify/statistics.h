@@ -10,8 +10,8 @@
 #include "model/checkpoint/safetensors.h"
 #include "sow/model.h"
 
-#define SOW_BLOCK_BYTES                                                                            \
-    ((uint64_t)256 << 10) /* of a tensor: what its parts begin at multiples of */
+/* Parts of a tensor begin at multiples of it. */
+#define SOW_BLOCK_BYTES ((uint64_t)256 << 10)
 
 /* Elements whose value stands for [low, high): the numbers that are stored as it, or that share its leading bits. */
 struct sow_cell {

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/elementary.h"
+
 #define CUT 4.0 /* std from the mean to the ends of the histogram */
 
 void sow_summary_begin(struct sow_tensor_statistics *row, const struct sow_st_tensor *tensor,
@@ -98,7 +100,7 @@ void sow_summary_fill(struct sow_tensor_statistics *row, const struct sow_moment
         return;
     }
     row->mean = moments->mean;
-    row->std = sqrt(moments->m2 / n);
+    row->std = sow_sqrt(moments->m2 / n);
     if (moments->m2 > 0) {
         row->skewness = (moments->m3 / n) / (row->std * row->std * row->std);
         row->kurtosis = n * moments->m4 / (moments->m2 * moments->m2);
