@@ -106,20 +106,25 @@ static enum sow_status fail_place(const struct sow_st_set *set, const struct pla
                        sow_quote(place->name, quoted));
 }
 
-/* Both sorted by name, then file. */
+/* Both sorted by name, then file. What is promised and absent is told before what is there besides. */
 static enum sow_status compare(const struct sow_st_set *set, const struct place *promised,
                                size_t promised_count, const struct place *held, size_t held_count,
                                struct sow_error *error)
 {
-    for (size_t i = 0; i < promised_count || i < held_count; i++) {
-        int order = i >= promised_count ? 1
-                    : i >= held_count   ? -1
-                                        : compare_places(&promised[i], &held[i]);
-        if (order != 0) {
-            return fail_place(set, order < 0 ? &promised[i] : &held[i], order < 0, error);
+    const struct place *stranger = NULL;
+    size_t at = 0;
+    for (size_t i = 0; i < promised_count; i++) {
+        while (at < held_count && compare_places(&held[at], &promised[i]) < 0) {
+            stranger = stranger == NULL ? &held[at] : stranger;
+            at++;
         }
+        if (at == held_count || compare_places(&held[at], &promised[i]) != 0) {
+            return fail_place(set, &promised[i], 1, error);
+        }
+        at++;
     }
-    return SOW_OK;
+    stranger = stranger == NULL && at < held_count ? &held[at] : stranger;
+    return stranger == NULL ? SOW_OK : fail_place(set, stranger, 0, error);
 }
 
 enum sow_status sow_st_set_check_index(struct sow_st_set *set, const struct sow_st_index *index,
