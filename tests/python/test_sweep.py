@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Names and shapes on a grid of configs, against the real transformers on the meta device.
 
-Every config is judged by the library: it is built and run once there (nothing is computed), and either has names, shapes
-and a padding row, or is refused. sow must say the same, or refuse with a reason that this file names.
+Every config is judged by the library: it is built and run once there (nothing is computed), and either has names,
+shapes and a padding row, or is refused. sow must say the same, or refuse with a reason that this file names.
 """
 
 import json
@@ -234,4 +234,5 @@ def test_saved_names_and_zero_rows(family, tied, bare, tmp_path):
     assert {n: t["shape"] for n, t in tensors.items()} == {n: t["shape"] for n, t in header.items()}
     weight = model.get_input_embeddings().weight
     zero = [(i, i + 1) for i in range(len(weight)) if not weight[i].any()]
-    assert [r for n, t in tensors.items() if n.endswith(("embed_tokens.weight", "wte.weight")) for r in zero_rows(t)] == zero
+    tables = [t for n, t in tensors.items() if n.endswith(("embed_tokens.weight", "wte.weight"))]
+    assert [row for table in tables for row in zero_rows(table)] == zero
