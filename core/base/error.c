@@ -72,22 +72,29 @@ static size_t edit_distance(const char *a, const char *b)
     return row[b_length];
 }
 
+/* Whether one word stands in the other: "weight_std" for "std". */
+static int is_part(const char *a, const char *b)
+{
+    return strlen(a) >= 3 && strlen(b) >= 3 && (strstr(a, b) != NULL || strstr(b, a) != NULL);
+}
+
 const char *sow_nearest(const char *word, const char *(*name_at)(const void *context, size_t index),
                         const void *context)
 {
-    const char *nearest = NULL;
-    size_t word_length = strlen(word);
-    size_t limit = word_length / 3 + 1; /* a third of the letters may be wrong */
+    const char *nearest = NULL, *part = NULL;
+    size_t limit = strlen(word) / 3 + 1; /* a third of the letters may be wrong */
     for (size_t i = 0;; i++) {
         const char *candidate = name_at(context, i);
         if (candidate == NULL) {
-            return nearest;
+            return nearest != NULL ? nearest : part;
         }
-        int contains = word_length >= 3 && (strstr(candidate, word) != NULL || strstr(word, candidate) != NULL);
-        size_t distance = contains ? 1 : edit_distance(word, candidate);
-        if (distance <= limit && (nearest == NULL || distance < limit)) {
+        size_t distance = edit_distance(word, candidate);
+        if (distance < limit || (distance == limit && nearest == NULL)) {
             nearest = candidate;
             limit = distance;
+        }
+        if (part == NULL && is_part(word, candidate)) {
+            part = candidate;
         }
     }
 }
