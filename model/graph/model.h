@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Model: the parameters of a network in state-dict order, and the operations between them. Built once by a source or a
- * recipe, then only read. No reader and no Lua in here: this is the plain data everything below works on. */
+/* Model: the parameters of a network in the order of their declaration, and the operations between
+ * them. Built once by a source or a recipe, then only read. No reader and no Lua in here: this is the
+ * plain data everything below works on. */
 #ifndef SOW_GRAPH_MODEL_H
 #define SOW_GRAPH_MODEL_H
 

@@ -327,6 +327,24 @@ static void skip_start(const char **text, size_t *length)
     }
 }
 
+/* What the compiler said, which has no line when it is about memory or depth. */
+static enum sow_status failed_load(struct sow_host *host, int lua_status, const char *path,
+                                   struct sow_error *error)
+{
+    if (lua_status == LUA_ERRMEM) {
+        sow_fail_at(&host->error, SOW_E_MEMORY, path, 0, 0, "the recipe asks for %s",
+                    host->refused);
+        lua_status = LUA_ERRRUN;
+    } else if (lua_type(host->L, -1) == LUA_TSTRING) {
+        adopt_message(host, SOW_E_SYNTAX, lua_tostring(host->L, -1));
+    }
+    if (host->error.code != SOW_OK && host->error.file[0] == '\0') {
+        sow_fail_at(&host->error, SOW_E_SYNTAX, path, 0, 0,
+                    "brackets or blocks are nested too deep for Lua");
+    }
+    return failed(host, lua_status, error);
+}
+
 enum sow_status sow_host_load(struct sow_host *host, const char *path, const char *prefix,
                               const char *text, size_t length, int environment,
                               struct sow_error *error)
@@ -349,16 +367,12 @@ enum sow_status sow_host_load(struct sow_host *host, const char *path, const cha
     environment = environment == 0 ? 0 : lua_absindex(L, environment);
     struct parts parts = {{prefix, text}, {strlen(prefix), length}, 0};
     snprintf(chunk, sizeof chunk, "=@%zu", host->file_count - 1);
+    int outermost = !host->running;
+    host->running = 1; /* the ceilings hold for the compiler too */
     int lua_status = lua_load(L, read_part, &parts, chunk, "t");
+    host->running = !outermost;
     if (lua_status != LUA_OK) {
-        if (lua_status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
-            adopt_message(host, SOW_E_SYNTAX, lua_tostring(L, -1));
-        }
-        if (host->error.file[0] == '\0' && host->error.code != SOW_OK) {
-            sow_fail_at(&host->error, SOW_E_SYNTAX, path, 0, 0,
-                        "brackets or blocks are nested too deep for Lua");
-        }
-        return failed(host, lua_status, error);
+        return failed_load(host, lua_status, path, error);
     }
     if (environment != 0) {
         lua_pushvalue(L, environment);

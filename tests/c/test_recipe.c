@@ -133,6 +133,24 @@ static void test_brackets_without_end(void **state)
     }
 }
 
+/* The ceilings hold for the compiler too. */
+static void test_texts_too_long_for_lua(void **state)
+{
+    static char text[200000] = "param(\"";
+    struct sow_model *model;
+    struct sow_error error;
+    (void)state;
+    memset(text + 7, 'x', 5000);
+    memcpy(text + 5007, "\", { 1 })", 9);
+    assert_int_equal(try_load("literal.lua", text, &model, &error), SOW_E_MEMORY);
+    assert_non_null(strstr(error.message, "a text of more than 4096 bytes"));
+    assert_string_equal(error.file, path);
+    memset(text, ' ', sizeof text - 1);
+    memcpy(text, "--[[", 4);
+    memcpy(text + sizeof text - 30, "]] param(\"w\", { 1 })", 21);
+    sow_model_free(load("comment.lua", text)); /* comments are no texts */
+}
+
 static void test_too_long(void **state)
 {
     size_t length = ((size_t)4 << 20) + 1;
@@ -706,6 +724,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_brackets_without_end),
+        cmocka_unit_test(test_texts_too_long_for_lua),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_f01_many_tensors),
         cmocka_unit_test(test_f14_many_layers),
