@@ -32,7 +32,7 @@ golden: all ## Write tests/golden/golden.txt anew; review the diff
 	@build/tests/golden --write tests/golden/golden.txt
 	@git --no-pager diff --stat -- tests/golden/golden.txt
 
-accuracy: ## Measure the error of every word of the stream (half an hour)
+accuracy: ## Measure the error of every word of the stream (some minutes)
 	@scripts/accuracy
 
 fuzz: ## Fuzz each reader for SECONDS=60
