@@ -80,6 +80,7 @@ struct sow_cli_options {
     uint32_t given; /* bit SOW_OPTION_x */
 
     const char *output, *variant, *rules, *recipes, *source;
+    const char *expression, *kinks, *sigma_w, *sigma_b;
     struct sow_cli_list sets;
     uint64_t seed, shard_size, chunk_size, threads;
     enum sow_dtype dtype;

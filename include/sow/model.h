@@ -44,6 +44,28 @@ SOW_API const char *sow_model_note(const struct sow_model *model, size_t index);
 /* Name of a family that has a built-in recipe; NULL past the end. */
 SOW_API const char *sow_family_name(size_t index);
 
+/* ---- Expressions: an activation of the user's own --------------------------------------------- */
+
+struct sow_expression; /* a Lua expression of x in the sandbox of the recipes; opaque */
+
+/* `text` is such as "x * tanh(log(1 + exp(x)))": arithmetic, comparisons (x > 0 and x or 0), exp, log, sqrt,
+ * tanh, erf, sin, cos, atan, abs, sign, min, max, pow, pi, and every activation by its name. The caller owns
+ * *expression. SOW_E_ARGUMENT when it is no expression. */
+SOW_API enum sow_status sow_expression_load(const char *text, struct sow_expression **expression,
+                                            struct sow_error *error);
+SOW_API void sow_expression_free(struct sow_expression *expression);
+/* The expression as a function for sow_function_numbers and its like; it must outlive *function. `kinks` as for
+ * sow_function_own: NULL to have them found. SOW_E_ARGUMENT when it is not finite on the line, gives no number
+ * or does not end. */
+SOW_API enum sow_status sow_expression_function(struct sow_expression *expression,
+                                                const double *kinks, size_t kink_count,
+                                                struct sow_function *function,
+                                                struct sow_error *error);
+/* What went wrong inside while it was evaluated, SOW_OK when nothing did: better known here than by the
+ * function's caller, who sees a NaN. */
+SOW_API enum sow_status sow_expression_check(const struct sow_expression *expression,
+                                             struct sow_error *error);
+
 /* ---- Plan: what will be drawn ---------------------------------------------------------------- */
 
 struct sow_plan; /* opaque, immutable */
