@@ -238,10 +238,12 @@ static void print_totals(const struct view *view)
                     (unsigned long long)kinds[SOW_DIFF_METADATA],
                     kinds[SOW_DIFF_METADATA] == 1 ? "s" : "");
     }
-    sow_cli_add(&text, "; ");
-    sow_cli_add_count(&text, report->bytes);
-    sow_cli_add(&text, " bytes each, ");
-    sow_cli_add_speed(&text, report->bytes, report->seconds);
+    if (report->bytes > 0) {
+        sow_cli_add(&text, "\ncompared ");
+        sow_cli_add_count(&text, report->bytes);
+        sow_cli_add(&text, " bytes of A in ");
+        sow_cli_add_speed(&text, report->bytes, report->seconds);
+    }
     puts(text.bytes);
     sow_cli_text_free(&text);
 }
