@@ -22,6 +22,9 @@ CONFIGS = {
     "llama": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **TINY},
     "llama-tied-biased": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **TINY, "tie_word_embeddings": True,
                           "attention_bias": True, "mlp_bias": True, "pad_token_id": 3},
+    "minimind": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 6400, "hidden_size": 512,
+                 "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 16, "num_key_value_heads": 8,
+                 "tie_word_embeddings": True},
     "mistral": {"model_type": "mistral", "architectures": ["MistralForCausalLM"], **TINY, "head_dim": 24},
     "qwen2": {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], **TINY, "tie_word_embeddings": True},
     "qwen3": {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], **TINY, "head_dim": 32},
@@ -58,8 +61,9 @@ def test_ties_what_the_config_ties(model):
     assert tied == bool(loaded.config.tie_word_embeddings)
 
 
-def test_first_loss_is_the_expected_one(model):
-    """After the final norm the logits have variance std^2 d, so the expected loss is ln V + d std^2 / 2 (10.979 for gpt2), not ln V."""
+def test_F23_first_loss_is_the_expected_one(model):
+    """After the final norm the logits have variance std^2 d, so the expected loss is ln V + d std^2 / 2, not ln V: 10.979 for gpt2, 8.866
+    for minimind's config."""
     _, loaded, _ = model
     config = loaded.config
     expected = math.log(config.vocab_size) + config.hidden_size * config.initializer_range ** 2 / 2
