@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums in lanes, in one order, whatever the vectors of the machine: lane j takes the elements j, j + 8, ... The central
+/* Sums in lanes, in one order, whatever the vectors of the machine: SSE2, AVX2 and NEON give the same bits. The central
  * moments are taken in a second look, about the tile's own mean, so that a large mean costs no digits. */
 #include "model/verify/tile.h"
 
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -59,12 +60,6 @@ void sow_moments_join(struct sow_moments *moments, const struct sow_moments *nex
     moments->finite += next->finite;
 }
 
-static double sum_lanes(const double lanes[LANES])
-{
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
 /* Fills up to a whole number of lanes. */
 static uint64_t pad(double *values, uint64_t count, double with)
 {
@@ -73,64 +68,6 @@ static uint64_t pad(double *values, uint64_t count, double with)
         values[i] = with;
     }
     return padded;
-}
-
-static double sum_of(double *values, uint64_t count)
-{
-    double lanes[LANES] = {0};
-    uint64_t padded = pad(values, count, 0);
-    for (uint64_t i = 0; i < padded; i += LANES) {
-        for (uint64_t j = 0; j < LANES; j++) {
-            lanes[j] += values[i + j];
-        }
-    }
-    return sum_lanes(lanes);
-}
-
-static void find_ends(double *values, uint64_t count, double *min, double *max)
-{
-    double low[LANES], high[LANES];
-    uint64_t padded = pad(values, count, values[0]);
-    memcpy(low, values, sizeof low);
-    memcpy(high, values, sizeof high);
-    for (uint64_t i = LANES; i < padded; i += LANES) {
-        for (uint64_t j = 0; j < LANES; j++) {
-            low[j] = values[i + j] < low[j] ? values[i + j] : low[j];
-            high[j] = values[i + j] > high[j] ? values[i + j] : high[j];
-        }
-    }
-    *min = low[0];
-    *max = high[0];
-    for (uint64_t j = 1; j < LANES; j++) {
-        *min = low[j] < *min ? low[j] : *min;
-        *max = high[j] > *max ? high[j] : *max;
-    }
-}
-
-static uint64_t count_equal(const double *values, uint64_t count, double value)
-{
-    uint64_t equal = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        equal += values[i] == value;
-    }
-    return equal;
-}
-
-static void central_moments(double *values, uint64_t count, struct sow_moments *moments)
-{
-    double second[LANES] = {0}, third[LANES] = {0}, fourth[LANES] = {0};
-    uint64_t padded = pad(values, count, moments->mean);
-    for (uint64_t i = 0; i < padded; i += LANES) {
-        for (uint64_t j = 0; j < LANES; j++) {
-            double distance = values[i + j] - moments->mean, square = distance * distance;
-            second[j] += square;
-            third[j] += square * distance;
-            fourth[j] += square * square;
-        }
-    }
-    moments->m2 = sum_lanes(second);
-    moments->m3 = sum_lanes(third);
-    moments->m4 = sum_lanes(fourth);
 }
 
 /* Leaves the finite values, counts the others. */
@@ -150,41 +87,32 @@ static uint64_t take_finite(double *values, uint64_t count, uint64_t first,
     return kept;
 }
 
-/* The leading 16 bits of the value as a float32, the largest finite one at most. */
-static void make_keys(const double *values, uint64_t count, uint16_t *keys)
-{
-    for (uint64_t i = 0; i < count; i++) {
-        float value = (float)values[i];
-        uint32_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        uint32_t size = bits & 0x7fffffffu;
-        size = size > 0x7f7fffffu ? 0x7f7fffffu : size;
-        keys[i] = (uint16_t)((size | (bits & 0x80000000u)) >> 16);
-    }
-}
+#define WIDTH       2
+#define NAMED(name) name##_narrow
+#include "model/verify/tile_tmpl.h"
+#undef NAMED
+#undef WIDTH
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define HAS_WIDE 1
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#define WIDTH       4
+#define NAMED(name) name##_wide
+#include "model/verify/tile_tmpl.h"
+#undef NAMED
+#undef WIDTH
+#pragma GCC pop_options
+#endif
 
 uint64_t sow_tile_read(const struct sow_value_type *type, const unsigned char *bytes,
                        uint64_t count, uint64_t first, struct sow_moments *moments,
                        uint16_t keys[SOW_TILE])
 {
-    double values[SOW_TILE + LANES];
-    *moments = sow_moments_none();
-    sow_values_f64(type->dtype, bytes, count, values);
-    double sum = sum_of(values, count);
-    if (!isfinite(sum)) {
-        count = take_finite(values, count, first, moments);
-        sum = sum_of(values, count);
+#ifdef HAS_WIDE
+    if (__builtin_cpu_supports("avx2")) {
+        return read_tile_wide(type, bytes, count, first, moments, keys);
     }
-    if (count == 0) {
-        return 0;
-    }
-    moments->finite = count;
-    moments->mean = sum / (double)count;
-    find_ends(values, count, &moments->min, &moments->max);
-    moments->at_min = count_equal(values, count, moments->min);
-    moments->at_max = count_equal(values, count, moments->max);
-    moments->zeros = count_equal(values, count, 0);
-    make_keys(values, count, keys);
-    central_moments(values, count, moments);
-    return count;
+#endif
+    return read_tile_narrow(type, bytes, count, first, moments, keys);
 }

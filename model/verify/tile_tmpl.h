@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The loops over a tile, in vectors of WIDTH float64 (GNU C); included once for each width by tile.c, which says what they
+ * are for. Eight lanes whatever the width: lane j takes the elements j, j + 8, ... */
+#define PARTS  (LANES / WIDTH)
+#define vector NAMED(vector)
+#define flags  NAMED(flags)
+
+typedef double vector __attribute__((vector_size(WIDTH * sizeof(double))));
+typedef int64_t flags __attribute__((vector_size(WIDTH * sizeof(double))));
+
+/* Lanes of all parts, always in the same order. */
+static inline double NAMED(sum_lanes)(const vector parts[PARTS])
+{
+    double lane[LANES];
+    memcpy(lane, parts, sizeof lane);
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+static double NAMED(sum_of)(double *values, uint64_t count)
+{
+    vector sums[PARTS] = {{0}}, some;
+    uint64_t padded = pad(values, count, 0);
+    for (uint64_t i = 0; i < padded; i += LANES) {
+        for (uint32_t part = 0; part < PARTS; part++) {
+            memcpy(&some, values + i + part * WIDTH, sizeof some);
+            sums[part] += some;
+        }
+    }
+    return NAMED(sum_lanes)(sums);
+}
+
+/* The smallest and the largest of at least one. */
+static void NAMED(find_ends)(double *values, uint64_t count, double *min, double *max)
+{
+    vector low, high, some;
+    uint64_t padded = pad(values, count, values[0]);
+    memcpy(&low, values, sizeof low);
+    high = low;
+    for (uint64_t i = WIDTH; i < padded; i += WIDTH) {
+        memcpy(&some, values + i, sizeof some);
+        flags below = some<low, above = some> high;
+        low = (vector)((below & (flags)some) | (~below & (flags)low));
+        high = (vector)((above & (flags)some) | (~above & (flags)high));
+    }
+    *min = low[0];
+    *max = high[0];
+    for (uint32_t j = 1; j < WIDTH; j++) {
+        *min = low[j] < *min ? low[j] : *min;
+        *max = high[j] > *max ? high[j] : *max;
+    }
+}
+
+static uint64_t NAMED(count_equal)(double *values, uint64_t count, double value)
+{
+    flags equal = {0};
+    vector some;
+    uint64_t padded = pad(values, count, NAN), total = 0;
+    for (uint64_t i = 0; i < padded; i += WIDTH) {
+        memcpy(&some, values + i, sizeof some);
+        equal -= some == value;
+    }
+    for (uint32_t j = 0; j < WIDTH; j++) {
+        total += (uint64_t)equal[j];
+    }
+    return total;
+}
+
+static void NAMED(central_moments)(double *values, uint64_t count, struct sow_moments *moments)
+{
+    vector second[PARTS] = {{0}}, third[PARTS] = {{0}}, fourth[PARTS] = {{0}}, some;
+    uint64_t padded = pad(values, count, moments->mean);
+    for (uint64_t i = 0; i < padded; i += LANES) {
+        for (uint32_t part = 0; part < PARTS; part++) {
+            memcpy(&some, values + i + part * WIDTH, sizeof some);
+            some -= moments->mean;
+            vector square = some * some;
+            second[part] += square;
+            third[part] += square * some;
+            fourth[part] += square * square;
+        }
+    }
+    moments->m2 = NAMED(sum_lanes)(second);
+    moments->m3 = NAMED(sum_lanes)(third);
+    moments->m4 = NAMED(sum_lanes)(fourth);
+}
+
+/* The leading 16 bits of the value as a float32, the largest finite one at most. */
+static void NAMED(make_keys)(const double *values, uint64_t count, uint16_t *keys)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        float value = (float)values[i];
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        uint32_t size = bits & 0x7fffffffu;
+        size = size > 0x7f7fffffu ? 0x7f7fffffu : size;
+        keys[i] = (uint16_t)((size | (bits & 0x80000000u)) >> 16);
+    }
+}
+
+static void NAMED(load)(const struct sow_value_type *type, const unsigned char *bytes,
+                        uint64_t count, double *values)
+{
+    if (type->dtype != SOW_F32) {
+        sow_values_f64(type->dtype, bytes, count, values);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        float value;
+        memcpy(&bits, bytes + 4 * i, sizeof bits);
+        bits = le32toh(bits);
+        memcpy(&value, &bits, sizeof value);
+        values[i] = (double)value;
+    }
+}
+
+static uint64_t NAMED(read_tile)(const struct sow_value_type *type, const unsigned char *bytes,
+                                 uint64_t count, uint64_t first, struct sow_moments *moments,
+                                 uint16_t keys[SOW_TILE])
+{
+    double values[SOW_TILE + LANES];
+    *moments = sow_moments_none();
+    NAMED(load)(type, bytes, count, values);
+    double sum = NAMED(sum_of)(values, count);
+    if (!isfinite(sum)) {
+        count = take_finite(values, count, first, moments);
+        sum = NAMED(sum_of)(values, count);
+    }
+    if (count == 0) {
+        return 0;
+    }
+    moments->finite = count;
+    moments->mean = sum / (double)count;
+    NAMED(find_ends)(values, count, &moments->min, &moments->max);
+    moments->at_min = NAMED(count_equal)(values, count, moments->min);
+    moments->at_max = NAMED(count_equal)(values, count, moments->max);
+    moments->zeros = NAMED(count_equal)(values, count, 0);
+    NAMED(make_keys)(values, count, keys);
+    NAMED(central_moments)(values, count, moments);
+    return count;
+}
+
+#undef flags
+#undef vector
+#undef PARTS
