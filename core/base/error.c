@@ -9,8 +9,8 @@
 
 #define WORD_MAX 64 /* longer words have no near neighbour */
 
-static void fill(struct sow_error *error, enum sow_status code, const char *file, uint32_t line, uint32_t column,
-                 const char *format, va_list arguments)
+static void fill(struct sow_error *error, enum sow_status code, const char *file, uint32_t line,
+                 uint32_t column, const char *format, va_list arguments)
 {
     error->code = code;
     error->line = line;
@@ -33,8 +33,8 @@ enum sow_status sow_fail(struct sow_error *error, enum sow_status code, const ch
     return code;
 }
 
-enum sow_status sow_fail_at(struct sow_error *error, enum sow_status code, const char *file, uint32_t line,
-                            uint32_t column, const char *format, ...)
+enum sow_status sow_fail_at(struct sow_error *error, enum sow_status code, const char *file,
+                            uint32_t line, uint32_t column, const char *format, ...)
 {
     if (error != NULL) {
         va_list arguments;

@@ -10,8 +10,9 @@ enum sow_status sow_fail(struct sow_error *error, enum sow_status code, const ch
     __attribute__((format(printf, 3, 4)));
 
 /* The same with a place: file may be NULL, line and column 0. */
-enum sow_status sow_fail_at(struct sow_error *error, enum sow_status code, const char *file, uint32_t line,
-                            uint32_t column, const char *format, ...) __attribute__((format(printf, 6, 7)));
+enum sow_status sow_fail_at(struct sow_error *error, enum sow_status code, const char *file,
+                            uint32_t line, uint32_t column, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 
 /* The candidate nearest to `word` (edit distance, case folded), or NULL when none is near.
  * `name_at(context, i)` returns candidate i, NULL past the end. */

@@ -20,7 +20,8 @@ extern "C" {
 struct sow_model; /* parameters, and the graph between them where the source has one; opaque */
 
 struct sow_model_options {
-    const char *recipes_dir; /* a folder of the user's own families, searched first; NULL for none */
+    /* a folder of the user's own families, searched first; NULL for none */
+    const char *recipes_dir;
 };
 
 /* Reads a description: a Hugging Face config.json (or a folder with one), a model.lua, a safetensors file, or a
@@ -72,11 +73,13 @@ struct sow_plan; /* opaque, immutable */
 
 struct sow_plan_options {
     uint64_t seed;
-    enum sow_dtype dtype;      /* of every parameter the model does not fix; 0: the config's own dtype, else f32 */
-    const char *variant;       /* NULL: the family's default */
-    const char *const *sets;   /* "GLOB=scheme{...}", first match wins, before the rules file and the variant */
+    /* of every parameter the model does not fix; 0: the config's own dtype, else f32 */
+    enum sow_dtype dtype;
+    const char *variant; /* NULL: the family's default */
+    /* "GLOB=scheme{...}", first match wins, before the rules file and the variant */
+    const char *const *sets;
     size_t set_count;
-    const char *rules_file;    /* a Lua file of rule(...) lines; NULL for none */
+    const char *rules_file; /* a Lua file of rule(...) lines; NULL for none */
 };
 
 /* A slice of a tensor that is drawn with other numbers than the rest: indices [begin, end) of one axis. Blocks of a
@@ -91,26 +94,28 @@ struct sow_region {
 /* One parameter. Strings live as long as the plan. */
 struct sow_plan_entry {
     const char *name;
-    const char *key;     /* the name it is drawn as; equals name unless the recipe says otherwise */
+    const char *key; /* the name it is drawn as; equals name unless the recipe says otherwise */
     struct sow_tensor tensor;
     enum sow_dtype dtype;
-    int32_t layer;       /* -1 outside repeated layers */
-    const char *scheme;  /* "normal", or "glorot_uniform": the catalogue's name */
+    int32_t layer;           /* -1 outside repeated layers */
+    const char *scheme;      /* "normal", or "glorot_uniform": the catalogue's name */
     const char *scheme_text; /* as resolved: "normal{std=0.02}" */
     struct sow_draw draw;
     const struct sow_region *regions; /* later ones win */
     size_t region_count;
-    double fan_in, fan_out;   /* NAN when the tensor has none; of one block where all blocks are alike */
-    const char *rule;         /* the glob that matched */
-    const char *rule_file;    /* where it stands: "gpt2.lua", "--set", ... */
+    /* NAN when the tensor has none; of one block where all blocks are alike */
+    double fan_in, fan_out;
+    const char *rule;      /* the glob that matched */
+    const char *rule_file; /* where it stands: "gpt2.lua", "--set", ... */
     uint32_t rule_line;
-    const char *reason;       /* in words */
+    const char *reason; /* in words */
     uint64_t elements, bytes;
 };
 
 /* Applies the rules to the model. SOW_E_RULE when a tensor has no rule or a rule no tensor; SOW_E_ARGUMENT for a bad
  * --set. The plan does not refer to the model afterwards. */
-SOW_API enum sow_status sow_plan_make(struct sow_model *model, const struct sow_plan_options *options,
+SOW_API enum sow_status sow_plan_make(struct sow_model *model,
+                                      const struct sow_plan_options *options,
                                       struct sow_plan **plan, struct sow_error *error);
 SOW_API void sow_plan_free(struct sow_plan *plan);
 
@@ -124,14 +129,15 @@ SOW_API uint64_t sow_plan_bytes(const struct sow_plan *plan);
 /* 32 hex digits: XXH3-128 of what is drawn (stream, seed, names, shapes, dtypes, numbers), not of words about it. */
 SOW_API const char *sow_plan_hash(const struct sow_plan *plan);
 /* The canonical plan (docs/plan.md); the caller frees it with sow_text_free. */
-SOW_API enum sow_status sow_plan_json(const struct sow_plan *plan, char **text, struct sow_error *error);
+SOW_API enum sow_status sow_plan_json(const struct sow_plan *plan, char **text,
+                                      struct sow_error *error);
 /* For people: formula with numbers, where each came from, the first values. Freed with sow_text_free. */
-SOW_API enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor, char **text,
-                                         struct sow_error *error);
+SOW_API enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor,
+                                         char **text, struct sow_error *error);
 SOW_API void sow_text_free(char *text);
 /* Elements [first, first + count) of an entry, regions included; dst as for sow_fill. Cannot fail. */
-SOW_API void sow_plan_fill(const struct sow_plan_entry *entry, uint64_t seed, void *dst, uint64_t first,
-                           uint64_t count);
+SOW_API void sow_plan_fill(const struct sow_plan_entry *entry, uint64_t seed, void *dst,
+                           uint64_t first, uint64_t count);
 
 /* ---- Init: plan to files ----------------------------------------------------------------------- */
 
@@ -139,12 +145,13 @@ SOW_API void sow_plan_fill(const struct sow_plan_entry *entry, uint64_t seed, vo
 typedef void sow_progress_fn(void *user, uint64_t done_bytes, uint64_t total_bytes);
 
 struct sow_init_options {
-    const char *output;      /* a file, a folder when shard_bytes is set, or "-" for stdout's descriptor */
-    uint64_t shard_bytes;    /* 0: one file */
-    uint64_t chunk_bytes;    /* 0: the default (4 MiB) */
-    uint32_t threads;        /* 0: all */
-    int force;               /* overwrite */
-    int dry_run;             /* compute everything, check space, write nothing */
+    /* a file, a folder when shard_bytes is set, or "-" for stdout's descriptor */
+    const char *output;
+    uint64_t shard_bytes; /* 0: one file */
+    uint64_t chunk_bytes; /* 0: the default (4 MiB) */
+    uint32_t threads;     /* 0: all */
+    int force;            /* overwrite */
+    int dry_run;          /* compute everything, check space, write nothing */
     sow_progress_fn *progress;
     void *progress_user;
     const volatile int *interrupted; /* nonzero: stop, clean up, SOW_E_INTERRUPTED; may be NULL */
@@ -152,13 +159,16 @@ struct sow_init_options {
 
 struct sow_init_report {
     uint64_t files, tensors, bytes; /* bytes of the files, headers included */
-    uint64_t free_bytes;            /* on the output's file system before writing; UINT64_MAX for a pipe */
+    /* on the output's file system before writing; UINT64_MAX for a pipe */
+    uint64_t free_bytes;
     double seconds;
-    char fingerprint[33];           /* 32 hex digits: XXH3-128 of the files' bytes in order, independent of threads */
-    char notes[1024];               /* hints the system refused, one a line */
+    /* 32 hex digits: XXH3-128 of the files' bytes in order, independent of threads */
+    char fingerprint[33];
+    char notes[1024]; /* hints the system refused, one a line */
 };
 
-SOW_API enum sow_status sow_init(const struct sow_plan *plan, const struct sow_init_options *options,
+SOW_API enum sow_status sow_init(const struct sow_plan *plan,
+                                 const struct sow_init_options *options,
                                  struct sow_init_report *report, struct sow_error *error);
 
 /* ---- Verify: files back to the plan -------------------------------------------------------------- */
@@ -203,17 +213,20 @@ struct sow_tensor_statistics {
     uint32_t rank;
     uint64_t shape[SOW_RANK_MAX];
     uint64_t elements, bytes;
-    int is_opaque; /* c64 and types below 8 bits: nothing of what follows is known (counts 0, numbers NAN) */
+    /* c64 and types below 8 bits: nothing of what follows is known (counts 0, numbers NAN) */
+    int is_opaque;
 
     uint64_t finite, nan, inf; /* they add up to elements */
     uint64_t zeros;            /* +0 and -0 */
-    uint64_t first_bad;        /* index of the first NaN or infinity; UINT64_MAX when there is none */
-    double first;              /* element 0, as it is */
-    double min, max;           /* NAN when nothing is finite, as all that follow */
-    uint64_t at_min, at_max;   /* elements that equal it */
-    double mean, std;          /* std divides by the count, not by the count - 1 */
-    double skewness, kurtosis; /* third and fourth standardised moment (normal: 0 and 3; uniform: 1.8); NAN at std 0 */
-    int is_constant;           /* all elements are finite and equal */
+    /* index of the first NaN or infinity; UINT64_MAX when there is none */
+    uint64_t first_bad;
+    double first;            /* element 0, as it is */
+    double min, max;         /* NAN when nothing is finite, as all that follow */
+    uint64_t at_min, at_max; /* elements that equal it */
+    double mean, std;        /* std divides by the count, not by the count - 1 */
+    /* third and fourth standardised moment (normal: 0 and 3; uniform: 1.8); NAN at std 0 */
+    double skewness, kurtosis;
+    int is_constant; /* all elements are finite and equal */
 
     /* [low, high] is [min, max], cut at four std from the mean, in equal bins; a stored value is counted as spread
      * over the numbers that round to it. No bins when min = max. */
@@ -222,7 +235,8 @@ struct sow_tensor_statistics {
 };
 
 struct sow_statistics_options {
-    const char *const *globs; /* only tensors that one of them matches, the rest is not read; none: all */
+    /* only tensors that one of them matches, the rest is not read; none: all */
+    const char *const *globs;
     size_t glob_count;
     uint32_t threads;
     sow_progress_fn *progress;
@@ -234,17 +248,21 @@ struct sow_statistics; /* opaque, immutable */
 
 /* Reads a checkpoint once: a safetensors file, a folder, or an index. `options` may be NULL. SOW_E_MISSING when a shard
  * is, before anything is read; SOW_E_ARGUMENT for a glob that matches nothing; SOW_E_FORMAT, SOW_E_IO. */
-SOW_API enum sow_status sow_statistics_load(const char *path, const struct sow_statistics_options *options,
-                                            struct sow_statistics **statistics, struct sow_error *error);
+SOW_API enum sow_status sow_statistics_load(const char *path,
+                                            const struct sow_statistics_options *options,
+                                            struct sow_statistics **statistics,
+                                            struct sow_error *error);
 SOW_API void sow_statistics_free(struct sow_statistics *statistics);
 /* By file, then by place in it; NULL past the end. */
-SOW_API const struct sow_tensor_statistics *sow_statistics_at(const struct sow_statistics *statistics, size_t index);
+SOW_API const struct sow_tensor_statistics *
+sow_statistics_at(const struct sow_statistics *statistics, size_t index);
 struct sow_statistics_report {
     uint64_t files, tensors, bytes; /* tensors and bytes that were read */
     double seconds;
     char warnings[1024]; /* shards the index does not name, one a line */
 };
-SOW_API const struct sow_statistics_report *sow_statistics_report(const struct sow_statistics *statistics);
+SOW_API const struct sow_statistics_report *
+sow_statistics_report(const struct sow_statistics *statistics);
 
 /* ---- Diff: two checkpoints --------------------------------------------------------------------------- */
 
@@ -261,17 +279,21 @@ enum sow_diff_kind {
 struct sow_difference {
     enum sow_diff_kind kind;
     const char *name;
-    const struct sow_tensor_statistics *a, *b; /* NULL on the side that lacks it, and for metadata; of SOW_DIFF_SHAPE,
-                                                * ONLY_A and ONLY_B without numbers: nothing was read */
-    const char *text_a, *text_b;               /* of metadata */
+    /* NULL on the side that lacks it, and for metadata; of SOW_DIFF_SHAPE, ONLY_A and ONLY_B without
+     * numbers: nothing was read */
+    const struct sow_tensor_statistics *a, *b;
+    const char *text_a, *text_b; /* of metadata */
 
-    uint64_t differing;          /* elements whose bits (SOW_DIFF_DTYPE: values) differ; NaN equals NaN by bits */
-    uint64_t first;              /* index of the first of them; UINT64_MAX when there is none */
-    double first_a, first_b;     /* its values */
-    double distance_max, distance_mean; /* |a - b| over those of them where both are finite; else NAN */
-    double ulp_max, ulp_mean;    /* representable values between them, +0 and -0 being one; of floating types of one
-                                  * dtype, else NAN */
-    double std_ratio, mean_shift; /* std of b over that of a; (mean of b - mean of a) over std of a; else NAN */
+    /* elements whose bits (SOW_DIFF_DTYPE: values) differ; NaN equals NaN by bits */
+    uint64_t differing;
+    uint64_t first;          /* index of the first of them; UINT64_MAX when there is none */
+    double first_a, first_b; /* its values */
+    /* |a - b| over those of them where both are finite; else NAN */
+    double distance_max, distance_mean;
+    /* representable values between them, +0 and -0 being one; of floating types of one dtype, else NAN */
+    double ulp_max, ulp_mean;
+    /* std of b over that of a; (mean of b - mean of a) over std of a; else NAN */
+    double std_ratio, mean_shift;
 };
 
 struct sow_diff; /* opaque, immutable */
@@ -285,10 +307,12 @@ struct sow_diff_report {
 
 /* SOW_OK when both could be read, whatever differs: they are equal when there is no difference at index 0. Metadata is
  * compared where both have as many files and no glob selects tensors. Errors as of sow_statistics_load. */
-SOW_API enum sow_status sow_diff_load(const char *a, const char *b, const struct sow_statistics_options *options,
+SOW_API enum sow_status sow_diff_load(const char *a, const char *b,
+                                      const struct sow_statistics_options *options,
                                       struct sow_diff **diff, struct sow_error *error);
 SOW_API void sow_diff_free(struct sow_diff *diff);
-SOW_API const struct sow_difference *sow_diff_at(const struct sow_diff *diff, size_t index); /* NULL past the end */
+/* NULL past the end */
+SOW_API const struct sow_difference *sow_diff_at(const struct sow_diff *diff, size_t index);
 SOW_API const struct sow_diff_report *sow_diff_report(const struct sow_diff *diff);
 
 #ifdef __cplusplus

@@ -96,8 +96,8 @@ SOW_API struct sow_tensor sow_tensor_linear(uint64_t out, uint64_t in);
 /* w is (in, out), row-major. */
 SOW_API struct sow_tensor sow_tensor_linear_in_out(uint64_t in, uint64_t out);
 /* w is (out, in / groups, kernel[0], ...), row-major; `spatial` in 1..3 kernel sizes. */
-SOW_API struct sow_tensor sow_tensor_conv(uint64_t out, uint64_t in, const uint64_t *kernel, uint32_t spatial,
-                                          uint64_t groups);
+SOW_API struct sow_tensor sow_tensor_conv(uint64_t out, uint64_t in, const uint64_t *kernel,
+                                          uint32_t spatial, uint64_t groups);
 /* w is (rows, features), row-major. */
 SOW_API struct sow_tensor sow_tensor_embedding(uint64_t rows, uint64_t features);
 
@@ -115,7 +115,8 @@ SOW_API enum sow_status sow_tensor_fans(const struct sow_tensor *tensor, struct 
 SOW_API const char *sow_dtype_name(enum sow_dtype dtype);
 /* Accepts sow's names, safetensors' names and the frameworks' ("float32", "torch.bfloat16").
  * Returns SOW_E_ARGUMENT with the nearest name when unknown. */
-SOW_API enum sow_status sow_dtype_parse(const char *text, enum sow_dtype *dtype, struct sow_error *error);
+SOW_API enum sow_status sow_dtype_parse(const char *text, enum sow_dtype *dtype,
+                                        struct sow_error *error);
 /* Bits of one element (4 and 6 exist). */
 SOW_API uint32_t sow_dtype_bits(enum sow_dtype dtype);
 /* Nonzero when numbers can be drawn in it (the floating types sow_fill takes). */
@@ -142,9 +143,12 @@ struct sow_draw {
     double mean, std, low, high;
 };
 
-SOW_API enum sow_status sow_draw_constant(double value, struct sow_draw *draw, struct sow_error *error);
-SOW_API enum sow_status sow_draw_uniform(double low, double high, struct sow_draw *draw, struct sow_error *error);
-SOW_API enum sow_status sow_draw_normal(double mean, double std, struct sow_draw *draw, struct sow_error *error);
+SOW_API enum sow_status sow_draw_constant(double value, struct sow_draw *draw,
+                                          struct sow_error *error);
+SOW_API enum sow_status sow_draw_uniform(double low, double high, struct sow_draw *draw,
+                                         struct sow_error *error);
+SOW_API enum sow_status sow_draw_normal(double mean, double std, struct sow_draw *draw,
+                                        struct sow_error *error);
 /* low and high are absolute and may be -INFINITY and INFINITY. SOW_E_ARGUMENT when [low, high] holds
  * less than 1e-9 of the mass. */
 SOW_API enum sow_status sow_draw_trunc_normal(double mean, double std, double low, double high,
@@ -205,9 +209,9 @@ struct sow_argument {
  * `tensor` gives the fans; schemes without fans ignore it, and then it may be NULL.
  * Errors: SOW_E_ARGUMENT for an unknown scheme or parameter (with the nearest), a missing or impossible
  * value; SOW_E_SHAPE when fans are needed and there are none. */
-SOW_API enum sow_status sow_scheme_resolve(const char *scheme, const struct sow_argument *arguments, size_t count,
-                                           const struct sow_tensor *tensor, struct sow_draw *draw,
-                                           struct sow_error *error);
+SOW_API enum sow_status sow_scheme_resolve(const char *scheme, const struct sow_argument *arguments,
+                                           size_t count, const struct sow_tensor *tensor,
+                                           struct sow_draw *draw, struct sow_error *error);
 
 /* A parameter of a scheme as the catalogue tells it. */
 struct sow_scheme_parameter {
@@ -235,7 +239,8 @@ SOW_API const struct sow_scheme *sow_scheme_find(const char *name, struct sow_er
 
 /* Gain of an activation: 1 / sqrt(E[phi(z)^2]), z ~ N(0, 1), the factor that keeps the second moment.
  * `slope` is leaky_relu's; NAN takes the default (0.01). */
-SOW_API enum sow_status sow_gain(const char *activation, double slope, double *gain, struct sow_error *error);
+SOW_API enum sow_status sow_gain(const char *activation, double slope, double *gain,
+                                 struct sow_error *error);
 /* Name of activation `index` that sow_gain knows, NULL past the end. */
 SOW_API const char *sow_gain_name(size_t index);
 

@@ -33,20 +33,26 @@ enum sow_status sow_st_parse(const char *path, const char *json, size_t length, 
                              struct sow_st_header **header, struct sow_error *error);
 /* Opens `path`, says what it is when it is no safetensors file (Git LFS pointer, HTML, zip, folder, empty, ...), reads
  * and parses the header only. */
-enum sow_status sow_st_open(const char *path, struct sow_st_header **header, struct sow_error *error);
+enum sow_status sow_st_open(const char *path, struct sow_st_header **header,
+                            struct sow_error *error);
 void sow_st_free(struct sow_st_header *header);
 
 size_t sow_st_count(const struct sow_st_header *header);
-const struct sow_st_tensor *sow_st_at(const struct sow_st_header *header, size_t index); /* by offset, ascending */
-const char *sow_st_metadata(const struct sow_st_header *header, const char *key);        /* NULL when absent */
-const struct sow_st_pair *sow_st_metadata_at(const struct sow_st_header *header, size_t index); /* NULL past the end */
-uint64_t sow_st_data_offset(const struct sow_st_header *header);                          /* 8 + N */
+/* by offset, ascending */
+const struct sow_st_tensor *sow_st_at(const struct sow_st_header *header, size_t index);
+/* NULL when absent */
+const char *sow_st_metadata(const struct sow_st_header *header, const char *key);
+/* NULL past the end */
+const struct sow_st_pair *sow_st_metadata_at(const struct sow_st_header *header, size_t index);
+/* 8 + N */
+uint64_t sow_st_data_offset(const struct sow_st_header *header);
 
 /* Builds prefix + header for these tensors (offsets given), padded with spaces so that data starts at a multiple of
  * `alignment` (at least 8). Metadata keys are written sorted. SOW_E_FORMAT when over the limit, saying how far and that
  * --shard-size splits it. The caller frees *bytes with free. */
-enum sow_status sow_st_build(const struct sow_st_tensor *tensors, size_t count, const struct sow_st_pair *metadata,
-                             size_t metadata_count, uint64_t alignment, char **bytes, uint64_t *length,
+enum sow_status sow_st_build(const struct sow_st_tensor *tensors, size_t count,
+                             const struct sow_st_pair *metadata, size_t metadata_count,
+                             uint64_t alignment, char **bytes, uint64_t *length,
                              struct sow_error *error);
 
 /* A sharded checkpoint: model.safetensors.index.json, or the folder that holds it. Shard names are plain base names. */
@@ -61,9 +67,11 @@ struct sow_st_index {
     uint64_t total_size; /* as the index tells it; UINT64_MAX when it does not */
 };
 /* Parses the text of an index; `path` is for messages. */
-enum sow_status sow_st_index_parse(const char *path, const char *text, size_t length, const char *folder,
-                                   struct sow_st_index **index, struct sow_error *error);
-enum sow_status sow_st_index_open(const char *path, struct sow_st_index **index, struct sow_error *error);
+enum sow_status sow_st_index_parse(const char *path, const char *text, size_t length,
+                                   const char *folder, struct sow_st_index **index,
+                                   struct sow_error *error);
+enum sow_status sow_st_index_open(const char *path, struct sow_st_index **index,
+                                  struct sow_error *error);
 void sow_st_index_free(struct sow_st_index *index);
 
 /* A checkpoint with all its headers: one file, or all shards of an index, checked against each other. */
