@@ -8,8 +8,8 @@ script documents where they came from, and a test checks that it still prints th
 
     scripts/derive_stream.py > core/kernel/stream_constants.h
 """
-import struct
 import sys
+
 from mpmath import mp, mpf
 
 mp.dps = 60

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-
 from libsow import NORMAL, TRUNC_NORMAL, UNIFORM, Draw, fill
 
 stats = pytest.importorskip("scipy.stats", reason="scipy judges the distributions")
