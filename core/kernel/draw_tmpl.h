@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Draw kernels: one function a distribution, written once for both widths (real.h; REAL is 32 or 64).
  *
- * A distribution turns a pair of word vectors, the even and the odd elements of the same blocks, into a
- * pair of values; draw() walks a tile. No branch on content, no libm, fma only by name. */
+ * draw() walks a tile and hands out pairs of word vectors, the even and the odd elements of the same
+ * blocks. A short distribution turns a pair into values on the spot; a long one stores the words and goes
+ * over the tile in passes. No branch on content, no libm, fma only by name. */
 
 #if REAL == 32
 #define NUMBERS       struct sow_numbers_f32
@@ -104,29 +105,31 @@ static void FN(draw_constant)(REAL_T *tile, uint64_t block, size_t groups,
 
 /* ---- Normal ------------------------------------------------------------------------------- */
 
-/* Three passes over the tile, each with few numbers alive: words, then radii in the place of the even words
- * (their low parts aside), then values. */
+/* Passes over a tile that stays in the L1 cache, each so short that many vectors are under way in it:
+ * words; n and f of the radius word, f in its place; the radius, its low part in n's place; values. */
 static void FN(draw_normal)(REAL_T *tile, uint64_t block, size_t groups,
                             const struct sow_stream *stream, const NUMBERS *numbers)
 {
-    _Alignas(SOW_TILE_ALIGN) REAL_T low[SOW_TILE_BYTES / 2 / sizeof(REAL_T)];
+    _Alignas(SOW_TILE_ALIGN) REAL_T aside[SOW_TILE_BYTES / 2 / sizeof(REAL_T)];
     const NUMBERS local = *numbers;
+    const size_t pairs = groups * VEC_FLIGHT;
     FN(draw)(tile, block, groups, stream, numbers, FN(words));
-    for (size_t pair = 0; pair < groups * VEC_FLIGHT; pair += VEC_FLIGHT) {
-        vf r[VEC_FLIGHT], r_lo[VEC_FLIGHT];
-        for (size_t v = 0; v < VEC_FLIGHT; v++) {
-            r[v] = FN(radius)(vf_bits(vf_load(tile + (pair + v) * PAIR)), &r_lo[v]);
-        }
-        for (size_t v = 0; v < VEC_FLIGHT; v++) {
-            vf_store(tile + (pair + v) * PAIR, r[v]);
-            vf_store(low + (pair + v) * (PAIR / 2), r_lo[v]);
-        }
+    for (size_t pair = 0; pair < pairs; pair++) {
+        vf f, n = FN(reduced)(vf_bits(vf_load(tile + pair * PAIR)), &f);
+        vf_store(tile + pair * PAIR, f);
+        vf_store(aside + pair * (PAIR / 2), n);
     }
-    for (size_t pair = 0; pair < groups * VEC_FLIGHT; pair += VEC_FLIGHT) {
+    for (size_t pair = 0; pair < pairs; pair++) {
+        vf n = vf_load(aside + pair * (PAIR / 2)), f = vf_load(tile + pair * PAIR);
+        vf r_lo, r = FN(radius)(n, f, &r_lo);
+        vf_store(tile + pair * PAIR, r);
+        vf_store(aside + pair * (PAIR / 2), r_lo);
+    }
+    for (size_t pair = 0; pair < pairs; pair += VEC_FLIGHT) {
         vf values[VEC_FLIGHT][2];
         for (size_t v = 0; v < VEC_FLIGHT; v++) {
             const REAL_T *at = tile + (pair + v) * PAIR;
-            vf r = vf_load(at), r_lo = vf_load(low + (pair + v) * (PAIR / 2));
+            vf r = vf_load(at), r_lo = vf_load(aside + (pair + v) * (PAIR / 2));
             FN(turn)(r, r_lo, vf_bits(vf_load(at + PAIR / 2)), &local, values[v]);
         }
         for (size_t v = 0; v < VEC_FLIGHT; v++) {
@@ -149,16 +152,26 @@ static void FN(draw_clamped)(REAL_T *tile, uint64_t block, size_t groups,
     }
 }
 
-VEC_INLINE void FN(central_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
+/* The inverse of the distribution function, in passes like the normal draw's: words; v and, aside, y;
+ * logarithms of v; values. */
+VEC_INLINE void FN(draw_cut)(REAL_T *tile, uint64_t block, size_t groups,
+                             const struct sow_stream *stream, const NUMBERS *numbers, int tail)
 {
-    values[0] = FN(truncated)(even, numbers, 0);
-    values[1] = FN(truncated)(odd, numbers, 0);
-}
-
-VEC_INLINE void FN(tail_pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2])
-{
-    values[0] = FN(truncated)(even, numbers, 1);
-    values[1] = FN(truncated)(odd, numbers, 1);
+    _Alignas(SOW_TILE_ALIGN) REAL_T aside[SOW_TILE_BYTES / sizeof(REAL_T)];
+    const NUMBERS local = *numbers;
+    const size_t count = groups * VEC_FLIGHT * PAIR, lanes = PAIR / 2;
+    FN(draw)(tile, block, groups, stream, numbers, FN(words));
+    for (size_t i = 0; i < count; i += lanes) {
+        vf y, v = FN(probability)(vf_bits(vf_load(tile + i)), &local, &y);
+        vf_store(tile + i, v);
+        vf_store(aside + i, y);
+    }
+    for (size_t i = 0; i < count; i += lanes) {
+        vf_store(tile + i, FN(minus_two_log)(vf_load(tile + i)));
+    }
+    for (size_t i = 0; i < count; i += lanes) {
+        vf_store(tile + i, FN(quantile)(vf_load(tile + i), vf_load(aside + i), &local, tail));
+    }
 }
 
 /* The way is chosen by the parameters alone. */
@@ -170,10 +183,10 @@ static void FN(draw_trunc_normal)(REAL_T *tile, uint64_t block, size_t groups,
         FN(draw_clamped)(tile, block, groups, stream, numbers);
         break;
     case SOW_CUT_CENTRAL:
-        FN(draw)(tile, block, groups, stream, numbers, FN(central_pair));
+        FN(draw_cut)(tile, block, groups, stream, numbers, 0);
         break;
     case SOW_CUT_TAIL:
-        FN(draw)(tile, block, groups, stream, numbers, FN(tail_pair));
+        FN(draw_cut)(tile, block, groups, stream, numbers, 1);
         break;
     }
 }

@@ -23,7 +23,7 @@ VEC_INLINE vi32 split_f32(vf32 q, vf32 *f)
 }
 
 /* n 2 ln 2 - 2 ln(1 + f) as h + t. */
-VEC_INLINE void minus_two_log_f32(vf32 n, vf32 f, vf32 *h, vf32 *t)
+VEC_INLINE void log_parts_f32(vf32 n, vf32 f, vf32 *h, vf32 *t)
 {
     *h = vf32_fma(n, vf32_set(f32_2ln2_hi), vf32_mul(f, vf32_set(-2)));
     vf32 low = vf32_mul(n, vf32_set(f32_2ln2_lo));
@@ -32,8 +32,8 @@ VEC_INLINE void minus_two_log_f32(vf32 n, vf32 f, vf32 *h, vf32 *t)
 
 /* ---- Normal ------------------------------------------------------------------------------- */
 
-/* sqrt(-2 ln u) of the radius word, as r + r_lo. */
-VEC_INLINE vf32 radius_f32(vi32 word, vf32 *r_lo)
+/* n and f of the radius word: u = (1 + f) 2^-n. */
+VEC_INLINE vf32 reduced_f32(vi32 word, vf32 *f)
 {
     vi32 k = vi32_or(vi32_xor(word, vi32_sar(word, 31)), vi32_set(1));
     vf32 q = vf32_from_int(k), f_near_0;
@@ -44,10 +44,15 @@ VEC_INLINE vf32 radius_f32(vi32 word, vf32 *r_lo)
     vf32 factor = vf32_select_less(q, split, vf32_set(-0x1p-32f), vf32_set(-0x1p-31f));
     vf32 f_near_1 = vf32_fma(q, factor, n_near_1);
 
-    vf32 f = vf32_select_bit(word, 31, f_near_1, f_near_0);
-    vf32 n = vf32_select_bit(word, 31, n_near_1, n_near_0);
+    *f = vf32_select_bit(word, 31, f_near_1, f_near_0);
+    return vf32_select_bit(word, 31, n_near_1, n_near_0);
+}
+
+/* sqrt(-2 ln u), as r + r_lo. */
+VEC_INLINE vf32 radius_f32(vf32 n, vf32 f, vf32 *r_lo)
+{
     vf32 h, t;
-    minus_two_log_f32(n, f, &h, &t);
+    log_parts_f32(n, f, &h, &t);
     vf32 square = vf32_add(h, t);
     vf32 r = vf32_sqrt(square);
     vf32 rest = vf32_add(vf32_fnma(r, r, square), vf32_sub(t, vf32_sub(square, h)));
@@ -84,9 +89,8 @@ VEC_INLINE void turn_f32(vf32 r, vf32 r_lo, vi32 angle, const struct sow_numbers
 
 /* ---- Truncated normal --------------------------------------------------------------------- */
 
-/* Inverse of the distribution function on the range, one element a word; `tail` when the range reaches beyond
- * 3.1 sigma. Values: in [low, high]. */
-VEC_INLINE vf32 truncated_f32(vi32 word, const struct sow_numbers_f32 *numbers, int tail)
+/* v = 4 p (1 - p) of the word's probability p, and y = 2 p - 1, each to full relative precision. */
+VEC_INLINE vf32 probability_f32(vi32 word, const struct sow_numbers_f32 *numbers, vf32 *y)
 {
     vi32 s = vi32_xor(word, vi32_set(0x80000000u)); /* negative: the lower half of the range */
     vi32 k = vi32_or(vi32_xor(s, vi32_sar(s, 31)), vi32_set(1));
@@ -99,12 +103,24 @@ VEC_INLINE vf32 truncated_f32(vi32 word, const struct sow_numbers_f32 *numbers, 
     vf32 farther = vf32_fma(inner, vf32_set(numbers->step), middle);
     vi32 sign = vi32_and(s, vi32_set(0x80000000u));
     vf32 signed_inner = vf32_from_bits(vi32_xor(vf32_bits(inner), sign));
-    vf32 y = vf32_fma(signed_inner, vf32_set(numbers->step2), vf32_set(numbers->shift));
+    *y = vf32_fma(signed_inner, vf32_set(numbers->step2), vf32_set(numbers->shift));
+    return vf32_mul(nearer4, farther);
+}
 
+/* -2 ln v. */
+VEC_INLINE vf32 minus_two_log_f32(vf32 v)
+{
     vf32 f, h, t;
-    vi32 e = split_f32(vf32_mul(nearer4, farther), &f);
-    minus_two_log_f32(vf32_from_int(vi32_sub(vi32_set(0), e)), f, &h, &t);
-    vf32 double_w = vf32_add(h, t), half = vf32_set(0.5f);
+    vi32 e = split_f32(v, &f);
+    log_parts_f32(vf32_from_int(vi32_sub(vi32_set(0), e)), f, &h, &t);
+    return vf32_add(h, t);
+}
+
+/* The value whose v has -2 ln v = double_w; `tail` when the range reaches beyond 3.1 sigma.
+ * Values: in [low, high]. */
+VEC_INLINE vf32 quantile_f32(vf32 double_w, vf32 y, const struct sow_numbers_f32 *numbers, int tail)
+{
+    const vf32 half = vf32_set(0.5f);
     vf32 central = vf32_fma(double_w, half, vf32_set(-f32_w_middle));
     vf32 ratio = horner_f32(f32_central, LENGTH(f32_central), central);
     if (tail) {

@@ -21,7 +21,7 @@ VEC_INLINE vi64 split_f64(vf64 q, vf64 *f)
 }
 
 /* n 2 ln 2 - 2 ln(1 + f). */
-VEC_INLINE vf64 minus_two_log_f64(vf64 n, vf64 f)
+VEC_INLINE vf64 log_sum_f64(vf64 n, vf64 f)
 {
     vf64 y = vf64_div(f, vf64_add(vf64_set(2), f)), s = vf64_mul(y, y);
     vf64 log = horner_f64(f64_log, LENGTH(f64_log), s);
@@ -31,8 +31,8 @@ VEC_INLINE vf64 minus_two_log_f64(vf64 n, vf64 f)
 
 /* ---- Normal ------------------------------------------------------------------------------- */
 
-/* sqrt(-2 ln u) of the radius word; no low part is needed. */
-VEC_INLINE vf64 radius_f64(vi64 word, vf64 *r_lo)
+/* n and f of the radius word: u = (1 + f) 2^-n. */
+VEC_INLINE vf64 reduced_f64(vi64 word, vf64 *f)
 {
     vi64 k = vi64_or(vi64_xor(word, vi64_sar(word, 63)), vi64_set(1));
     vf64 q = vf64_from_int(k), f_near_0;
@@ -41,10 +41,15 @@ VEC_INLINE vf64 radius_f64(vi64 word, vf64 *r_lo)
     vf64 n_near_1 = vf64_select_less(q, split, vf64_set(0), vf64_set(1));
     vf64 factor = vf64_select_less(q, split, vf64_set(-0x1p-64), vf64_set(-0x1p-63));
     vf64 f_near_1 = vf64_fma(q, factor, n_near_1);
-    vf64 f = vf64_select_bit(word, 63, f_near_1, f_near_0);
-    vf64 n = vf64_select_bit(word, 63, n_near_1, n_near_0);
+    *f = vf64_select_bit(word, 63, f_near_1, f_near_0);
+    return vf64_select_bit(word, 63, n_near_1, n_near_0);
+}
+
+/* sqrt(-2 ln u); no low part is needed. */
+VEC_INLINE vf64 radius_f64(vf64 n, vf64 f, vf64 *r_lo)
+{
     *r_lo = vf64_set(0);
-    return vf64_sqrt(minus_two_log_f64(n, f));
+    return vf64_sqrt(log_sum_f64(n, f));
 }
 
 /* Elements 2j (even) and 2j + 1 (odd) by Box and Muller, from the radius and the angle word.
@@ -72,9 +77,8 @@ VEC_INLINE void turn_f64(vf64 r, vf64 r_lo, vi64 angle, const struct sow_numbers
 
 /* ---- Truncated normal --------------------------------------------------------------------- */
 
-/* Inverse of the distribution function on the range, one element a word; `tail` when the range reaches beyond
- * 3.1 sigma. Values: in [low, high]. */
-VEC_INLINE vf64 truncated_f64(vi64 word, const struct sow_numbers_f64 *numbers, int tail)
+/* v = 4 p (1 - p) of the word's probability p, and y = 2 p - 1, each to full relative precision. */
+VEC_INLINE vf64 probability_f64(vi64 word, const struct sow_numbers_f64 *numbers, vf64 *y)
 {
     vi64 s =
         vi64_xor(word, vi64_set(0x8000000000000000u)); /* negative: the lower half of the range */
@@ -88,12 +92,23 @@ VEC_INLINE vf64 truncated_f64(vi64 word, const struct sow_numbers_f64 *numbers, 
     vf64 farther = vf64_fma(inner, vf64_set(numbers->step), middle);
     vi64 sign = vi64_and(s, vi64_set(0x8000000000000000u));
     vf64 signed_inner = vf64_from_bits(vi64_xor(vf64_bits(inner), sign));
-    vf64 y = vf64_fma(signed_inner, vf64_set(numbers->step2), vf64_set(numbers->shift));
+    *y = vf64_fma(signed_inner, vf64_set(numbers->step2), vf64_set(numbers->shift));
+    return vf64_mul(nearer4, farther);
+}
 
+/* -2 ln v. */
+VEC_INLINE vf64 minus_two_log_f64(vf64 v)
+{
     vf64 f;
-    vi64 e = split_f64(vf64_mul(nearer4, farther), &f);
-    vf64 n = vf64_from_int(vi64_sub(vi64_set(0), e));
-    vf64 w = vf64_mul(minus_two_log_f64(n, f), vf64_set(0.5));
+    vi64 e = split_f64(v, &f);
+    return log_sum_f64(vf64_from_int(vi64_sub(vi64_set(0), e)), f);
+}
+
+/* The value whose v has -2 ln v = double_w; `tail` when the range reaches beyond 3.1 sigma.
+ * Values: in [low, high]. */
+VEC_INLINE vf64 quantile_f64(vf64 double_w, vf64 y, const struct sow_numbers_f64 *numbers, int tail)
+{
+    vf64 w = vf64_mul(double_w, vf64_set(0.5));
     vf64 central = vf64_sub(w, vf64_set(f64_w_middle));
     vf64 ratio = horner_f64(f64_central, LENGTH(f64_central), central);
     if (tail) {
