@@ -3,11 +3,8 @@
  * difference: the count is wanted, and the first by place is not the first by time. */
 #include "model/verify/compare.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/error.h"
 #include "model/verify/read.h"
@@ -23,16 +20,14 @@ enum sow_status sow_compare_begin(struct sow_compare *compare, const struct sow_
     compare->expected = expected;
     pthread_mutex_init(&compare->lock, NULL);
     compare->file_bytes = calloc(set->count + 1, sizeof compare->file_bytes[0]);
-    compare->files = calloc(set->count + 1, sizeof compare->files[0]);
     compare->differs = calloc(set->tensors + 1, sizeof compare->differs[0]);
-    if (compare->file_bytes == NULL || compare->files == NULL || compare->differs == NULL) {
+    if (compare->file_bytes == NULL || compare->differs == NULL) {
         sow_compare_end(compare);
         return sow_fail(error, SOW_E_MEMORY, "no memory for %zu tensors", set->tensors);
     }
     for (size_t i = 0; i < set->count; i++) {
         compare->file_bytes[i] = set->files[i].bytes;
         compare->crew.total_bytes += set->files[i].bytes;
-        compare->files[i] = (struct sow_open_file){-1, -1, 0};
     }
     compare->crew.file_bytes = compare->file_bytes;
     compare->crew.file_count = set->count;
@@ -40,8 +35,15 @@ enum sow_status sow_compare_begin(struct sow_compare *compare, const struct sow_
     compare->crew.progress_user = options->progress_user;
     compare->crew.interrupted = options->interrupted;
     sow_crew_size(&compare->crew, options->threads, 0, SOW_FINGERPRINT_BLOCK);
-    enum sow_status status =
-        sow_fingerprint_new(compare->file_bytes, set->count, &compare->fingerprint, error);
+    enum sow_status status = sow_open_files_make(&compare->files, set, error);
+    for (size_t i = 0; i < set->count && status == SOW_OK; i++) {
+        sow_open_files_expect(&compare->files, i,
+                              (set->files[i].bytes + compare->crew.chunk_bytes - 1) /
+                                  compare->crew.chunk_bytes);
+    }
+    if (status == SOW_OK) {
+        status = sow_fingerprint_new(compare->file_bytes, set->count, &compare->fingerprint, error);
+    }
     if (status == SOW_OK) {
         status = sow_buffers_make(compare->crew.workers, compare->crew.chunk_bytes + PIECE_BYTES,
                                   &compare->buffers, error);
@@ -52,57 +54,14 @@ enum sow_status sow_compare_begin(struct sow_compare *compare, const struct sow_
     return status;
 }
 
-static void close_file(struct sow_open_file *file)
-{
-    if (file->direct >= 0) {
-        close(file->direct);
-    }
-    if (file->buffered >= 0) {
-        close(file->buffered);
-    }
-    file->direct = file->buffered = -1;
-}
-
 void sow_compare_end(struct sow_compare *compare)
 {
-    for (size_t i = 0; compare->files != NULL && i < compare->set->count; i++) {
-        close_file(&compare->files[i]);
-    }
+    sow_open_files_free(&compare->files);
     sow_buffers_free(&compare->buffers);
     sow_fingerprint_free(compare->fingerprint);
     free(compare->differs);
-    free(compare->files);
     free(compare->file_bytes);
     pthread_mutex_destroy(&compare->lock);
-}
-
-static enum sow_status open_file(struct sow_compare *compare, size_t number,
-                                 struct sow_open_file *opened, struct sow_error *error)
-{
-    enum sow_status status = SOW_OK;
-    struct sow_open_file *file = &compare->files[number];
-    pthread_mutex_lock(&compare->lock);
-    if (file->buffered < 0) {
-        status = sow_st_set_reopen(compare->set, number, 0, &file->buffered, error);
-        if (status == SOW_OK &&
-            sow_st_set_reopen(compare->set, number, O_DIRECT, &file->direct, NULL) != SOW_OK) {
-            file->direct = -1; /* a hint */
-        }
-        file->chunks_left = (compare->file_bytes[number] + compare->crew.chunk_bytes - 1) /
-                            compare->crew.chunk_bytes;
-    }
-    *opened = *file;
-    pthread_mutex_unlock(&compare->lock);
-    return status;
-}
-
-static void finish_chunk(struct sow_compare *compare, size_t number)
-{
-    pthread_mutex_lock(&compare->lock);
-    if (--compare->files[number].chunks_left == 0) {
-        close_file(&compare->files[number]);
-    }
-    pthread_mutex_unlock(&compare->lock);
 }
 
 static void note_difference(struct sow_compare *compare, size_t file, uint64_t offset)
@@ -166,7 +125,7 @@ static void work(struct sow_crew *crew, void *user, uint32_t worker)
     while (sow_crew_take(crew, &chunk)) {
         struct sow_open_file file;
         char path[512];
-        enum sow_status status = open_file(compare, chunk.file, &file, &error);
+        enum sow_status status = sow_open_files_use(&compare->files, chunk.file, &file, &error);
         if (status == SOW_OK) {
             status = sow_read_chunk(file.buffered, file.direct, bytes, chunk.count, chunk.offset,
                                     sow_st_set_path(compare->set, chunk.file, path), &error);
@@ -179,7 +138,7 @@ static void work(struct sow_crew *crew, void *user, uint32_t worker)
         sow_fingerprint_chunk(compare->fingerprint, chunk.file, chunk.offset, bytes, chunk.count);
         compare_chunk(compare, &chunk, bytes, bytes + crew->chunk_bytes);
         sow_crew_end_draw(crew);
-        finish_chunk(compare, chunk.file);
+        sow_open_files_used(&compare->files, chunk.file);
         sow_crew_done(crew, chunk.count);
     }
 }

@@ -9,6 +9,7 @@
 #include "model/run/crew.h"
 #include "model/run/fingerprint.h"
 #include "model/verify/expected.h"
+#include "model/verify/files.h"
 
 struct sow_compare {
     const struct sow_st_set *set;
@@ -19,12 +20,10 @@ struct sow_compare {
     struct sow_crew crew;
     atomic_uchar *differs; /* one a tensor, over all files */
 
+    struct sow_open_files files;
+
     pthread_mutex_t lock; /* of what follows */
-    struct sow_open_file {
-        int buffered, direct; /* -1 when not open */
-        uint64_t chunks_left;
-    } * files;
-    int found; /* whether anything differs, and the lowest place: */
+    int found;            /* whether anything differs, and the lowest place: */
     size_t first_file;
     uint64_t first_offset;
 };
