@@ -22,11 +22,11 @@ VEC_INLINE vi32 split_f32(vf32 q, vf32 *f)
     return vi32_sar(t, 23);
 }
 
-/* n 2 ln 2 - 2 ln(1 + f) as h + t. */
-VEC_INLINE void log_parts_f32(vf32 n, vf32 f, vf32 *h, vf32 *t)
+/* sign n 2 ln 2 - 2 ln(1 + f) as h + t; sign is 1 or -1. */
+VEC_INLINE void log_parts_f32(float sign, vf32 n, vf32 f, vf32 *h, vf32 *t)
 {
-    *h = vf32_fma(n, vf32_set(f32_2ln2_hi), vf32_mul(f, vf32_set(-2)));
-    vf32 low = vf32_mul(n, vf32_set(f32_2ln2_lo));
+    *h = vf32_fma(n, vf32_set(sign * f32_2ln2_hi), vf32_mul(f, vf32_set(-2)));
+    vf32 low = vf32_mul(n, vf32_set(sign * f32_2ln2_lo));
     *t = vf32_fma(vf32_mul(f, f), horner_f32(f32_log, LENGTH(f32_log), f), low);
 }
 
@@ -52,7 +52,7 @@ VEC_INLINE vf32 reduced_f32(vi32 word, vf32 *f)
 VEC_INLINE vf32 radius_f32(vf32 n, vf32 f, vf32 *r_lo)
 {
     vf32 h, t;
-    log_parts_f32(n, f, &h, &t);
+    log_parts_f32(1, n, f, &h, &t);
     vf32 square = vf32_add(h, t);
     vf32 r = vf32_sqrt(square);
     vf32 rest = vf32_add(vf32_fnma(r, r, square), vf32_sub(t, vf32_sub(square, h)));
@@ -101,9 +101,8 @@ VEC_INLINE vf32 probability_f32(vi32 word, const struct sow_numbers_f32 *numbers
         vf32_select_bit(s, 31, vf32_set(numbers->from_middle), vf32_set(numbers->to_middle));
     vf32 nearer4 = vf32_fma(outer, vf32_set(numbers->step4), end);
     vf32 farther = vf32_fma(inner, vf32_set(numbers->step), middle);
-    vi32 sign = vi32_and(s, vi32_set(0x80000000u));
-    vf32 signed_inner = vf32_from_bits(vi32_xor(vf32_bits(inner), sign));
-    *y = vf32_fma(signed_inner, vf32_set(numbers->step2), vf32_set(numbers->shift));
+    vf32 step2 = vf32_select_bit(s, 31, vf32_set(-numbers->step2), vf32_set(numbers->step2));
+    *y = vf32_fma(inner, step2, vf32_set(numbers->shift));
     return vf32_mul(nearer4, farther);
 }
 
@@ -112,7 +111,7 @@ VEC_INLINE vf32 minus_two_log_f32(vf32 v)
 {
     vf32 f, h, t;
     vi32 e = split_f32(v, &f);
-    log_parts_f32(vf32_from_int(vi32_sub(vi32_set(0), e)), f, &h, &t);
+    log_parts_f32(-1, vf32_from_int(e), f, &h, &t);
     return vf32_add(h, t);
 }
 

@@ -20,13 +20,13 @@ VEC_INLINE vi64 split_f64(vf64 q, vf64 *f)
     return vi64_sar(t, 52);
 }
 
-/* n 2 ln 2 - 2 ln(1 + f). */
-VEC_INLINE vf64 log_sum_f64(vf64 n, vf64 f)
+/* sign n 2 ln 2 - 2 ln(1 + f); sign is 1 or -1. */
+VEC_INLINE vf64 log_sum_f64(double sign, vf64 n, vf64 f)
 {
     vf64 y = vf64_div(f, vf64_add(vf64_set(2), f)), s = vf64_mul(y, y);
     vf64 log = horner_f64(f64_log, LENGTH(f64_log), s);
     vf64 t = vf64_mul(y, vf64_fma(s, log, vf64_set(4)));
-    return vf64_fma(n, vf64_set(f64_2ln2_hi), vf64_fms(n, vf64_set(f64_2ln2_lo), t));
+    return vf64_fma(n, vf64_set(sign * f64_2ln2_hi), vf64_fms(n, vf64_set(sign * f64_2ln2_lo), t));
 }
 
 /* ---- Normal ------------------------------------------------------------------------------- */
@@ -49,7 +49,7 @@ VEC_INLINE vf64 reduced_f64(vi64 word, vf64 *f)
 VEC_INLINE vf64 radius_f64(vf64 n, vf64 f, vf64 *r_lo)
 {
     *r_lo = vf64_set(0);
-    return vf64_sqrt(log_sum_f64(n, f));
+    return vf64_sqrt(log_sum_f64(1, n, f));
 }
 
 /* Elements 2j (even) and 2j + 1 (odd) by Box and Muller, from the radius and the angle word.
@@ -90,9 +90,8 @@ VEC_INLINE vf64 probability_f64(vi64 word, const struct sow_numbers_f64 *numbers
         vf64_select_bit(s, 63, vf64_set(numbers->from_middle), vf64_set(numbers->to_middle));
     vf64 nearer4 = vf64_fma(outer, vf64_set(numbers->step4), end);
     vf64 farther = vf64_fma(inner, vf64_set(numbers->step), middle);
-    vi64 sign = vi64_and(s, vi64_set(0x8000000000000000u));
-    vf64 signed_inner = vf64_from_bits(vi64_xor(vf64_bits(inner), sign));
-    *y = vf64_fma(signed_inner, vf64_set(numbers->step2), vf64_set(numbers->shift));
+    vf64 step2 = vf64_select_bit(s, 63, vf64_set(-numbers->step2), vf64_set(numbers->step2));
+    *y = vf64_fma(inner, step2, vf64_set(numbers->shift));
     return vf64_mul(nearer4, farther);
 }
 
@@ -101,7 +100,7 @@ VEC_INLINE vf64 minus_two_log_f64(vf64 v)
 {
     vf64 f;
     vi64 e = split_f64(v, &f);
-    return log_sum_f64(vf64_from_int(vi64_sub(vi64_set(0), e)), f);
+    return log_sum_f64(-1, vf64_from_int(e), f);
 }
 
 /* The value whose v has -2 ln v = double_w; `tail` when the range reaches beyond 3.1 sigma.
