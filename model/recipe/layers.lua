@@ -5,10 +5,6 @@
 local host = ...
 local words = host.words
 
-local function full(name)
-    return host.full_name(name)
-end
-
 -- Tensor `name .. suffix` with what it shares with its layer: role and key.
 local function declare(name, suffix, shape, kind, options, more)
     more = more or {}
@@ -58,7 +54,7 @@ function words.embedding(name, rows, features, options)
     check_text("embedding", name)
     options = host.options("embedding", options, { padding = false, role = "embedding", key = false })
     local weight = declare(name, ".weight", { rows, features }, "embedding", options, { padding = options.padding })
-    return host.layer("embedding", full(name), function(x, from)
+    return host.layer("embedding", host.full_name(name), function(x, from)
         local shape = with_last(from, from[#from])
         shape[#shape + 1] = features
         return host.record("embedding", { x }, { weight }, { "rows", rows, "features", features }, shape)
@@ -76,7 +72,7 @@ function words.linear(name, inputs, outputs, options)
     if options.bias then
         parameters[2] = declare(name, ".bias", { outputs }, "bias", options, { blocks = blocks })
     end
-    name = full(name)
+    name = host.full_name(name)
     return host.layer("linear", name, function(x, from)
         need_last("linear", name, from, inputs)
         return host.record("linear", { x }, parameters, { "inputs", inputs, "outputs", outputs },
@@ -138,7 +134,7 @@ local function convolution(kind, spatial)
         if options.bias then
             parameters[2] = declare(name, ".bias", { outputs }, "bias", options)
         end
-        name = full(name)
+        name = host.full_name(name)
         return host.layer(kind, name, function(x, from)
             if #from ~= spatial + 2 or from[2] ~= inputs then
                 host.fail_shape(string.format("%s \"%s\" takes [batch, %d, %d sizes], and gets %s", kind, name, inputs,
@@ -191,7 +187,7 @@ local function normalisation(kind, has_bias)
         if options.bias then
             parameters[2] = declare(name, ".bias", { features }, "bias", options)
         end
-        name = full(name)
+        name = host.full_name(name)
         return host.layer(kind, name, function(x, from)
             need_last(kind, name, from, features)
             return host.record(kind, { x }, parameters, { "eps", options.eps }, from)

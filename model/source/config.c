@@ -57,6 +57,11 @@ static enum sow_status read_family(const struct sow_config *config, const char *
     char known[256], message[512];
     const json_t *field = json_object_get(config->root, "model_type");
     list_families(known, sizeof known);
+    if (field == NULL && json_is_object(json_object_get(config->root, "weight_map"))) {
+        return fail_field(config, "weight_map", error,
+                          "this is the index of a sharded checkpoint, not a config; name it "
+                          "model.safetensors.index.json");
+    }
     if (!json_is_string(field)) {
         snprintf(message, sizeof message,
                  "%s model_type, which says what family this is; known are %s",
