@@ -6,7 +6,7 @@ setup_file() {
     export MODEL="$BATS_FILE_TMPDIR/model.lua"
     cat > "$MODEL" <<'LUA'
 for i = 1, 12 do
-    param("layers." .. i .. ".weight", { 1024, 2048 })
+    param("layers." .. i .. ".weight", { 1024, 1024 })
 end
 rule("*", normal { std = 0.02 })
 LUA
@@ -28,7 +28,7 @@ setup() {
 run_and_send() {
     local signal=$1 milliseconds
     shift
-    milliseconds=$((RANDOM % (WHOLE_MS + WHOLE_MS / 5 + 1)))
+    milliseconds=$((RANDOM % (WHOLE_MS * 3 / 2 + 1)))
     # A shell's background jobs ignore SIGINT; this one shall not.
     env --default-signal=INT "$SOW" init "$MODEL" --dtype bf16 --seed 1 -q "$@" 2> errors 3>&- &
     local child=$!
@@ -75,7 +75,7 @@ run_and_send() {
 @test "60 kills of a run that writes shards: no index, or all of it" {
     local none=0 whole=0
     for ((i = 0; i < 60; i++)); do
-        run_and_send KILL -o out --shard-size 10MB
+        run_and_send KILL -o out --shard-size 5MB
         if [[ -e out/model.safetensors.index.json ]]; then
             "$SOW" verify -q out
             whole=$((whole + 1))
