@@ -9,8 +9,7 @@
 
 #include "core/base/cpu.h"
 
-#define RUN_BYTES    4096 /* spare bytes when a run has to be spread over a stride */
-#define STREAM_BYTES ((uint64_t)4 << 20)
+#define RUN_BYTES 4096 /* spare bytes when a run has to be spread over a stride */
 
 /* A box as runs: `run` elements that follow each other in the tensor, `stride` apart in dst. */
 struct runs {
@@ -111,7 +110,7 @@ void sow_fill_box_with(const struct sow_kernels *kernels, void *dst, enum sow_dt
     uint64_t state = sow_cpu_float_enter();
     struct sow_source source = sow_source(kernels, dtype, draw, key);
     if (runs.count > 0 && source.size > 0) {
-        int streaming = runs.count >= STREAM_BYTES / source.size;
+        int streaming = sow_source_streams(&source, runs.count);
         read_box(&source, dst, &runs, streaming);
         if (streaming) {
             kernels->fence();

@@ -23,6 +23,13 @@ struct sow_source {
 struct sow_source sow_source(const struct sow_kernels *kernels, enum sow_dtype dtype,
                              const struct sow_draw *draw, struct sow_key key);
 
+/* Whether `count` elements are enough to go around the caches: a buffer of 4 MiB would not stay in them,
+ * and a line that is written whole need not be read first. */
+static inline int sow_source_streams(const struct sow_source *source, uint64_t count)
+{
+    return source->size > 0 && count >= (UINT64_C(4) << 20) / source->size;
+}
+
 /* Elements first .. first + count - 1, to dst one after the other. The caller sets the floating-point
  * state (core/base/cpu.h) and, after streaming, calls the kernels' fence. */
 void sow_source_read(const struct sow_source *source, void *dst, uint64_t first, uint64_t count,

@@ -245,11 +245,6 @@ VEC_INLINE vi64 vi64_shl(vi64 a, int n)
     return _mm256_slli_epi64(a, n);
 }
 
-VEC_INLINE vi64 vi64_shr(vi64 a, int n)
-{
-    return _mm256_srli_epi64(a, n);
-}
-
 VEC_INLINE vi64 vi64_sar(vi64 a, int n)
 {
     vi64 sign = _mm256_set1_epi64x((int64_t)(0x8000000000000000u >> n));
@@ -314,11 +309,6 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return _mm256_sqrt_pd(a);
-}
-
-VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
-{
-    return _mm256_fnmadd_pd(a, b, c);
 }
 
 VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)

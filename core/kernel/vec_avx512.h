@@ -250,11 +250,6 @@ VEC_INLINE vi64 vi64_shl(vi64 a, int n)
     return _mm512_sll_epi64(a, _mm_cvtsi32_si128(n));
 }
 
-VEC_INLINE vi64 vi64_shr(vi64 a, int n)
-{
-    return _mm512_srl_epi64(a, _mm_cvtsi32_si128(n));
-}
-
 VEC_INLINE vi64 vi64_sar(vi64 a, int n)
 {
     return _mm512_sra_epi64(a, _mm_cvtsi32_si128(n));
@@ -313,11 +308,6 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return _mm512_sqrt_pd(a);
-}
-
-VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
-{
-    return _mm512_fnmadd_pd(a, b, c);
 }
 
 VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)

@@ -247,11 +247,6 @@ VEC_INLINE vi64 vi64_shl(vi64 a, int n)
     return a << n;
 }
 
-VEC_INLINE vi64 vi64_shr(vi64 a, int n)
-{
-    return a >> n;
-}
-
 VEC_INLINE vi64 vi64_sar(vi64 a, int n)
 {
     return vreinterpretq_u64_s64(vreinterpretq_s64_u64(a) >> n);
@@ -310,11 +305,6 @@ VEC_INLINE vf64 vf64_div(vf64 a, vf64 b)
 VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 {
     return vfmaq_f64(c, a, b);
-}
-
-VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
-{
-    return vfmsq_f64(c, a, b);
 }
 
 VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)

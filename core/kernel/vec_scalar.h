@@ -277,11 +277,6 @@ VEC_INLINE vi64 vi64_shl(vi64 a, int n)
     return a << n;
 }
 
-VEC_INLINE vi64 vi64_shr(vi64 a, int n)
-{
-    return a >> n;
-}
-
 VEC_INLINE vi64 vi64_sar(vi64 a, int n)
 {
     return (uint64_t)((int64_t)a >> n);
@@ -341,11 +336,6 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return __builtin_sqrt(a);
-}
-
-VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
-{
-    return sow_fma(-a, b, c);
 }
 
 VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)

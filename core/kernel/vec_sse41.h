@@ -262,11 +262,6 @@ VEC_INLINE vi64 vi64_shl(vi64 a, int n)
     return _mm_slli_epi64(a, n);
 }
 
-VEC_INLINE vi64 vi64_shr(vi64 a, int n)
-{
-    return _mm_srli_epi64(a, n);
-}
-
 VEC_INLINE vi64 vi64_sar(vi64 a, int n)
 {
     vi64 sign = _mm_set1_epi64x((int64_t)(0x8000000000000000u >> n));
@@ -334,11 +329,6 @@ VEC_INLINE vf64 vf64_fma(vf64 a, vf64 b, vf64 c)
 VEC_INLINE vf64 vf64_sqrt(vf64 a)
 {
     return _mm_sqrt_pd(a);
-}
-
-VEC_INLINE vf64 vf64_fnma(vf64 a, vf64 b, vf64 c)
-{
-    return vf64_fma(_mm_xor_pd(a, _mm_set1_pd(-0.0)), b, c);
 }
 
 VEC_INLINE vf64 vf64_fms(vf64 a, vf64 b, vf64 c)
