@@ -6,7 +6,10 @@ SECONDS ?= 60
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
-all: build/CMakeCache.txt ## Build build/sow (the default)
+all: build/CMakeCache.txt ## Build build/sow and the libraries (the default)
+	@cmake --build build -j $(JOBS) --target sow_product
+
+everything: build/CMakeCache.txt
 	@cmake --build build -j $(JOBS)
 
 build/CMakeCache.txt:
@@ -25,10 +28,10 @@ lint: all ## Check format, style, layers, headers, symbols and scripts
 fmt: ## Format the C files in place (and sort Python's imports)
 	@scripts/check-format --fix
 
-bench: setup-build all ## Measure; the numbers are also left in build/bench.json
+bench: setup-build everything ## Measure; the numbers are also left in build/bench.json
 	@bench/run
 
-golden: all ## Write tests/golden/golden.txt anew; review the diff
+golden: everything ## Write tests/golden/golden.txt anew; review the diff
 	@build/tests/golden --write tests/golden/golden.txt
 	@git --no-pager diff --stat -- tests/golden/golden.txt
 
@@ -56,4 +59,4 @@ clean: ## Remove build/
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all run test lint fmt bench golden accuracy fuzz cross setup setup-build install clean help
+.PHONY: all everything run test lint fmt bench golden accuracy fuzz cross setup setup-build install clean help

@@ -56,3 +56,9 @@ if(sow_cli_sources)
             BYPRODUCTS sow.1 sow.bash _sow)
     endif()
 endif()
+
+# What `make` builds: no tests.
+add_custom_target(sow_product DEPENDS sow_static sow_shared sow_model_static sow_model_shared)
+if(TARGET sow_tool)
+    add_dependencies(sow_product sow_tool)
+endif()
