@@ -2,6 +2,8 @@
 # cmake -DOUTPUT=FILE.c -DRECIPES=a;b -DPRELUDES=c;d -P embed.cmake
 # Writes text files as C byte arrays and the table that model/recipe/embedded.h declares.
 
+cmake_minimum_required(VERSION 3.25)
+
 set(arrays "")
 set(rows "")
 set(index 0)
