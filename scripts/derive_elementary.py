@@ -10,7 +10,21 @@ Everything is computed with 300 bits and rounded once to double. Needs mpmath.
 import pathlib
 import sys
 
-from mpmath import cos, erf, erfc, exp, factorial, floor, log, lu_solve, matrix, mp, mpf, pi, sqrt
+from mpmath import (
+    cos,
+    erf,
+    erfc,
+    exp,
+    factorial,
+    floor,
+    log,
+    lu_solve,
+    matrix,
+    mp,
+    mpf,
+    pi,
+    sqrt,
+)
 
 mp.prec = 300
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "core/base/elementary_constants.h"
