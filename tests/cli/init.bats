@@ -142,10 +142,11 @@ line() {
     for pair in INT:130 TERM:143 HUP:129; do
         # A subshell of its own, so that SIGINT is not ignored as it is in background jobs.
         run python3 - "$SOW" "${pair%:*}" <<'PY'
-import signal, subprocess, sys, time
+import os, signal, subprocess, sys, time
 tool, name = sys.argv[1:]
 run = subprocess.Popen([tool, "init", "config.json", "-o", "m.safetensors", "-T", "1"], stderr=subprocess.PIPE)
-time.sleep(0.3)
+while len(os.listdir(".")) < 2 and run.poll() is None:
+    time.sleep(0.01)  # until it writes
 run.send_signal(getattr(signal, "SIG" + name))
 text = run.communicate(timeout=60)[1].decode()
 print(text)
