@@ -221,6 +221,18 @@ static int on_error(lua_State *L)
     return 1;
 }
 
+/* A recipe's own words reach a terminal: no control characters, and never nothing. */
+static void clean_message(struct sow_error *error)
+{
+    if (error->message[0] == '\0') {
+        snprintf(error->message, sizeof error->message,
+                 "the recipe raised an error without a text");
+    }
+    for (char *at = error->message; *at != '\0'; at++) {
+        *at = (unsigned char)*at < 0x20 || *at == 0x7f ? ' ' : *at;
+    }
+}
+
 /* From Lua's status to ours, after a call that failed. */
 static enum sow_status failed(struct sow_host *host, int status, struct sow_error *error)
 {
@@ -233,6 +245,7 @@ static enum sow_status failed(struct sow_host *host, int status, struct sow_erro
                  "the recursion is too deep; does a function call itself without end?");
     }
     enum sow_status code = host->error.code;
+    clean_message(&host->error);
     if (error != NULL) {
         *error = host->error;
     }
