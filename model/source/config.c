@@ -42,12 +42,18 @@ static void list_families(char *text, size_t size)
     }
 }
 
+/* An error at a field's place. The message may quote the file: control characters become blanks. */
 static enum sow_status fail_field(const struct sow_config *config, const char *field,
                                   struct sow_error *error, const char *message)
 {
+    char plain[640];
     uint32_t line, column;
+    snprintf(plain, sizeof plain, "%s", message);
+    for (char *at = plain; *at != '\0'; at++) {
+        *at = (unsigned char)*at < 0x20 || *at == 0x7f ? ' ' : *at;
+    }
     sow_config_where(config, field, &line, &column);
-    return sow_fail_at(error, SOW_E_CONFIG, config->path, line, column, "%s", message);
+    return sow_fail_at(error, SOW_E_CONFIG, config->path, line, column, "%s", plain);
 }
 
 /* The value of model_type, checked to be a plain word: it becomes a file's name. */
