@@ -12,10 +12,11 @@ pkg_check_modules(SOW_DEPS REQUIRED IMPORTED_TARGET lua5.4 jansson libxxhash)
 # The recipes, as bytes in a C file (model/recipe/embedded.h).
 set(sow_embedded ${SOW_GENERATED_DIR}/sow_embedded_recipes.c)
 file(GLOB sow_recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/recipes/*.lua)
-file(GLOB sow_preludes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/model/recipe/*.lua)
+set(sow_prelude_dir ${PROJECT_SOURCE_DIR}/model/recipe/prelude)
+file(GLOB_RECURSE sow_preludes CONFIGURE_DEPENDS ${sow_prelude_dir}/*.lua)
 add_custom_command(OUTPUT ${sow_embedded}
     COMMAND ${CMAKE_COMMAND} -DOUTPUT=${sow_embedded}
-        "-DRECIPES=${sow_recipes}" "-DPRELUDES=${sow_preludes}"
+        "-DRECIPES=${sow_recipes}" "-DPRELUDES=${sow_preludes}" -DPRELUDE_DIR=${sow_prelude_dir}
         -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
     DEPENDS ${sow_recipes} ${sow_preludes} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
     COMMENT "Embedding the recipes"

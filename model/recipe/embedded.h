@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The Lua files inside the library: recipes/NAME.lua as "NAME.lua", the prelude model/recipe/NAME.lua as
- * "prelude/NAME.lua". The table is written by cmake/embed.cmake when the library is built. */
+/* The Lua files inside the library: recipes/NAME.lua as "NAME.lua", the prelude model/recipe/prelude/NAME.lua
+ * as "prelude/NAME.lua". The table is written by cmake/embed.cmake when the library is built. */
 #ifndef SOW_MODEL_RECIPE_EMBEDDED_H
 #define SOW_MODEL_RECIPE_EMBEDDED_H
 

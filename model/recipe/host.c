@@ -419,37 +419,41 @@ enum sow_status sow_host_run(struct sow_host *host, const char *path, const char
 
 /* ---- The state ----------------------------------------------------------------------------- */
 
-/* In this order: each may use what the earlier ones made. */
+/* In this order: each may use what the earlier ones made. A name that ends in / is all files of that folder. */
 static const char *const prelude_files[] = {
-    "prelude/language.lua", "prelude/value.lua", "prelude/layers.lua",
+    "prelude/language.lua", "prelude/value.lua", "prelude/layer.lua",   "prelude/layers/",
     "prelude/scheme.lua",   "prelude/field.lua", "prelude/decoder.lua",
 };
+
+static void load_prelude(lua_State *L, const struct sow_embedded *file)
+{
+    struct sow_error error;
+    struct sow_host *host = sow_host_of(L);
+    if (add_file(host, file->name, file->text, file->length, 1, &error) != SOW_OK) {
+        luaL_error(L, "%s", error.message);
+    }
+    char chunk[24];
+    snprintf(chunk, sizeof chunk, "=@%zu", host->file_count - 1);
+    if (luaL_loadbufferx(L, file->text, file->length, chunk, "t") != LUA_OK) {
+        lua_error(L);
+    }
+    lua_getfield(L, LUA_REGISTRYINDEX, SOW_TRUSTED);
+    lua_setupvalue(L, -2, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, SOW_BRIDGE);
+    lua_call(L, 1, 0);
+}
 
 static int open_language(lua_State *L)
 {
     sow_sandbox_open(L);
     for (size_t i = 0; i < sizeof prelude_files / sizeof prelude_files[0]; i++) {
-        const struct sow_embedded *file = sow_embedded_recipes;
-        while (file->name != NULL && strcmp(file->name, prelude_files[i]) != 0) {
-            file++;
+        const char *name = prelude_files[i];
+        size_t length = strlen(name), compared = name[length - 1] == '/' ? length : length + 1;
+        for (const struct sow_embedded *file = sow_embedded_recipes; file->name != NULL; file++) {
+            if (strncmp(file->name, name, compared) == 0) {
+                load_prelude(L, file);
+            }
         }
-        struct sow_error error;
-        struct sow_host *host = sow_host_of(L);
-        if (file->name == NULL) {
-            return luaL_error(L, "%s is not in this build", prelude_files[i]);
-        }
-        if (add_file(host, file->name, file->text, file->length, 1, &error) != SOW_OK) {
-            return luaL_error(L, "%s", error.message);
-        }
-        char chunk[24];
-        snprintf(chunk, sizeof chunk, "=@%zu", host->file_count - 1);
-        if (luaL_loadbufferx(L, file->text, file->length, chunk, "t") != LUA_OK) {
-            return lua_error(L);
-        }
-        lua_getfield(L, LUA_REGISTRYINDEX, SOW_TRUSTED);
-        lua_setupvalue(L, -2, 1);
-        lua_getfield(L, LUA_REGISTRYINDEX, SOW_BRIDGE);
-        lua_call(L, 1, 0);
     }
     return 0;
 }

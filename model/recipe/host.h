@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The Lua host: one sandboxed state a model, with ceilings on memory, instructions and time, and errors that carry
- * a status and a place. Knows nothing of layers (the prelude, *.lua beside this file) or of files on disk.
+ * a status and a place. Knows nothing of layers (prelude/, the Lua below this folder) or of files on disk.
  *
  *     text -> sow_host_run -> Lua -> bridge.c (param, op, ...) -> struct sow_model */
 #ifndef SOW_RECIPE_HOST_H

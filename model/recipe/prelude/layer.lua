@@ -1,0 +1,65 @@
+-- SPDX-License-Identifier: MIT
+-- What layers are written with. A layer is one function, in a file under layers/ by what it does: it declares its tensors
+-- where it is made (host.declare), and records an operation (host.record) each time a value goes through the layer it
+-- returns (host.layer); so a layer used twice shares its tensors. Not here: any layer.
+local host = ...
+
+-- Tensor `name .. suffix` with what it shares with its layer: role and key.
+function host.declare(name, suffix, shape, kind, options, more)
+    more = more or {}
+    more.role = options.role
+    more.key = options.key and options.key .. suffix
+    return host.param(name .. suffix, shape, kind, more)
+end
+
+function host.check_text(what, name)
+    if type(name) ~= "string" then
+        host.failf("%s takes its name first, a text, and got %s", what, host.kind_of(name))
+    end
+end
+
+function host.need_last(kind, name, shape, size)
+    if shape[#shape] ~= size then
+        host.fail_shape(string.format("%s \"%s\" takes %s in the last dimension, and gets a value of shape %s", kind, name,
+                                      tostring(size), host.shape_text(shape)))
+    end
+end
+
+function host.with_last(shape, size)
+    local copy = {}
+    for i = 1, #shape - 1 do
+        copy[i] = shape[i]
+    end
+    copy[#shape] = size
+    return copy
+end
+
+-- An option of a layer over `count` axes: one number for all, or a list.
+function host.per_axis(what, x, count)
+    if type(x) == "table" then
+        if #x ~= count then
+            host.failf("%s needs %d numbers, and got %d", what, count, #x)
+        end
+        return x
+    end
+    local list = {}
+    for i = 1, count do
+        list[i] = x
+    end
+    return list
+end
+
+-- The size that a window of `kernel` leaves of an axis; symbols stay symbols.
+function host.slid(what, size, kernel, stride, padding)
+    if type(size) == "string" then
+        if stride == 1 and kernel == 2 * padding + 1 then
+            return size
+        end
+        return string.format("(%s+%d)/%d", size, 2 * padding - kernel + stride, stride)
+    end
+    local out = (size + 2 * padding - kernel) // stride + 1
+    if out < 1 then
+        host.fail_shape(string.format("%s: a kernel of %d does not fit into %d", what, kernel, size))
+    end
+    return out
+end

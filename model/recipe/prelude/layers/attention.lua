@@ -1,0 +1,67 @@
+-- SPDX-License-Identifier: MIT
+-- Attention, and heads split from features.
+local host = ...
+local words = host.words
+
+-- [..., heads * size] to [..., heads, size], and back
+function words.split_heads(heads)
+    return host.layer("split_heads", nil, function(x, from)
+        local width = from[#from]
+        if type(width) == "string" or width % heads ~= 0 then
+            host.fail_shape(string.format("split_heads(%d) cannot split %s", heads, host.shape_text(from)))
+        end
+        local shape = host.with_last(from, heads)
+        shape[#shape + 1] = width // heads
+        return host.record("split_heads", { x }, {}, { "heads", heads }, shape)
+    end)
+end
+
+function words.merge_heads()
+    return host.layer("merge_heads", nil, function(x, from)
+        local rank = #from
+        if rank < 2 or type(from[rank]) == "string" or type(from[rank - 1]) == "string" then
+            host.fail_shape("merge_heads cannot merge " .. host.shape_text(from))
+        end
+        local shape = host.with_last(from, nil)
+        shape[rank - 1] = from[rank - 1] * from[rank]
+        return host.record("merge_heads", { x }, {}, {}, shape)
+    end)
+end
+
+-- attention { heads =, kv_heads = heads, head_dim =, causal = false, rotary = false, window = none, scale = none }
+-- takes one value with queries, keys and values side by side, or bundle(q, k, v).
+function words.attention(options)
+    options = host.options("attention", options, { heads = false, kv_heads = false, head_dim = false, causal = false,
+                                                   rotary = false, window = false, scale = false })
+    local heads = options.heads or host.fail("attention needs the number of heads: attention { heads = 12 }")
+    local kv_heads = options.kv_heads or heads
+    if heads % kv_heads ~= 0 then
+        host.fail_shape(string.format("attention: %d heads cannot share %d key-value heads evenly", heads, kv_heads))
+    end
+    return host.layer("attention", nil, function(x, from)
+        local parts = from and { x } or x -- one value, or a bundle's list
+        local first = host.shape(parts[1])
+        local head_dim = options.head_dim or first[#first] // (from and heads + 2 * kv_heads or heads)
+        local q, kv = heads * head_dim, kv_heads * head_dim
+        local wanted = from and { q + 2 * kv } or { q, kv, kv }
+        if #parts ~= #wanted then
+            host.failf("attention takes one value or bundle(q, k, v), and gets %d values", #parts)
+        end
+        for i, part in ipairs(parts) do
+            local shape = host.shape(part)
+            if shape[#shape] ~= wanted[i] then
+                host.fail_shape(string.format("attention with %d heads, %d key-value heads and head_dim %d takes %s in the "
+                                              .. "last dimension, and gets a value of shape %s", heads, kv_heads, head_dim,
+                                              wanted[i], host.shape_text(shape)))
+            end
+        end
+        local attributes = { "heads", heads, "kv_heads", kv_heads, "head_dim", head_dim, "causal", options.causal,
+                             "rotary", options.rotary }
+        for _, name in ipairs { "window", "scale" } do
+            if options[name] then
+                attributes[#attributes + 1], attributes[#attributes + 2] = name, options[name]
+            end
+        end
+        return host.record("attention", parts, {}, attributes, host.with_last(first, q))
+    end)
+end
