@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Draw and store kernels: what kernels_tmpl.c gives for each instruction set, and how one is chosen.
+/* Draw, store and product kernels: what kernels_tmpl.c gives for each instruction set, and how one is chosen.
  *
  * A draw kernel (distribution x width) writes a tile of values that stays in the L1 cache; a store kernel
  * (dtype) rounds a tile into bytes. Both work in whole groups of blocks and know nothing of ranges,
@@ -76,6 +76,14 @@ typedef void sow_store_f64_fn(void *dst, const double *tile, size_t groups, int 
 /* Copies lines of SOW_TILE_ALIGN bytes around the caches, dst aligned to a line; then too a fence is due. */
 typedef void sow_stream_fn(void *dst, const void *bytes, size_t lines);
 
+/* One tile of C += A B: gemm_rows rows of gemm_columns floats, c_stride apart, from a panel of A (for each k
+ * the gemm_rows factors) and one of B (for each k the gemm_columns floats), B aligned to the vectors.
+ * Each element is fma(a, b, element), k = 0, 1, ... in turn; it starts from C, or from 0 when `fresh`. */
+typedef void sow_gemm_tile_fn(float *c, uint64_t c_stride, const float *a, const float *b,
+                              uint64_t depth, int fresh);
+#define SOW_GEMM_ROWS_MAX    16
+#define SOW_GEMM_COLUMNS_MAX 32
+
 /* One instruction set. */
 struct sow_kernels {
     const char *isa;
@@ -86,6 +94,8 @@ struct sow_kernels {
     sow_store_f64_fn *store_f64;
     sow_stream_fn *stream;
     void (*fence)(void); /* after the last streaming store */
+    sow_gemm_tile_fn *gemm_tile;
+    uint32_t gemm_rows, gemm_columns; /* of its tile */
 };
 
 /* The kernels in use (dispatch.c). */

@@ -18,6 +18,7 @@
 #include "core/kernel/draw_tmpl.h"
 #undef REAL
 #include "core/kernel/store_tmpl.h"
+#include "core/kernel/gemm_tmpl.h"
 
 extern const struct sow_kernels SOW_CAT(sow_kernels_, SOW_ISA);
 
@@ -36,4 +37,7 @@ const struct sow_kernels SOW_CAT(sow_kernels_, SOW_ISA) = {
     .store_f64 = store_f64,
     .stream = stream_lines,
     .fence = vec_fence,
+    .gemm_tile = gemm_tile,
+    .gemm_rows = VEC_GEMM_ROWS,
+    .gemm_columns = GEMM_COLUMNS,
 };

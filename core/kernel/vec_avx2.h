@@ -10,10 +10,11 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define VEC_INLINE  static inline __attribute__((always_inline))
-#define VEC_BLOCKS  4
-#define VEC_FLIGHT  2
-#define VEC_HAS_F16 1
+#define VEC_INLINE    static inline __attribute__((always_inline))
+#define VEC_BLOCKS    4
+#define VEC_FLIGHT    2
+#define VEC_GEMM_ROWS 6
+#define VEC_HAS_F16   1
 
 typedef __m256i vi64;
 typedef __m256i vi32;
@@ -130,6 +131,16 @@ VEC_INLINE vf32 vf32_load(const float *tile)
 VEC_INLINE void vf32_store(float *tile, vf32 a)
 {
     _mm256_store_ps(tile, a);
+}
+
+VEC_INLINE vf32 vf32_load_any(const float *from)
+{
+    return _mm256_loadu_ps(from);
+}
+
+VEC_INLINE void vf32_store_any(float *to, vf32 a)
+{
+    _mm256_storeu_ps(to, a);
 }
 
 VEC_INLINE vi32 vf32_bits(vf32 a)

@@ -14,9 +14,10 @@
 #ifndef VEC_INLINE
 #define VEC_INLINE static inline __attribute__((always_inline))
 #endif
-#define VEC_BLOCKS  8
-#define VEC_FLIGHT  2
-#define VEC_HAS_F16 1
+#define VEC_BLOCKS    8
+#define VEC_FLIGHT    2
+#define VEC_GEMM_ROWS 14
+#define VEC_HAS_F16   1
 
 typedef __m512i vi64;
 typedef __m512i vi32;
@@ -133,6 +134,16 @@ VEC_INLINE vf32 vf32_load(const float *tile)
 VEC_INLINE void vf32_store(float *tile, vf32 a)
 {
     _mm512_store_ps(tile, a);
+}
+
+VEC_INLINE vf32 vf32_load_any(const float *from)
+{
+    return _mm512_loadu_ps(from);
+}
+
+VEC_INLINE void vf32_store_any(float *to, vf32 a)
+{
+    _mm512_storeu_ps(to, a);
 }
 
 VEC_INLINE vi32 vf32_bits(vf32 a)

@@ -12,10 +12,11 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
-#define VEC_INLINE  static inline __attribute__((always_inline))
-#define VEC_BLOCKS  2
-#define VEC_FLIGHT  2
-#define VEC_HAS_F16 1
+#define VEC_INLINE    static inline __attribute__((always_inline))
+#define VEC_BLOCKS    2
+#define VEC_FLIGHT    2
+#define VEC_GEMM_ROWS 12
+#define VEC_HAS_F16   1
 
 typedef uint64x2_t vi64;
 typedef uint32x4_t vi32;
@@ -131,6 +132,16 @@ VEC_INLINE vf32 vf32_load(const float *tile)
 VEC_INLINE void vf32_store(float *tile, vf32 a)
 {
     vst1q_f32(tile, a);
+}
+
+VEC_INLINE vf32 vf32_load_any(const float *from)
+{
+    return vld1q_f32(from);
+}
+
+VEC_INLINE void vf32_store_any(float *to, vf32 a)
+{
+    vst1q_f32(to, a);
 }
 
 VEC_INLINE vi32 vf32_bits(vf32 a)

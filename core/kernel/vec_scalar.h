@@ -14,9 +14,10 @@
 
 #include "core/base/fma.h"
 
-#define VEC_INLINE static inline __attribute__((always_inline))
-#define VEC_BLOCKS 1 /* blocks in a vector */
-#define VEC_FLIGHT 2 /* independent vectors in flight, for the sake of latency */
+#define VEC_INLINE    static inline __attribute__((always_inline))
+#define VEC_BLOCKS    1 /* blocks in a vector */
+#define VEC_FLIGHT    2 /* independent vectors in flight, for the sake of latency */
+#define VEC_GEMM_ROWS 4 /* rows of a product's micro-tile, which is two vectors wide */
 
 /* clang-format off */
 typedef uint64_t vi64;
@@ -144,6 +145,18 @@ VEC_INLINE void vf32_store(float *tile, vf32 a)
 {
     tile[0] = a.lane[0];
     tile[1] = a.lane[1];
+}
+
+/* From and to anywhere, in the order of the lanes. */
+VEC_INLINE vf32 vf32_load_any(const float *from)
+{
+    return (vf32){{from[0], from[1]}};
+}
+
+VEC_INLINE void vf32_store_any(float *to, vf32 a)
+{
+    to[0] = a.lane[0];
+    to[1] = a.lane[1];
 }
 
 VEC_INLINE vi32 vf32_bits(vf32 a)

@@ -13,9 +13,10 @@
 
 #include "core/base/fma.h"
 
-#define VEC_INLINE static inline __attribute__((always_inline))
-#define VEC_BLOCKS 2
-#define VEC_FLIGHT 2
+#define VEC_INLINE    static inline __attribute__((always_inline))
+#define VEC_BLOCKS    2
+#define VEC_FLIGHT    2
+#define VEC_GEMM_ROWS 4
 
 typedef __m128i vi64;
 typedef __m128i vi32;
@@ -131,6 +132,16 @@ VEC_INLINE vf32 vf32_load(const float *tile)
 VEC_INLINE void vf32_store(float *tile, vf32 a)
 {
     _mm_store_ps(tile, a);
+}
+
+VEC_INLINE vf32 vf32_load_any(const float *from)
+{
+    return _mm_loadu_ps(from);
+}
+
+VEC_INLINE void vf32_store_any(float *to, vf32 a)
+{
+    _mm_storeu_ps(to, a);
 }
 
 VEC_INLINE vi32 vf32_bits(vf32 a)

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks that fit the caches, packed in the order the kernel reads them (Goto and van de Geijn 2008, "Anatomy of
+ * high-performance matrix multiplication"). The depth is cut into blocks that follow one another, C carrying the
+ * chains from one to the next: a float stored and loaded is the same float. */
+#include "core/linalg/gemm.h"
+
+#include <string.h>
+
+#include "core/base/cpu.h"
+
+/* A panel of B (DEPTH deep, 16 KiB with AVX2) stays in the L1 cache, A's block (168 KiB) in the L2, B's (2 MiB)
+ * in the last. ROWS is a multiple of every gemm_rows. */
+#define DEPTH   256
+#define ROWS    168
+#define COLUMNS 2048
+
+_Static_assert(DEPTH *(ROWS + COLUMNS) <= SOW_GEMM_SCRATCH_FLOATS, "the scratch holds both blocks");
+_Static_assert(COLUMNS % SOW_GEMM_COLUMNS_MAX == 0, "whole panels of B");
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- Packing ------------------------------------------------------------------------------ */
+
+/* For each k the `width` elements across it; panels of a factor lie one after another. `across` is the stride
+ * from one element to the next, `along` that of k. Missing elements are 0: their sums are never stored. */
+static void pack_panel(float *to, const float *from, uint64_t across, uint64_t along,
+                       uint64_t count, uint64_t width, uint64_t depth)
+{
+    if (count < width) {
+        memset(to, 0, width * depth * sizeof *to);
+    }
+    if (across == 1 && count == width) {
+        for (uint64_t k = 0; k < depth; k++) {
+            memcpy(to + k * width, from + k * along, width * sizeof *to);
+        }
+        return;
+    }
+    /* Few rows at a time, so that both sides of the transposition stay in the L1 cache. */
+    for (uint64_t first = 0; first < depth; first += 32) {
+        uint64_t end = least(first + 32, depth);
+        for (uint64_t i = 0; i < count; i++) {
+            const float *line = from + i * across;
+            for (uint64_t k = first; k < end; k++) {
+                to[k * width + i] = line[k * along];
+            }
+        }
+    }
+}
+
+static void pack(float *to, const float *from, uint64_t across, uint64_t along, uint64_t count,
+                 uint64_t width, uint64_t depth)
+{
+    for (uint64_t i = 0; i < count; i += width) {
+        pack_panel(to + i * depth, from + i * across, across, along, least(width, count - i), width,
+                   depth);
+    }
+}
+
+/* ---- Blocks ------------------------------------------------------------------------------- */
+
+/* A tile that reaches over the edge of C is computed aside. */
+static void edge_tile(const struct sow_kernels *kernels, float *c, uint64_t c_row, const float *a,
+                      const float *b, uint64_t depth, int fresh, uint64_t rows, uint64_t columns)
+{
+    float tile[SOW_GEMM_ROWS_MAX * SOW_GEMM_COLUMNS_MAX] = {0};
+    const uint64_t width = kernels->gemm_columns;
+    if (!fresh) {
+        for (uint64_t i = 0; i < rows; i++) {
+            memcpy(tile + i * width, c + i * c_row, columns * sizeof *c);
+        }
+    }
+    kernels->gemm_tile(tile, width, a, b, depth, fresh);
+    for (uint64_t i = 0; i < rows; i++) {
+        memcpy(c + i * c_row, tile + i * width, columns * sizeof *c);
+    }
+}
+
+/* `rows` x `columns` of C from packed blocks. */
+static void multiply(const struct sow_kernels *kernels, float *c, uint64_t c_row, const float *a,
+                     const float *b, uint64_t rows, uint64_t columns, uint64_t depth, int fresh)
+{
+    const uint64_t height = kernels->gemm_rows, width = kernels->gemm_columns;
+    for (uint64_t j = 0; j < columns; j += width) {
+        for (uint64_t i = 0; i < rows; i += height) {
+            float *tile = c + i * c_row + j;
+            uint64_t tall = least(height, rows - i), wide = least(width, columns - j);
+            if (tall == height && wide == width) {
+                kernels->gemm_tile(tile, c_row, a + i * depth, b + j * depth, depth, fresh);
+            } else {
+                edge_tile(kernels, tile, c_row, a + i * depth, b + j * depth, depth, fresh, tall,
+                          wide);
+            }
+        }
+    }
+}
+
+static void clear(const struct sow_gemm *product)
+{
+    for (uint64_t i = 0; i < product->rows && !product->accumulate; i++) {
+        memset(product->c + i * product->c_row, 0, product->columns * sizeof *product->c);
+    }
+}
+
+void sow_gemm_with(const struct sow_kernels *kernels, const struct sow_gemm *product,
+                   float *scratch)
+{
+    const struct sow_gemm p = *product;
+    float *const a = scratch, *const b = scratch + (uint64_t)ROWS * DEPTH;
+    if (p.depth == 0) {
+        clear(product);
+        return;
+    }
+    uint64_t state = sow_cpu_float_enter();
+    for (uint64_t j = 0; j < p.columns; j += COLUMNS) {
+        uint64_t columns = least(COLUMNS, p.columns - j);
+        for (uint64_t k = 0; k < p.depth; k += DEPTH) {
+            uint64_t depth = least(DEPTH, p.depth - k);
+            pack(b, p.b.at + k * p.b.row + j * p.b.column, p.b.column, p.b.row, columns,
+                 kernels->gemm_columns, depth);
+            for (uint64_t i = 0; i < p.rows; i += ROWS) {
+                uint64_t rows = least(ROWS, p.rows - i);
+                pack(a, p.a.at + i * p.a.row + k * p.a.column, p.a.row, p.a.column, rows,
+                     kernels->gemm_rows, depth);
+                multiply(kernels, p.c + i * p.c_row + j, p.c_row, a, b, rows, columns, depth,
+                         k == 0 && !p.accumulate);
+            }
+        }
+    }
+    sow_cpu_float_leave(state);
+}
+
+void sow_gemm(const struct sow_gemm *product, float *scratch)
+{
+    sow_gemm_with(sow_kernels_chosen(), product, scratch);
+}
