@@ -232,6 +232,10 @@ static void print_totals(const struct sow_plan *plan, int mixed)
     sow_cli_add(&text, " tensors, ");
     sow_cli_add_count(&text, sow_plan_parameters(plan));
     sow_cli_add(&text, " parameters, ");
+    if (sow_plan_buffers(plan) > 0) {
+        sow_cli_add_count(&text, sow_plan_buffers(plan));
+        sow_cli_add(&text, " elements of buffers, ");
+    }
     sow_cli_add_count(&text, sow_plan_bytes(plan));
     sow_cli_add(&text, " bytes in %s\nstream %d, seed %llu, plan %s\n", dtype, SOW_STREAM_VERSION,
                 (unsigned long long)sow_plan_seed(plan), sow_plan_hash(plan));

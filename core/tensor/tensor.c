@@ -117,6 +117,8 @@ static enum sow_status check_kind(const struct sow_tensor *tensor, struct sow_er
                               ? "the scale of a normalisation has no fan_in"
                               : "a bias has no fan_in",
                           "use zeros, ones or constant", error);
+    case SOW_KIND_BUFFER:
+        return fail_shape(tensor, "a buffer has no fan_in", "use zeros, ones or constant", error);
     case SOW_KIND_OTHER:
         break;
     }

@@ -105,8 +105,9 @@ struct sow_plan_entry {
     size_t region_count;
     /* NAN when the tensor has none; of one block where all blocks are alike */
     double fan_in, fan_out;
-    const char *rule;      /* the glob that matched */
-    const char *rule_file; /* where it stands: "gpt2.lua", "--set", ... */
+    const char *rule; /* the glob that matched; "buffer" for a buffer that its layer starts */
+    const char
+        *rule_file; /* where it stands: "gpt2.lua", "--set", ...; "layer" for such a buffer */
     uint32_t rule_line;
     const char *reason; /* in words */
     uint64_t elements, bytes;
@@ -124,7 +125,10 @@ SOW_API const struct sow_plan_entry *sow_plan_at(const struct sow_plan *plan, si
 SOW_API const struct sow_plan_entry *sow_plan_find(const struct sow_plan *plan, const char *name,
                                                    struct sow_error *error); /* did-you-mean */
 SOW_API uint64_t sow_plan_seed(const struct sow_plan *plan);
-SOW_API uint64_t sow_plan_parameters(const struct sow_plan *plan); /* elements of all tensors */
+/* Elements of all tensors but the buffers, as frameworks count parameters; and those of the buffers. A plan from a
+ * record (sow_verify) does not know which tensors are buffers and counts them among the parameters. */
+SOW_API uint64_t sow_plan_parameters(const struct sow_plan *plan);
+SOW_API uint64_t sow_plan_buffers(const struct sow_plan *plan);
 SOW_API uint64_t sow_plan_bytes(const struct sow_plan *plan);
 /* 32 hex digits: XXH3-128 of what is drawn (stream, seed, names, shapes, dtypes, numbers), not of words about it. */
 SOW_API const char *sow_plan_hash(const struct sow_plan *plan);

@@ -74,6 +74,7 @@ enum sow_kind {
     SOW_KIND_EMBEDDING, /* (rows, features) */
     SOW_KIND_NORM,      /* scale of a normalisation */
     SOW_KIND_BIAS,
+    SOW_KIND_BUFFER, /* running statistics, counters: stored, not trained */
 };
 
 /* Order of the axes of a linear or convolution weight. */

@@ -21,6 +21,7 @@ struct sow_parameter {
     enum sow_dtype dtype; /* 0: whatever the user asks for */
     struct sow_blocks blocks;
     int64_t zero_row; /* row of axis 0 that starts as zeros (padding_idx); -1 for none */
+    double value;     /* what a buffer starts at when no rule claims it */
     const char *role; /* "embedding", "attention.query", "residual.output", "head", ... or "" */
     int32_t layer;    /* index in the innermost repeated(); -1 outside */
     int32_t layer_count;

@@ -5,6 +5,7 @@
 #include "model/plan/inside.h"
 #include "model/plan/sheet.h"
 #include "model/plan/value.h"
+#include "model/recipe/rule.h"
 #include "core/base/number.h"
 #include "core/tensor/tensor.h"
 
@@ -60,8 +61,8 @@ enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor
 
 static void put_tensor(struct sow_sheet *sheet, const struct subject *subject)
 {
-    static const char *const kinds[] = {"",          "linear",          "convolution",
-                                        "embedding", "scale of a norm", "bias"};
+    static const char *const kinds[] = {
+        "", "linear", "convolution", "embedding", "scale of a norm", "bias", "buffer"};
     const struct sow_plan_entry *entry = subject->entry;
     const struct sow_resolution *resolution = subject->resolution;
     const struct sow_tensor *tensor = &entry->tensor;
@@ -197,6 +198,15 @@ static void put_rule(struct sow_sheet *sheet, const struct subject *subject)
     sow_plan_text_add(&sheet->line,
                       resolution->rule_text[0] != '\0' ? resolution->rule_text : entry->rule);
     sow_sheet_row(sheet, "rule");
+    if (entry->tensor.kind == SOW_KIND_BUFFER && strcmp(entry->rule_file, SOW_RULE_LAYER) == 0) {
+        sow_plan_text_add(&sheet->line,
+                          "its layer, which says what a buffer starts at; a rule claims one only "
+                          "when its glob's last part is written out, as in `*.running_var`");
+        sow_sheet_row(sheet, "from");
+        sow_plan_text_add(&sheet->line, resolution->why);
+        sow_sheet_row(sheet, "why");
+        return;
+    }
     sow_plan_text_add(&sheet->line, entry->rule_file);
     if (entry->rule_line > 0) {
         sow_plan_text_format(&sheet->line, ":%" PRIu32, entry->rule_line);

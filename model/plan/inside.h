@@ -54,8 +54,8 @@ struct sow_plan {
     const struct sow_resolution **resolutions; /* of each entry; NULL in a plan from a record */
     size_t count;
     struct sow_plan_slot *slots;
-    uint64_t parameters, bytes, regions; /* totals */
-    struct sow_tie *ties;                /* names that are other tensors */
+    uint64_t parameters, buffers, bytes, regions; /* totals */
+    struct sow_tie *ties;                         /* names that are other tensors */
     size_t tie_count;
     const char **notes; /* of the model's source */
     size_t note_count;

@@ -121,10 +121,12 @@ enum sow_status sow_plan_json(const struct sow_plan *plan, char **text, struct s
         sow_plan_text_add(&out, i == 0 ? "\n" : ",\n");
         put_tensor(&out, plan, i, &shared);
     }
-    sow_plan_text_format(&out,
-                         "\n],\"totals\":{\"tensors\":%zu,\"parameters\":%" PRIu64
-                         ",\"bytes\":%" PRIu64 "},\"hash\":\"%s\"}",
-                         plan->count, plan->parameters, plan->bytes, plan->hash);
+    sow_plan_text_format(&out, "\n],\"totals\":{\"tensors\":%zu,\"parameters\":%" PRIu64,
+                         plan->count, plan->parameters);
+    if (plan->buffers > 0) {
+        sow_plan_text_format(&out, ",\"buffers\":%" PRIu64, plan->buffers);
+    }
+    sow_plan_text_format(&out, ",\"bytes\":%" PRIu64 "},\"hash\":\"%s\"}", plan->bytes, plan->hash);
     return sow_plan_text_take(&out, text, error);
 }
 

@@ -23,7 +23,8 @@ enum sow_status sow_plan_measure(struct sow_plan *plan, struct sow_plan_entry *e
     if (plan->regions > SOW_PLAN_REGIONS_MAX) {
         return sow_fail(error, code, "with `%s` the model has more than 2^24 blocks", entry->name);
     }
-    if (sow_add_u64(plan->parameters, entry->elements, &plan->parameters) ||
+    uint64_t *elements = entry->tensor.kind == SOW_KIND_BUFFER ? &plan->buffers : &plan->parameters;
+    if (sow_add_u64(*elements, entry->elements, elements) ||
         sow_add_u64(plan->bytes, entry->bytes, &plan->bytes) || plan->bytes > SOW_PLAN_BYTES_MAX) {
         return sow_fail(error, code, "with `%s` the model has more than 2^63 bytes", entry->name);
     }

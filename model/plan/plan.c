@@ -233,6 +233,11 @@ uint64_t sow_plan_parameters(const struct sow_plan *plan)
     return plan->parameters;
 }
 
+uint64_t sow_plan_buffers(const struct sow_plan *plan)
+{
+    return plan->buffers;
+}
+
 uint64_t sow_plan_bytes(const struct sow_plan *plan)
 {
     return plan->bytes;

@@ -238,6 +238,23 @@ static int64_t read_padding(lua_State *L, const struct sow_parameter *parameter)
     return row < 0 ? row + rows : row;
 }
 
+/* What a buffer starts at. */
+static double read_value(lua_State *L, const struct sow_parameter *parameter)
+{
+    double value = luaL_checknumber(L, -1);
+    if (parameter->tensor.kind != SOW_KIND_BUFFER) {
+        sow_host_raise(sow_host_of(L), SOW_E_CONFIG,
+                       "%s has a value, and only a buffer starts without a rule: kind = "
+                       "\"buffer\"",
+                       parameter->name);
+    }
+    if (value - value != 0) {
+        sow_host_raise(sow_host_of(L), SOW_E_CONFIG, "the value of %s is not finite",
+                       parameter->name);
+    }
+    return value;
+}
+
 static void read_options(lua_State *L, int options, struct sow_parameter *parameter)
 {
     static const char *const layouts[] = {"out-in", "in-out", NULL};
@@ -255,6 +272,9 @@ static void read_options(lua_State *L, int options, struct sow_parameter *parame
     }
     if (has_option(L, options, "padding")) {
         parameter->zero_row = read_padding(L, parameter);
+    }
+    if (has_option(L, options, "value")) {
+        parameter->value = read_value(L, parameter);
     }
     if (has_option(L, options, "role")) {
         const char *role = luaL_checklstring(L, -1, &length);
@@ -274,8 +294,8 @@ static void read_options(lua_State *L, int options, struct sow_parameter *parame
 /* param(name, {sizes}, kind, options or nil) -> number of the tensor */
 static int bridge_param(lua_State *L)
 {
-    static const char *const kinds[] = {"other", "linear", "conv", "embedding",
-                                        "norm",  "bias",   NULL};
+    static const char *const kinds[] = {"other", "linear", "conv",   "embedding",
+                                        "norm",  "bias",   "buffer", NULL};
     struct sow_host *host = sow_host_of(L);
     struct sow_parameter parameter = {.zero_row = -1, .role = ""};
     struct sow_error error = {.code = SOW_OK};

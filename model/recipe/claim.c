@@ -5,6 +5,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/error.h"
+#include "core/base/number.h"
 #include "core/tensor/tensor.h"
 
 #include <lauxlib.h>
@@ -33,6 +34,7 @@ static const char *fans_of(const struct sow_parameter *parameter, struct sow_fan
     return tensor.kind == SOW_KIND_OTHER
                ? "what it is, and in which order its axes are, is not known; "
                  "take its sizes instead: shape[1], shape[2]"
+           : tensor.kind == SOW_KIND_BUFFER ? "it is a buffer; give it zeros, ones or constant"
            : tensor.kind == SOW_KIND_BIAS
                ? "it is a bias; narrow the glob, or give it a rule of its own first"
            : tensor.kind == SOW_KIND_NORM ? "it is the scale of a normalisation; narrow the glob, "
@@ -59,7 +61,8 @@ static void set_text(lua_State *L, const char *name, const char *text)
 /* The parameter as a table, on top of the stack. */
 static void push_tensor(lua_State *L, const struct sow_parameter *parameter)
 {
-    static const char *const kinds[] = {"other", "linear", "conv", "embedding", "norm", "bias"};
+    static const char *const kinds[] = {"other", "linear", "conv",  "embedding",
+                                        "norm",  "bias",   "buffer"};
     const struct sow_tensor *tensor = &parameter->tensor;
     struct sow_fans fans;
     uint64_t elements = 0;
@@ -200,6 +203,37 @@ static enum sow_status no_rule(const struct sow_model *model, const struct sow_p
                        parameter->name, scheme);
 }
 
+/* Whether the rule may have this tensor. A wildcard means the weights: it takes no buffer. */
+static int fits(const struct sow_rule *rule, const struct sow_parameter *parameter)
+{
+    return (parameter->tensor.kind != SOW_KIND_BUFFER || rule->names_tensors) &&
+           sow_glob_run(rule->glob, parameter->name);
+}
+
+/* What a buffer's layer says it starts at. */
+static enum sow_status claim_itself(struct sow_rules *rules, const struct sow_parameter *parameter,
+                                    struct sow_rule_match *match, struct sow_error *error)
+{
+    char reason[128];
+    const char *last = strrchr(parameter->name, '.');
+    last = parameter->role[0] != '\0' ? parameter->role : last != NULL ? last + 1 : parameter->name;
+    snprintf(reason, sizeof reason, "buffer: %.60s starts at %s", last,
+             sow_number_text(parameter->value).text);
+    memset(match, 0, sizeof *match);
+    match->scheme = parameter->value == 0 ? "zeros" : parameter->value == 1 ? "ones" : "constant";
+    if (parameter->value != 0 && parameter->value != 1) {
+        match->argument_count = 1;
+        match->arguments[0] = (struct sow_argument){.name = "value", .number = parameter->value};
+    }
+    match->glob = SOW_RULE_BUFFER;
+    match->file = SOW_RULE_LAYER;
+    match->text = "";
+    match->reason = sow_arena_copy(&rules->arena, reason, strlen(reason));
+    return match->reason != NULL
+               ? SOW_OK
+               : sow_fail(error, SOW_E_MEMORY, "out of memory while matching the rules");
+}
+
 enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct sow_rule_match *match,
                                 struct sow_error *error)
 {
@@ -211,7 +245,7 @@ enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct so
         if (claimed != NULL && rule->origin != SOW_RULE_VARIANT) {
             continue;
         }
-        if (sow_glob_run(rule->glob, parameter->name)) {
+        if (fits(rule, parameter)) {
             rule->used =
                 1; /* a rule of the variant also when the user's own came first: it is not wrong */
             claimed = claimed == NULL ? rule : claimed;
@@ -219,6 +253,9 @@ enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct so
                 break;
             }
         }
+    }
+    if (claimed == NULL && parameter->tensor.kind == SOW_KIND_BUFFER) {
+        return claim_itself(rules, parameter, match, error);
     }
     return claimed == NULL ? no_rule(model, parameter, error)
                            : work_out(rules, claimed, parameter, match, error);
@@ -231,16 +268,21 @@ static const char *parameter_name(const void *context, size_t index)
                                                                 : NULL;
 }
 
-/* Whether an earlier rule took all that this one fits. */
-static int is_shadowed(const struct sow_rules *rules, const struct sow_rule *rule)
+/* Why a rule claims nothing, as far as that can be told; NULL when no name fits. */
+static const char *why_unused(const struct sow_rules *rules, const struct sow_rule *rule)
 {
     const struct sow_graph *graph = &rules->host->model->graph;
+    const char *why = NULL;
     for (size_t i = 0; i < graph->parameter_count; i++) {
+        if (fits(rule, &graph->parameters[i])) {
+            return ": earlier rules claim all that it fits";
+        }
         if (sow_glob_run(rule->glob, graph->parameters[i].name)) {
-            return 1;
+            why = ": it fits buffers only, and those a rule claims when its last part is written "
+                  "out, as in *.running_var";
         }
     }
-    return 0;
+    return why;
 }
 
 enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_error *error)
@@ -250,13 +292,13 @@ enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_e
         if (rule->used) {
             continue;
         }
-        int shadowed = is_shadowed(rules, rule);
+        const char *why = why_unused(rules, rule);
         const char *nearest =
-            shadowed ? NULL : sow_nearest(rule->match.glob, parameter_name, rules->host->model);
+            why != NULL ? NULL : sow_nearest(rule->match.glob, parameter_name, rules->host->model);
         uint32_t line = rule->origin == SOW_RULE_SET ? 0 : rule->match.line;
         return sow_fail_at(error, SOW_E_RULE, rule->match.file, line, 0,
                            "the rule `%.200s` claims no tensor%s%s%s", rule->match.glob,
-                           shadowed ? ": earlier rules claim all that it fits" : ": no name fits",
+                           why != NULL ? why : ": no name fits",
                            nearest != NULL ? "; near is " : "", nearest != NULL ? nearest : "");
     }
     return SOW_OK;

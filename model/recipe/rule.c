@@ -27,6 +27,22 @@ void sow_rules_push_bridge(lua_State *L, const char *name)
 
 /* ---- Gathering ------------------------------------------------------------------------------- */
 
+/* Whether the last dotted part has no wildcard. Alternatives in braces are written out too, when they begin and end
+ * in that part. */
+static int names_tensors(const char *glob)
+{
+    const char *dot = strrchr(glob, '.');
+    int depth = 0;
+    for (const char *at = dot == NULL ? glob : dot + 1; *at != '\0'; at++) {
+        depth += *at == '{';
+        depth -= *at == '}';
+        if (depth < 0 || strchr("*?[]", *at) != NULL) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* A new last rule for the Lua table on top of the stack, which is popped and kept. */
 static enum sow_status add_rule(struct sow_rules *rules, enum sow_rule_origin origin,
                                 const char *glob, struct sow_rule **added, struct sow_error *error)
@@ -50,6 +66,7 @@ static enum sow_status add_rule(struct sow_rules *rules, enum sow_rule_origin or
         return no_memory(error);
     }
     rule->match.text = rule->match.file = rule->match.reason = "";
+    rule->names_tensors = names_tensors(rule->match.glob);
     rule->reference = luaL_ref(L, LUA_REGISTRYINDEX);
     rules->count++;
     *added = rule;

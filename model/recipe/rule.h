@@ -29,8 +29,12 @@ enum sow_status sow_rules_make(struct sow_model *model, const struct sow_plan_op
                                struct sow_rules **rules, struct sow_error *error);
 void sow_rules_free(struct sow_rules *rules);
 
+#define SOW_RULE_BUFFER "buffer" /* glob and file of a buffer's own claim */
+#define SOW_RULE_LAYER  "layer"
+
 /* The first rule that matches parameter `index` of the model's graph. SOW_E_RULE when none does, naming the tensor and
- * what to write. Marks the rule as used. */
+ * what to write. Marks the rule as used. A buffer starts as its layer says unless a rule names it: a glob whose last
+ * dotted part is written out. */
 enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct sow_rule_match *match,
                                 struct sow_error *error);
 

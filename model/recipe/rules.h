@@ -15,6 +15,7 @@ struct sow_rule {
     struct sow_rule_match match; /* scheme and arguments only when `constant` */
     int reference;               /* of the Lua table that evaluate() takes */
     int constant, used;
+    int names_tensors; /* the glob's last dotted part is written out: it may claim buffers */
 };
 
 struct sow_rules {

@@ -220,6 +220,89 @@ static void test_convolutions(void **state)
     sow_model_free(model);
 }
 
+/* Channels and tokens: normalisations with statistics, pools over everything, values side by side. */
+static void test_vision(void **state)
+{
+    static const char *const wanted[] = {
+        "|input() -> [batch, 4, 6, 6] @1",
+        "|batch_norm(0; n.weight n.bias n.running_mean n.running_var n.num_batches_tracked; "
+        "eps=1e-05 "
+        "axis=1) -> [batch, 4, 6, 6] @2",
+        "|group_norm(1; g.weight g.bias; eps=1e-06 groups=2 axis=1) -> [batch, 4, 6, 6] @3",
+        "|batch_norm(2; eps=1e-05 axis=1) -> [batch, 4, 6, 6] @4",
+        "|to_tokens(3) -> [batch, 36, 4] @5",
+        "|learned(; cls) -> [1, 1, 4] @6",
+        "|concat(5 4; axis=1) -> [batch, 37, 4] @6",
+        "|learned(; pos) -> [1, 37, 4] @7",
+        "|add(6 7) -> [batch, 37, 4] @7",
+        "|layer_scale(8; ls.gamma; axis=2) -> [batch, 37, 4] @8",
+        "|take(9; axis=1 index=0) -> [batch, 4] @9",
+        "|global_pool(9; kind=max over=tokens) -> [batch, 4] @10",
+        "|concat(10 11; axis=1) -> [batch, 8] @11",
+        "|global_pool(3; kind=average over=sizes) -> [batch, 4] @12",
+        NULL,
+    };
+    (void)state;
+    struct sow_model *model = load(
+        "vision.lua", "local x = input { \"batch\", 4, 6, 6 }\n"
+                      "x = x >> batch_norm(\"n\", 4)\n"
+                      "x = x >> group_norm(\"g\", 4, 2, { eps = 1e-6 })\n"
+                      "x = x >> batch_norm(\"plain\", 4, { affine = false, statistics = false })\n"
+                      "local t = x >> to_tokens()\n"
+                      "t = concat(learned(\"cls\", { 1, 1, 4 }), t, { axis = 2 })\n"
+                      "t = t + learned(\"pos\", { 1, 37, 4 }, { role = \"position\" })\n"
+                      "t = t >> layer_scale(\"ls.gamma\", 4)\n"
+                      "local a = t >> take(1)\n"
+                      "local b = t >> global_pool { kind = \"max\", over = \"tokens\" }\n"
+                      "a = concat(a, b)\n"
+                      "x = x >> global_pool()\n");
+    check_graph(model, wanted);
+    const struct sow_graph *graph = sow_model_graph(model);
+    const struct sow_parameter *variance = &graph->parameters[3], *counter = &graph->parameters[4];
+    assert_int_equal(variance->tensor.kind, SOW_KIND_BUFFER);
+    assert_true(variance->value == 1 && counter->value == 0);
+    assert_int_equal(variance->dtype, 0);
+    assert_int_equal(counter->dtype, SOW_I64);
+    assert_int_equal(counter->tensor.rank, 0);
+    assert_string_equal(variance->role, "running variance");
+    sow_model_free(model);
+}
+
+static void check_refused(const char *text, const char *message)
+{
+    struct sow_model *model = NULL;
+    struct sow_error error;
+    snprintf(path, sizeof path, "%s/refused.lua", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fprintf(file, "local x = input { \"batch\", 4, 6, 6 }\n%s\n", text) > 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_not_equal(sow_model_load(path, NULL, &model, &error), SOW_OK);
+    assert_string_equal(error.message, message);
+    assert_int_equal(error.line, 2);
+}
+
+static void test_shapes_that_do_not_meet(void **state)
+{
+    (void)state;
+    check_refused(
+        "x = x >> batch_norm(\"n\", 5)",
+        "batch_norm \"n\" takes [batch, 5, ...], and gets a value of shape [batch, 4, 6, 6]");
+    check_refused("group_norm(\"g\", 4, 3)",
+                  "group_norm \"g\": 3 groups do not divide 4 features evenly");
+    check_refused(
+        "concat(x, learned(\"l\", { 1, 4, 6, 5 }), { axis = 2 })",
+        "concat along axis 2: the shapes [batch, 4, 6, 6] and [1, 4, 6, 5] do not fit together");
+    check_refused(
+        "concat(x, x, { axis = 5 })",
+        "concat: a value with 4 axes has no axis 5; they count from 1, or from -1 at the end");
+    check_refused("x = x >> take(5)", "take(5): axis 2 of [batch, 4, 6, 6] has no such place");
+    check_refused("param(\"p\", { 2 }, { value = 1 })",
+                  "p has a value, and only a buffer starts without a rule: kind = \"buffer\"");
+    check_refused("param(\"p\", { 2 }, { kind = \"buffer\", value = huge })",
+                  "the value of p is not finite");
+}
+
 static void test_a_layer_used_twice_shares_its_tensors(void **state)
 {
     static const char *const wanted[] = {
@@ -355,6 +438,8 @@ int main(void)
         cmocka_unit_test(test_gpt2),
         cmocka_unit_test(test_gated_decoder),
         cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(test_vision),
+        cmocka_unit_test(test_shapes_that_do_not_meet),
         cmocka_unit_test(test_a_layer_used_twice_shares_its_tensors),
         cmocka_unit_test(test_keys_and_layers),
         cmocka_unit_test(test_arena),

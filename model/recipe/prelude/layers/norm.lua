@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Normalisations over the last dimension.
+-- Normalisations: over the last dimension, over the batch, over groups of channels.
 local host = ...
 local words = host.words
 
@@ -21,3 +21,57 @@ end
 
 normalisation("layer_norm", true)
 normalisation("rms_norm", false)
+
+-- [batch, features, ...]: statistics are a channel's own, or a group's. The axis is the C side's, from 0.
+local function need_channels(kind, name, from, features)
+    if #from < 2 or from[2] ~= features then
+        host.fail_shape(string.format("%s \"%s\" takes [batch, %d, ...], and gets a value of shape %s", kind, name, features,
+                                      host.shape_text(from)))
+    end
+end
+
+-- Weight and bias, or neither.
+local function affine(name, features, options)
+    if not options.affine then
+        return {}
+    end
+    return { host.declare(name, ".weight", { features }, "norm", options),
+             host.declare(name, ".bias", { features }, "bias", options) }
+end
+
+-- batch_norm(name, features, { eps = 1e-5, affine = true, statistics = true }): the running statistics are buffers, which
+-- start as torch's and Keras' do without a rule.
+function words.batch_norm(name, features, options)
+    host.check_text("batch_norm", name)
+    options = host.options("batch_norm", options, { eps = 1e-5, affine = true, statistics = true, role = "norm", key = false })
+    local parameters = affine(name, features, options)
+    if options.statistics then
+        local function buffer(suffix, shape, role, more)
+            parameters[#parameters + 1] = host.declare(name, suffix, shape, "buffer", { role = role, key = options.key }, more)
+        end
+        buffer(".running_mean", { features }, "running mean", { value = 0 })
+        buffer(".running_var", { features }, "running variance", { value = 1 })
+        buffer(".num_batches_tracked", {}, "number of batches seen", { value = 0, dtype = "i64" })
+    end
+    name = host.full_name(name)
+    return host.layer("batch_norm", name, function(x, from)
+        need_channels("batch_norm", name, from, features)
+        return host.record("batch_norm", { x }, parameters, { "eps", options.eps, "axis", 1 }, from)
+    end)
+end
+
+-- group_norm(name, features, groups, { eps = 1e-5, affine = true }): mean and variance over each group of channels
+function words.group_norm(name, features, groups, options)
+    host.check_text("group_norm", name)
+    options = host.options("group_norm", options, { eps = 1e-5, affine = true, role = "norm", key = false })
+    if math.type(groups) ~= "integer" or groups < 1 or features % groups ~= 0 then
+        host.fail_shape(string.format("group_norm \"%s\": %s groups do not divide %d features evenly", name,
+                                      tostring(groups), features))
+    end
+    local parameters = affine(name, features, options)
+    name = host.full_name(name)
+    return host.layer("group_norm", name, function(x, from)
+        need_channels("group_norm", name, from, features)
+        return host.record("group_norm", { x }, parameters, { "eps", options.eps, "groups", groups, "axis", 1 }, from)
+    end)
+end

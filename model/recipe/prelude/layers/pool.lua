@@ -20,3 +20,20 @@ end
 
 pool("max_pool")
 pool("average_pool")
+
+-- global_pool { kind = "average", over = "sizes" }: one number a feature. Over all sizes of [batch, features, sizes...],
+-- or over the tokens of [batch, tokens, features].
+function words.global_pool(options)
+    options = host.options("global_pool", options, { kind = "average", over = "sizes" })
+    local kind, over = options.kind, options.over
+    if (kind ~= "average" and kind ~= "max") or (over ~= "sizes" and over ~= "tokens") then
+        host.fail("global_pool takes kind = \"average\" or \"max\", and over = \"sizes\" or \"tokens\"")
+    end
+    return host.layer("global_pool", nil, function(x, from)
+        if #from < 3 then
+            host.fail_shape("global_pool takes [batch, features, sizes...], and gets a value of shape " .. host.shape_text(from))
+        end
+        return host.record("global_pool", { x }, {}, { "kind", kind, "over", over },
+                           { from[1], over == "sizes" and from[2] or from[#from] })
+    end)
+end
