@@ -23,43 +23,6 @@ static int read_number(const char **text, const char *ends, double *number)
     return bad;
 }
 
-/* ---- Reading NAME{parameter=number,...} ------------------------------------------------------ */
-
-static int read_call(const char *text, struct sow_function *function)
-{
-    struct sow_argument arguments[SOW_ACTIVATION_PARAMETERS_MAX];
-    char name[64] = "", words[SOW_ACTIVATION_PARAMETERS_MAX][32];
-    struct sow_error error;
-    size_t count = 0, length = strcspn(text, "{ ");
-    memcpy(name, text, length < sizeof name ? length : sizeof name - 1);
-    const char *at = text + length + strspn(text + length, " ");
-    int more = *at == '{', bad = *at != '{' && *at != '\0';
-    for (at += more; more && !bad && *at != '}';) {
-        at += strspn(at, " ");
-        length = strcspn(at, "= ");
-        bad = count == SOW_ACTIVATION_PARAMETERS_MAX || length == 0 || length >= sizeof words[0];
-        if (!bad) {
-            memset(words[count], 0, sizeof words[count]);
-            memcpy(words[count], at, length);
-            at += length + strspn(at + length, " ");
-            bad = *at != '=' || (at++, read_number(&at, ",} ", &arguments[count].number));
-            arguments[count].name = words[count];
-            arguments[count++].text = NULL;
-            at += strspn(at, " ");
-            at += !bad && *at == ',';
-        }
-    }
-    if (bad || (more && strcmp(at, "}") != 0)) {
-        return sow_cli_usage(VERB,
-                             "'%.100s' is not NAME or NAME{parameter=number}, such as "
-                             "'leaky_relu{slope=0.2}'",
-                             text);
-    }
-    return sow_function_named(name, arguments, count, function, &error) == SOW_OK
-               ? SOW_EXIT_DONE
-               : sow_cli_fail(&error);
-}
-
 /* --kinks 0,1 */
 static int read_kinks(const char *text, double kinks[SOW_KINKS_MAX], size_t *count)
 {
@@ -250,7 +213,10 @@ int sow_cmd_activations(const struct sow_cli_options *options)
                 : "--sigma-w and --sigma-b need an activation: sow activations NAME");
     }
     if (options->argument_count > 0) {
-        int code = read_call(options->arguments[0], &activation.function);
+        struct sow_error error;
+        int code = sow_function_parse(options->arguments[0], &activation.function, &error) == SOW_OK
+                       ? SOW_EXIT_DONE
+                       : sow_cli_fail(&error);
         if (code == SOW_EXIT_DONE) {
             code = gather(options, NULL, &activation);
         }

@@ -8,14 +8,6 @@
 #include "format.h"
 #include "message.h"
 
-static void add_option(struct sow_cli_text *text, const char *name, const char *value)
-{
-    if (value != NULL) {
-        sow_cli_add(text, " --%s ", name);
-        sow_cli_add_shell(text, value);
-    }
-}
-
 /* The command that gives the same bytes: everything that decides them, defaults of the seed included. */
 static void add_command(struct sow_cli_text *text, const struct sow_cli_options *options)
 {
@@ -24,13 +16,7 @@ static void add_command(struct sow_cli_text *text, const struct sow_cli_options 
     sow_cli_add(text, " -o ");
     sow_cli_add_shell(text, options->output);
     sow_cli_add(text, " --seed %llu", (unsigned long long)options->seed);
-    add_option(text, "dtype", options->dtype != 0 ? sow_dtype_name(options->dtype) : NULL);
-    add_option(text, "variant", options->variant);
-    for (size_t i = 0; i < options->sets.count; i++) {
-        add_option(text, "set", options->sets.items[i]);
-    }
-    add_option(text, "rules", options->rules);
-    add_option(text, "recipes", options->recipes);
+    sow_cli_source_options(text, options);
     if (options->shard_size > 0) {
         sow_cli_add(text, " --shard-size %llu", (unsigned long long)options->shard_size);
     }

@@ -38,10 +38,13 @@ static size_t file_place(const struct view *view, const char *file)
     if (view->rules_file != NULL && strcmp(file, view->rules_file) == 0) {
         return 1;
     }
+    if (strcmp(file, "--scheme") == 0) {
+        return 2;
+    }
     while (place < view->claim_count && strcmp(view->claims[place].entry->rule_file, file) != 0) {
         place++;
     }
-    return place + 2;
+    return place + 3;
 }
 
 /* Number of the rule that claimed this entry, from 1. */
@@ -336,6 +339,7 @@ int sow_cmd_plan(const struct sow_cli_options *options)
             sow_cli_add_shell(&text, options->arguments[0]);
             sow_cli_add(&text, " ");
             sow_cli_add_shell(&text, sow_plan_at(source.plan, 0)->name);
+            sow_cli_source_options(&text, options);
             sow_cli_say("next", text.bytes);
         }
     }

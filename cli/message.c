@@ -11,8 +11,8 @@
 int sow_cli_exit_code(const struct sow_error *error)
 {
     /* A rule of the command line is the user's word, a rule of a file is input. */
-    int typed = error->file[0] == '\0' || strcmp(error->file, "--set") == 0;
-    int typed_set = strcmp(error->file, "--set") == 0;
+    int typed_rule = strcmp(error->file, "--set") == 0 || strcmp(error->file, "--scheme") == 0;
+    int typed = error->file[0] == '\0' || typed_rule;
     switch (error->code) {
     case SOW_OK:
         return SOW_EXIT_DONE;
@@ -23,7 +23,7 @@ int sow_cli_exit_code(const struct sow_error *error)
     case SOW_E_CONFIG:
     case SOW_E_RULE:
     case SOW_E_SHAPE:
-        return typed_set ? SOW_EXIT_USAGE : SOW_EXIT_INPUT;
+        return typed_rule ? SOW_EXIT_USAGE : SOW_EXIT_INPUT;
     case SOW_E_FORMAT:
     case SOW_E_MISSING:
         return SOW_EXIT_INPUT;

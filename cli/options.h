@@ -79,7 +79,7 @@ struct sow_cli_options {
     int argument_count;
     uint32_t given; /* bit SOW_OPTION_x */
 
-    const char *output, *variant, *rules, *recipes, *source;
+    const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
     const char *expression, *kinks, *sigma_w, *sigma_b;
     struct sow_cli_list sets;
     uint64_t seed, shard_size, chunk_size, threads;

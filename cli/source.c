@@ -3,13 +3,39 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "format.h"
 #include "message.h"
+
+static void add_option(struct sow_cli_text *text, const char *name, const char *value)
+{
+    if (value != NULL) {
+        sow_cli_add(text, " --%s ", name);
+        sow_cli_add_shell(text, value);
+    }
+}
+
+void sow_cli_source_options(struct sow_cli_text *text, const struct sow_cli_options *options)
+{
+    add_option(text, "dtype", options->dtype != 0 ? sow_dtype_name(options->dtype) : NULL);
+    add_option(text, "variant", options->variant);
+    add_option(text, "activation", options->activation);
+    add_option(text, "scheme", options->scheme);
+    for (size_t i = 0; i < options->sets.count; i++) {
+        add_option(text, "set", options->sets.items[i]);
+    }
+    add_option(text, "rules", options->rules);
+    add_option(text, "recipes", options->recipes);
+}
 
 int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
                         struct sow_cli_source *source)
 {
     struct sow_error error;
-    struct sow_model_options reading = {.recipes_dir = options->recipes};
+    struct sow_model_options reading = {
+        .recipes_dir = options->recipes,
+        .activation = options->activation,
+        .scheme = options->scheme,
+    };
     struct sow_plan_options planning = {
         .seed = options->seed,
         .dtype = options->dtype,

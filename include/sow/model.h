@@ -22,11 +22,16 @@ struct sow_model; /* parameters, and the graph between them where the source has
 struct sow_model_options {
     /* a folder of the user's own families, searched first; NULL for none */
     const char *recipes_dir;
+    /* for a short form only: the activation between its layers, "tanh" or "leaky_relu{slope=0.2}" (NULL: relu), and
+     * the scheme of its weights, written as on the right of --set (NULL: the one that fits the activation) */
+    const char *activation, *scheme;
 };
 
-/* Reads a description: a Hugging Face config.json (or a folder with one), a model.lua, a safetensors file, or a
- * model.safetensors.index.json. `options` may be NULL. On success the caller owns *model.
- * Errors: SOW_E_IO, SOW_E_SYNTAX, SOW_E_CONFIG, SOW_E_SHAPE, SOW_E_FORMAT, with file, line and column where known. */
+/* Reads a description: a Hugging Face config.json (or a folder with one), a model.lua, a safetensors file, a
+ * model.safetensors.index.json, or the short form "mlp:IN,W1,W2xN,...,OUT", which needs no file. `options` may be
+ * NULL. On success the caller owns *model.
+ * Errors: SOW_E_IO, SOW_E_SYNTAX, SOW_E_CONFIG, SOW_E_SHAPE, SOW_E_FORMAT, with file, line and column where known;
+ * SOW_E_ARGUMENT for a short form that is none, and for its options beside a file. */
 SOW_API enum sow_status sow_model_load(const char *source, const struct sow_model_options *options,
                                        struct sow_model **model, struct sow_error *error);
 SOW_API void sow_model_free(struct sow_model *model);
@@ -45,7 +50,12 @@ SOW_API const char *sow_model_note(const struct sow_model *model, size_t index);
 /* Name of a family that has a built-in recipe; NULL past the end. */
 SOW_API const char *sow_family_name(size_t index);
 
-/* ---- Expressions: an activation of the user's own --------------------------------------------- */
+/* ---- Activations as text, and expressions: an activation of the user's own ---------------------- */
+
+/* `text` is NAME or NAME{parameter=number,...}, such as "leaky_relu{slope=0.2}"; as sow_function_named from there on.
+ * SOW_E_ARGUMENT when it is no such text. */
+SOW_API enum sow_status sow_function_parse(const char *text, struct sow_function *function,
+                                           struct sow_error *error);
 
 struct sow_expression; /* a Lua expression of x in the sandbox of the recipes; opaque */
 

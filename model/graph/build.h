@@ -33,6 +33,8 @@ struct sow_model {
     size_t note_count, note_capacity;
     const char *family;
     enum sow_dtype dtype;
+    const char *
+        scheme; /* of all weights, an expression as in --set, after the user's rules; NULL for none */
 
     void *
         host; /* what made the model and still has its rules; freed with host_free, before the rest */

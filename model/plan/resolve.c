@@ -61,7 +61,9 @@ static enum sow_status resolve_scheme(const struct sow_parameter *parameter,
     if (status == SOW_OK) {
         return SOW_OK;
     }
-    if (status == SOW_E_ARGUMENT && (match->file == NULL || strcmp(match->file, "--set") != 0)) {
+    int typed = match->file != NULL &&
+                (strcmp(match->file, "--set") == 0 || strcmp(match->file, "--scheme") == 0);
+    if (status == SOW_E_ARGUMENT && !typed) {
         status = SOW_E_RULE;
     }
     return sow_fail_at(error, status, match->file, match->line, 0,

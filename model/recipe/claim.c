@@ -177,8 +177,8 @@ static enum sow_status work_out(struct sow_rules *rules, struct sow_rule *rule,
         rule->match = rule->constant ? *match : rule->match;
         return SOW_OK;
     }
-    if (rule->origin == SOW_RULE_SET) {
-        return sow_rules_blame_set(rule->match.text, error);
+    if (rule->origin == SOW_RULE_SET || rule->origin == SOW_RULE_SCHEME) {
+        return sow_rules_blame_option(rule->match.file, rule->match.text, error);
     }
     if (error != NULL && error->code == SOW_E_CONFIG) {
         error->code = status = SOW_E_RULE;

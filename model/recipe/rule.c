@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules: gathered in order (--set, --rules, the variant), matched by name, their schemes worked out by Lua - once where
+/* Rules: gathered in order (--set, --rules, --scheme, the variant), matched by name, their schemes worked out by Lua - once where
  * they are the same for every tensor. */
 #include "model/recipe/rule.h"
 
@@ -140,22 +140,50 @@ static const char *copy_trimmed(struct sow_arena *arena, const char *text, size_
     return sow_arena_copy(arena, text, length);
 }
 
-/* Errors of a --set name the option as it was written. */
-enum sow_status sow_rules_blame_set(const char *set, struct sow_error *error)
+enum sow_status sow_rules_blame_option(const char *option, const char *value,
+                                       struct sow_error *error)
 {
     if (error == NULL) {
         return SOW_E_ARGUMENT;
     }
     struct sow_error cause = *error;
     return sow_fail(error, cause.code == SOW_E_MEMORY ? SOW_E_MEMORY : SOW_E_ARGUMENT,
-                    "--set '%.300s': %s", set, cause.message);
+                    "%s '%.300s': %s", option, value, cause.message);
+}
+
+/* A rule that is an expression of the command line: `scheme` for what `glob` fits, from `option` with `value`. */
+static enum sow_status add_expression(struct sow_rules *rules, enum sow_rule_origin origin,
+                                      const char *option, const char *value, const char *glob,
+                                      const char *scheme, struct sow_error *error)
+{
+    lua_State *L = rules->host->L;
+    struct sow_rule *rule;
+    const char *text = sow_arena_copy(&rules->arena, value, strlen(value));
+    if (glob == NULL || text == NULL) {
+        return no_memory(error);
+    }
+    sow_rules_push_bridge(L, "set_scope");
+    enum sow_status status =
+        sow_host_load(rules->host, option, "return ", scheme, strlen(scheme), -1, error);
+    if (status != SOW_OK) {
+        return sow_rules_blame_option(option, value, error);
+    }
+    lua_createtable(L, 0, 1);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "expression");
+    status = add_rule(rules, origin, glob, &rule, error);
+    if (status == SOW_OK) {
+        rule->match.file = option;
+        rule->match.text = text;
+        rule->match.reason = origin == SOW_RULE_SET ? "your --set" : "your --scheme";
+    }
+    lua_settop(L, 0);
+    return status == SOW_OK ? SOW_OK : sow_rules_blame_option(option, value, error);
 }
 
 static enum sow_status add_set(struct sow_rules *rules, const char *set, struct sow_error *error)
 {
-    lua_State *L = rules->host->L;
     const char *equals = find_equals(set);
-    struct sow_rule *rule;
     if (equals == NULL) {
         return sow_fail(error, SOW_E_ARGUMENT,
                         "--set '%.300s' is not GLOB=SCHEME; write for example "
@@ -163,27 +191,7 @@ static enum sow_status add_set(struct sow_rules *rules, const char *set, struct 
                         set);
     }
     const char *glob = copy_trimmed(&rules->arena, set, (size_t)(equals - set));
-    const char *text = sow_arena_copy(&rules->arena, set, strlen(set));
-    if (glob == NULL || text == NULL) {
-        return no_memory(error);
-    }
-    sow_rules_push_bridge(L, "set_scope");
-    enum sow_status status =
-        sow_host_load(rules->host, "--set", "return ", equals + 1, strlen(equals + 1), -1, error);
-    if (status != SOW_OK) {
-        return sow_rules_blame_set(set, error);
-    }
-    lua_createtable(L, 0, 1);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "expression");
-    status = add_rule(rules, SOW_RULE_SET, glob, &rule, error);
-    if (status == SOW_OK) {
-        rule->match.file = "--set";
-        rule->match.text = text;
-        rule->match.reason = "your --set";
-    }
-    lua_settop(L, 0);
-    return status == SOW_OK ? SOW_OK : sow_rules_blame_set(set, error);
+    return add_expression(rules, SOW_RULE_SET, "--set", set, glob, equals + 1, error);
 }
 
 static enum sow_status add_file(struct sow_rules *rules, const char *path, const char *text,
@@ -265,6 +273,11 @@ static int gather(lua_State *L)
     if (call->status == SOW_OK && call->text != NULL) {
         call->status =
             add_file(call->rules, options->rules_file, call->text, call->length, call->error);
+    }
+    const char *scheme = call->rules->host->model->scheme;
+    if (call->status == SOW_OK && scheme != NULL) {
+        call->status = add_expression(call->rules, SOW_RULE_SCHEME, "--scheme", scheme, "*.weight",
+                                      scheme, call->error);
     }
     if (call->status == SOW_OK) {
         call->status =

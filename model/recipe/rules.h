@@ -7,7 +7,7 @@
 #include "model/recipe/host.h"
 #include "model/recipe/rule.h"
 
-enum sow_rule_origin { SOW_RULE_SET, SOW_RULE_FILE, SOW_RULE_VARIANT };
+enum sow_rule_origin { SOW_RULE_SET, SOW_RULE_FILE, SOW_RULE_SCHEME, SOW_RULE_VARIANT };
 
 struct sow_rule {
     struct sow_glob *glob;
@@ -25,8 +25,9 @@ struct sow_rules {
     struct sow_arena arena;
 };
 
-/* Errors of a --set name the option as it was written; SOW_E_ARGUMENT. */
-enum sow_status sow_rules_blame_set(const char *set, struct sow_error *error);
+/* Errors of a --set (or --scheme) name the option as it was written; SOW_E_ARGUMENT. */
+enum sow_status sow_rules_blame_option(const char *option, const char *value,
+                                       struct sow_error *error);
 
 /* A function of the prelude, on top of the stack. */
 void sow_rules_push_bridge(lua_State *L, const char *name);

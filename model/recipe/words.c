@@ -152,14 +152,55 @@ static int bridge_schemes(lua_State *L)
     return 1;
 }
 
-/* activation(name) -> the catalogue's own name, or nil and a sentence */
+/* activation(text) -> the catalogue's own name, {parameter, value, ...} of those that are not at their defaults, and
+ * whether it is a gate; or nil and a sentence */
 static int bridge_activation(lua_State *L)
 {
     struct sow_error error = {.code = SOW_OK};
-    const struct sow_activation *row = sow_activation_find(luaL_checkstring(L, 1), &error);
-    lua_pushstring(L, row == NULL ? NULL : row->name);
-    lua_pushstring(L, error.message);
-    return 2;
+    struct sow_function function;
+    if (sow_function_parse(luaL_checkstring(L, 1), &function, &error) != SOW_OK) {
+        lua_pushnil(L);
+        lua_pushstring(L, error.message);
+        return 2;
+    }
+    const struct sow_activation *row = function.activation;
+    lua_Integer count = 0;
+    lua_pushstring(L, row->name);
+    lua_newtable(L);
+    for (size_t i = 0; i < row->parameter_count; i++) {
+        if (function.parameters[i] != row->parameters[i].value) {
+            lua_pushstring(L, row->parameters[i].name);
+            lua_rawseti(L, -2, ++count);
+            lua_pushnumber(L, function.parameters[i]);
+            lua_rawseti(L, -2, ++count);
+        }
+    }
+    lua_pushboolean(L, row->is_gate);
+    return 3;
+}
+
+/* gain(text) -> the exact gain of an activation; NaN where there is none */
+static int bridge_gain(lua_State *L)
+{
+    struct sow_error error = {.code = SOW_OK};
+    struct sow_function function;
+    struct sow_activation_numbers numbers;
+    if (sow_function_parse(luaL_checkstring(L, 1), &function, &error) != SOW_OK ||
+        sow_function_numbers(&function, &numbers, &error) != SOW_OK) {
+        return sow_host_raise_error(sow_host_of(L), &error);
+    }
+    lua_pushnumber(L, numbers.gain);
+    return 1;
+}
+
+/* weights(text): a scheme for every weight, after the user's rules and before the variant's */
+static int bridge_weights(lua_State *L)
+{
+    struct sow_host *host = sow_host_of(L);
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    host->model->scheme = sow_arena_copy(&host->model->arena, text, length);
+    return host->model->scheme != NULL ? 0 : sow_host_raise(host, SOW_E_MEMORY, "out of memory");
 }
 
 /* ---- Arithmetic ------------------------------------------------------------------------------ */
@@ -201,6 +242,8 @@ void sow_bridge_open_words(lua_State *L)
         {"variant", bridge_variant},
         {"schemes", bridge_schemes},
         {"activation", bridge_activation},
+        {"gain", bridge_gain},
+        {"weights", bridge_weights},
         {"sqrt", words_sqrt},
         {"exp", words_exp},
         {"log", words_log},

@@ -175,12 +175,24 @@ static enum sow_status run_recipe(struct sow_host *host, const char *family, con
     return status;
 }
 
+enum sow_status sow_source_family(struct sow_model *model, struct sow_config *config,
+                                  const char *family, const char *recipes_dir,
+                                  struct sow_error *error)
+{
+    struct sow_host *host;
+    enum sow_status status = sow_host_new(model, config, &host, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    model->family = family; /* lives in the config, which the host holds */
+    return run_recipe(host, family, recipes_dir, error);
+}
+
 enum sow_status sow_source_config(struct sow_model *model, const char *path, const char *text,
                                   size_t length, const struct sow_model_options *options,
                                   struct sow_error *error)
 {
     struct sow_config *config;
-    struct sow_host *host;
     const char *family;
     enum sow_status status = sow_json_parse(path, text, length, &config, error);
     if (status != SOW_OK) {
@@ -194,10 +206,6 @@ enum sow_status sow_source_config(struct sow_model *model, const char *path, con
         sow_config_free(config);
         return status;
     }
-    status = sow_host_new(model, config, &host, error);
-    if (status != SOW_OK) {
-        return status;
-    }
-    model->family = family; /* lives in the config, which the host holds */
-    return run_recipe(host, family, options == NULL ? NULL : options->recipes_dir, error);
+    return sow_source_family(model, config, family, options == NULL ? NULL : options->recipes_dir,
+                             error);
 }

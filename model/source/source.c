@@ -105,6 +105,16 @@ static enum sow_status load(struct sow_model *model, const char *source,
 {
     struct stat status;
     enum sow_source_kind kind = SOW_SOURCE_UNKNOWN;
+    if (sow_source_is_short(source)) {
+        return sow_source_short(model, source, options, error);
+    }
+    if (options != NULL && (options->activation != NULL || options->scheme != NULL)) {
+        return sow_fail(error, SOW_E_ARGUMENT,
+                        "--%s belongs to a short form such as mlp:784,256x3,10; %s is a file and "
+                        "says its own%s",
+                        options->activation != NULL ? "activation" : "scheme", source,
+                        options->activation != NULL ? "" : ": write --set '*.weight=SCHEME'");
+    }
     if (stat(source, &status) != 0) {
         return sow_fail(error, SOW_E_IO, "cannot open %s: %s", source, strerror(errno));
     }

@@ -73,6 +73,11 @@ fits_100_columns() {
     done <<<"$1"
 }
 
+# Evaluates a Python expression over the plan's JSON, as `plan`, on stdin.
+ask() {
+    python3 -c 'import json,sys; plan = json.load(sys.stdin); t = {x["name"]: x for x in plan["tensors"]}; print('"$1"')'
+}
+
 is_json() {
     python3 -m json.tool <<<"$1" >/dev/null
 }

@@ -3,11 +3,6 @@
 # shellcheck disable=SC2154 # stderr and stderr_lines come from run
 load helper
 
-# Evaluates a Python expression over the plan's JSON, as `plan`, on stdin.
-ask() {
-    python3 -c 'import json,sys; plan = json.load(sys.stdin); t = {x["name"]: x for x in plan["tensors"]}; print('"$1"')'
-}
-
 @test "GPT-2: repeated layers folded, totals, rules, within 100 columns" {
     run -0 --separate-stderr sow plan "$BATS_TEST_DIRNAME/../../examples/gpt2/config.json"
     has "$output" "transformer.wte.weight" "50257 x 768" "transformer.h.{0..11}." "  attn.c_attn.weight" \
@@ -187,7 +182,7 @@ LUA
     echo '{"model_type": "wee"}' >wee.json
     run --separate-stderr sow plan wee.json
     ends_with 3
-    has "$stderr" "wee" "known are gpt2, llama, mistral, qwen2, qwen3" "--recipes"
+    has "$stderr" "wee" "known are " "gpt2, llama, mistral" "--recipes"
     run -0 --separate-stderr sow plan wee.json --recipes families
     has "$output" "fc.weight" "lecun_normal" "0.353553" "variant plain: this file" "families/wee.lua:4"
     run sow plan wee.json --recipes nosuch

@@ -274,6 +274,15 @@ function words.architecture(prefix, classes)
     return classes[1]
 end
 
+-- activation_facts("activation", c.activation): name, is_gate and exact gain of an activation that a field names
+function words.activation_facts(field, text)
+    local name, why, is_gate = host.activation(text)
+    if name == nil then
+        words.refuse(field, why)
+    end
+    return { name = name, is_gate = is_gate, gain = host.gain(text) }
+end
+
 -- The names in transformers.activations.ACT2FN (5.24.0). Those that are false bring tensors of their own.
 local transformers_activations = {
     gelu = true, gelu_10 = true, gelu_fast = true, gelu_new = true, gelu_python = true, gelu_pytorch_tanh = true,

@@ -4,12 +4,12 @@
 -- returns (host.layer); so a layer used twice shares its tensors. Not here: any layer.
 local host = ...
 
--- Tensor `name .. suffix` with what it shares with its layer: role and key.
+-- Tensor `name .. suffix` with what it shares with its layer: role and key. A layer without a name has its scope's.
 function host.declare(name, suffix, shape, kind, options, more)
     more = more or {}
     more.role = options.role
     more.key = options.key and options.key .. suffix
-    return host.param(name .. suffix, shape, kind, more)
+    return host.param(name == "" and string.sub(suffix, 2) or name .. suffix, shape, kind, more)
 end
 
 function host.check_text(what, name)

@@ -95,6 +95,15 @@ function words.rule(glob, what, reason)
     rules[#rules + 1] = { glob = glob, scheme = what, reason = reason or "", file = file, line = line }
 end
 
+-- weights("glorot_uniform{gain=2}"): a scheme that came as text, for every *.weight; after the user's rules, before the
+-- variant's
+function words.weights(text)
+    if type(text) ~= "string" then
+        host.fail("weights takes a scheme as a text, and got " .. host.kind_of(text))
+    end
+    host.weights(text)
+end
+
 -- variant(name, where its numbers come from, function() rule(...) ... end); the first is the default
 function words.variant(name, source, body)
     if type(name) ~= "string" or type(source) ~= "string" or type(body) ~= "function" then
