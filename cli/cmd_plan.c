@@ -119,7 +119,9 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     }
     if (!isnan(entry->fan_in)) {
         sow_cli_add(&cells[FAN_IN], "%.10g", entry->fan_in);
-        sow_cli_add(&cells[FAN_OUT], "%.10g", entry->fan_out);
+        if (!isnan(entry->fan_out)) { /* blocks may differ in it */
+            sow_cli_add(&cells[FAN_OUT], "%.10g", entry->fan_out);
+        }
     }
     sow_cli_add(&cells[SCHEME], "%s", entry->scheme);
     add_numbers(&cells[NUMBERS], &entry->draw);

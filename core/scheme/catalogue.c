@@ -159,9 +159,18 @@ static enum sow_status take_fans(struct sow_call *call, const struct sow_tensor 
         return sow_fail(call->error, SOW_E_SHAPE,
                         "%s needs a tensor to take fan_in and fan_out from", call->scheme->name);
     }
-    enum sow_status status = sow_tensor_fans(tensor, &call->fans, call->error);
+    const char *rules[SOW_FAN_RULES + 1] = {NULL};
+    size_t rule = SOW_FAN_TRUE;
+    for (size_t i = 0; i < SOW_FAN_RULES; i++) {
+        rules[i] = sow_fan_rule_name(i);
+    }
+    enum sow_status status = sow_call_word(call, "fan", rules, &rule);
+    if (status == SOW_OK) {
+        status = sow_tensor_fans_by(tensor, (enum sow_fan_rule)rule, &call->fans, call->error);
+    }
     call->detail->fan_in = call->fans.in;
     call->detail->fan_out = call->fans.out;
+    call->detail->fan_rule = rule == SOW_FAN_TRUE ? NULL : sow_fan_rule_name(rule);
     return status;
 }
 

@@ -10,7 +10,8 @@
 /* How sow_scheme_resolve came to its draw. Numbers a scheme does not use are NAN. */
 struct sow_scheme_detail {
     const struct sow_scheme *scheme; /* the row of the catalogue, aliases resolved; static */
-    double fan_in, fan_out;          /* of the tensor, when the scheme needs fans */
+    double fan_in, fan_out;          /* that it took, when the scheme needs fans */
+    const char *fan_rule;            /* "torch", "keras", "jax"; NULL for the true fans; static */
     double fan_used;                 /* after the mode: the n in gain^2 / n */
     double gain;                     /* as a number, also when an activation's name was given */
     const char *mode;                /* "fan_in", ...; NULL when the scheme has none; static */

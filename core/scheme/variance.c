@@ -31,13 +31,27 @@ static enum sow_status read_fan(const struct sow_call *call, double *fan)
     return SOW_OK;
 }
 
+/* "fan_in", "torch's fan_in" */
+struct fan_text {
+    char text[32];
+};
+
+static struct fan_text fan_text(const struct sow_call *call)
+{
+    struct fan_text out;
+    const char *rule = call->detail->fan_rule;
+    snprintf(out.text, sizeof out.text, "%s%s%s", rule != NULL ? rule : "",
+             rule != NULL ? "'s " : "", call->detail->mode);
+    return out;
+}
+
 /* ---- the three laws of variance gain^2 / n ------------------------------------------------ */
 
 static enum sow_status draw_uniform(const struct sow_call *call, double gain, double fan)
 {
     double bound = gain * sow_sqrt(3 / fan);
-    sow_call_explain(call, "bound = gain sqrt(3 / %s) = %s * sqrt(3 / %s) = %s", call->detail->mode,
-                     sow_number_text(gain).text, sow_number_text(fan).text,
+    sow_call_explain(call, "bound = gain sqrt(3 / %s) = %s * sqrt(3 / %s) = %s",
+                     fan_text(call).text, sow_number_text(gain).text, sow_number_text(fan).text,
                      sow_number_text(bound).text);
     return bound == 0 ? sow_draw_constant(0, call->draw, call->error)
                       : sow_draw_uniform(-bound, bound, call->draw, call->error);
@@ -46,7 +60,7 @@ static enum sow_status draw_uniform(const struct sow_call *call, double gain, do
 static enum sow_status draw_normal(const struct sow_call *call, double gain, double fan)
 {
     double std = gain / sow_sqrt(fan);
-    sow_call_explain(call, "std = gain / sqrt(%s) = %s / sqrt(%s) = %s", call->detail->mode,
+    sow_call_explain(call, "std = gain / sqrt(%s) = %s / sqrt(%s) = %s", fan_text(call).text,
                      sow_number_text(gain).text, sow_number_text(fan).text,
                      sow_number_text(std).text);
     return sow_call_normal(call, 0, std);
@@ -143,12 +157,15 @@ static enum sow_status variance_scaling(const struct sow_call *call)
 static const char gain_summary[] =
     "a number, the activation that follows, or whose gain of it: exact, torch, nfnet, critical";
 static const char activation_summary[] = "the one that follows; alone: its exact gain";
+static const char fan_summary[] =
+    "whose fans: true (what is summed up), torch, keras or jax (what they take of the shape)";
 
 static const struct sow_scheme_parameter glorot_parameters[] = {
     {"gain", "1", gain_summary},
     {"activation", "none", activation_summary},
     {"slope", "0.01", "of leaky_relu"},
     {"mode", "fan_avg", "the fan n: fan_in, fan_out, fan_avg or fan_geo_avg"},
+    {"fan", "true", fan_summary},
 };
 
 static const struct sow_scheme_parameter he_parameters[] = {
@@ -156,6 +173,7 @@ static const struct sow_scheme_parameter he_parameters[] = {
     {"activation", "relu", activation_summary},
     {"slope", "0.01", "of leaky_relu"},
     {"mode", "fan_in", "the fan n: fan_in, fan_out, fan_avg or fan_geo_avg"},
+    {"fan", "true", fan_summary},
 };
 
 static const struct sow_scheme_parameter lecun_parameters[] = {
@@ -163,11 +181,13 @@ static const struct sow_scheme_parameter lecun_parameters[] = {
     {"activation", "none", activation_summary},
     {"slope", "0.01", "of leaky_relu"},
     {"mode", "fan_in", "the fan n: fan_in, fan_out, fan_avg or fan_geo_avg"},
+    {"fan", "true", fan_summary},
 };
 
 static const struct sow_scheme_parameter variance_scaling_parameters[] = {
     {"scale", "1", "variance times n"},
     {"mode", "fan_in", "the fan n: fan_in, fan_out, fan_avg or fan_geo_avg"},
+    {"fan", "true", fan_summary},
     {"distribution", "trunc_normal", "uniform, normal or trunc_normal"},
 };
 

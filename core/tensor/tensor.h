@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shapes as text, for error messages. Tensors, fans and element types themselves are in
+/* Shapes and axes as text, for messages. Tensors, fans and element types themselves are in
  * sow/sow.h. */
 #ifndef SOW_TENSOR_TENSOR_H
 #define SOW_TENSOR_TENSOR_H
@@ -11,5 +11,8 @@ struct sow_shape_text {
     char text[192];
 };
 struct sow_shape_text sow_shape_text(const uint64_t *shape, uint32_t rank);
+
+/* "out", "in", "kernel", "each"; "" for SOW_AXIS_NONE. */
+const char *sow_axis_word(enum sow_axis axis);
 
 #endif

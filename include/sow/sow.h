@@ -75,12 +75,26 @@ enum sow_kind {
     SOW_KIND_NORM,      /* scale of a normalisation */
     SOW_KIND_BIAS,
     SOW_KIND_BUFFER, /* running statistics, counters: stored, not trained */
+    SOW_KIND_CONV_TRANSPOSE,
+    SOW_KIND_BILINEAR, /* (out, in1, in2): y_o = sum of x_i w_oij z_j */
 };
+/* "linear", "conv_transpose", ...; NULL for a value that is no kind. */
+SOW_API const char *sow_kind_name(enum sow_kind kind);
 
-/* Order of the axes of a linear or convolution weight. */
+/* Order of the axes of a weight. */
 enum sow_layout {
     SOW_LAYOUT_OUT_IN = 0, /* (out, in / groups, spatial...): torch */
     SOW_LAYOUT_IN_OUT,     /* (spatial..., in / groups, out): Keras, JAX, GPT-2's Conv1D */
+    SOW_LAYOUT_AXES,       /* axis by axis, as `axes` says */
+};
+
+/* What one axis of a weight is. */
+enum sow_axis {
+    SOW_AXIS_NONE = 0, /* not said */
+    SOW_AXIS_OUT,    /* outputs; two such axes are outputs in a grid (heads, features of a head) */
+    SOW_AXIS_IN,     /* inputs */
+    SOW_AXIS_KERNEL, /* taps of a convolution */
+    SOW_AXIS_EACH, /* every index is a weight of its own: experts, depthwise channels, scanned layers */
 };
 
 /* A tensor as schemes see it: always the global shape, never a shard's. */
@@ -89,7 +103,12 @@ struct sow_tensor {
     uint32_t rank;
     enum sow_kind kind;
     enum sow_layout layout;
-    uint64_t groups; /* of a convolution; 0 counts as 1 */
+    uint64_t groups;            /* of a convolution; 0 counts as 1 */
+    uint64_t stride;            /* of a convolution, over all axes: their product; 0 counts as 1 */
+    uint8_t axes[SOW_RANK_MAX]; /* enum sow_axis, with SOW_LAYOUT_AXES */
+    /* of a block of a packed weight: the axis it is cut from and that axis' whole size; 0: no block */
+    uint32_t packed_axis;
+    uint64_t packed;
 };
 
 /* w is (out, in), row-major. */
@@ -99,18 +118,54 @@ SOW_API struct sow_tensor sow_tensor_linear_in_out(uint64_t in, uint64_t out);
 /* w is (out, in / groups, kernel[0], ...), row-major; `spatial` in 1..3 kernel sizes. */
 SOW_API struct sow_tensor sow_tensor_conv(uint64_t out, uint64_t in, const uint64_t *kernel,
                                           uint32_t spatial, uint64_t groups);
+/* w is (in, out / groups, kernel[0], ...), row-major, as torch holds it; `stride` is the product over
+ * the axes. */
+SOW_API struct sow_tensor sow_tensor_conv_transpose(uint64_t in, uint64_t out,
+                                                    const uint64_t *kernel, uint32_t spatial,
+                                                    uint64_t groups, uint64_t stride);
 /* w is (rows, features), row-major. */
 SOW_API struct sow_tensor sow_tensor_embedding(uint64_t rows, uint64_t features);
 
-/* Number of inputs that feed one output (fan_in) and of outputs that one input feeds (fan_out).
- * Linear: in, out. Convolution: in/groups * receptive field, out/groups * receptive field (the true
- * fans; torch's fan_out ignores groups). Embedding: fan_in 1 (a row is looked up), fan_out features.
- * Errors: SOW_E_SHAPE when the kind has no fans or the rank does not fit. */
+/* Sets the layout from words: "out-in", "in-out", or one word an axis of the shape, joined by '-':
+ * out, in, kernel, each ("each-out-in", "in-out-out", "kernel-kernel-in-out"). SOW_E_SHAPE when the
+ * words are others or not as many as the axes. */
+SOW_API enum sow_status sow_tensor_layout(struct sow_tensor *tensor, const char *layout,
+                                          struct sow_error *error);
+/* What axis `index` is, however the layout was given; SOW_AXIS_NONE where that is not known. */
+SOW_API enum sow_axis sow_tensor_axis(const struct sow_tensor *tensor, uint32_t index);
+
+/* How many numbers are summed up: fan_in for one output, fan_out for the gradient of one input. The
+ * mean over all positions of a feature map away from its edges (docs/layers.md derives them):
+ *
+ *   linear            in, out (products where several axes are inputs or outputs)
+ *   convolution       in / groups * taps, out / groups * taps / stride
+ *   transposed        in / groups * taps / stride, out / groups * taps
+ *   bilinear          in1 * in2, out * in2 (of the first input)
+ *   embedding         1 (a row is looked up), features
+ *
+ * An axis `each` counts in neither. A block of a packed weight is a weight of its own.
+ * Errors: SOW_E_SHAPE when the kind has no fans, the rank does not fit or the axes can be read in two
+ * ways; the message says what to write. */
 struct sow_fans {
     double in, out;
 };
 SOW_API enum sow_status sow_tensor_fans(const struct sow_tensor *tensor, struct sow_fans *fans,
                                         struct sow_error *error);
+
+/* Whose fans. A framework sees a shape and no layer: it takes what its own function takes of the
+ * shape as it is stored (the whole of it, packed or not), whatever the axes are. */
+enum sow_fan_rule {
+    SOW_FAN_TRUE = 0, /* sow_tensor_fans */
+    SOW_FAN_TORCH,    /* torch.nn.init: axis 1 in, axis 0 out, times the rest */
+    SOW_FAN_KERAS,    /* keras.initializers: the last two axes in and out, times the rest */
+    SOW_FAN_JAX,      /* jax.nn.initializers with their default axes: as Keras, from rank 2 on */
+};
+#define SOW_FAN_RULES 4
+/* "true", "torch", "keras", "jax"; NULL past the end. */
+SOW_API const char *sow_fan_rule_name(size_t rule);
+/* SOW_E_SHAPE also where the framework itself refuses (vectors in torch and JAX). */
+SOW_API enum sow_status sow_tensor_fans_by(const struct sow_tensor *tensor, enum sow_fan_rule rule,
+                                           struct sow_fans *fans, struct sow_error *error);
 
 /* "f32", "bf16", ...; NULL for a value that is no dtype. */
 SOW_API const char *sow_dtype_name(enum sow_dtype dtype);

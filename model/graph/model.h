@@ -12,6 +12,8 @@ struct sow_blocks {
     uint32_t axis;
     uint32_t count;        /* 0: not fused */
     const uint64_t *sizes; /* sum is the axis' size */
+    /* what each block is, words between blanks ("i f g o": the gates of a recurrent layer); NULL */
+    const char *gates;
 };
 
 struct sow_parameter {
@@ -22,6 +24,7 @@ struct sow_parameter {
     struct sow_blocks blocks;
     int64_t zero_row; /* row of axis 0 that starts as zeros (padding_idx); -1 for none */
     double value;     /* what a buffer starts at when no rule claims it */
+    const char *twin; /* full name of the tensor that is added to it before anything else; NULL */
     const char *role; /* "embedding", "attention.query", "residual.output", "head", ... or "" */
     int32_t layer;    /* index in the innermost repeated(); -1 outside */
     int32_t layer_count;

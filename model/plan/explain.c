@@ -2,8 +2,7 @@
 /* One tensor of a plan for a person: what it is, which rule claimed it, the formula with its numbers and
  * where each came from, where its values come from, and the first of them. Rows of a label and a text,
  * wrapped at 100 columns; no colour. */
-#include "model/plan/inside.h"
-#include "model/plan/sheet.h"
+#include "model/plan/explain.h"
 #include "model/plan/value.h"
 #include "model/recipe/rule.h"
 #include "core/base/number.h"
@@ -24,7 +23,6 @@ struct subject {
 };
 
 static void put_tensor(struct sow_sheet *sheet, const struct subject *subject);
-static void put_fans(struct sow_sheet *sheet, const struct subject *subject);
 static void put_rule(struct sow_sheet *sheet, const struct subject *subject);
 static void put_notes(struct sow_sheet *sheet, const struct subject *subject);
 static void put_scheme(struct sow_sheet *sheet, const struct subject *subject);
@@ -46,7 +44,7 @@ enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor
     }
     sow_plan_text_format(&sheet.out, "%s\n\n", subject.entry->name);
     put_tensor(&sheet, &subject);
-    put_fans(&sheet, &subject);
+    sow_explain_fans(&sheet, subject.entry, subject.resolution);
     put_rule(&sheet, &subject);
     put_scheme(&sheet, &subject);
     put_draws(&sheet, &subject);
@@ -59,10 +57,32 @@ enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor
 
 /* ---- The tensor ------------------------------------------------------------------------------- */
 
+/* ", axes (in, out)": kernel sizes are told only where every axis has its word. */
+static void put_axes(struct sow_sheet *sheet, const struct sow_tensor *tensor)
+{
+    if (tensor->layout == SOW_LAYOUT_AXES) {
+        for (uint32_t axis = 0; axis < tensor->rank; axis++) {
+            sow_plan_text_format(&sheet->line, "%s%s", axis == 0 ? ", axes (" : ", ",
+                                 sow_axis_word(sow_tensor_axis(tensor, axis)));
+        }
+        sow_plan_text_add(&sheet->line, ")");
+    } else if (tensor->kind == SOW_KIND_LINEAR || tensor->kind == SOW_KIND_CONV) {
+        sow_plan_text_add(&sheet->line, tensor->layout == SOW_LAYOUT_IN_OUT ? ", axes (in, out)"
+                                                                            : ", axes (out, in)");
+    }
+}
+
 static void put_tensor(struct sow_sheet *sheet, const struct subject *subject)
 {
-    static const char *const kinds[] = {
-        "", "linear", "convolution", "embedding", "scale of a norm", "bias", "buffer"};
+    static const char *const kinds[] = {"",
+                                        "linear",
+                                        "convolution",
+                                        "embedding",
+                                        "scale of a norm",
+                                        "bias",
+                                        "buffer",
+                                        "transposed convolution",
+                                        "bilinear"};
     const struct sow_plan_entry *entry = subject->entry;
     const struct sow_resolution *resolution = subject->resolution;
     const struct sow_tensor *tensor = &entry->tensor;
@@ -76,12 +96,12 @@ static void put_tensor(struct sow_sheet *sheet, const struct subject *subject)
     const char *kind =
         (size_t)tensor->kind < sizeof kinds / sizeof kinds[0] ? kinds[tensor->kind] : "";
     sow_plan_text_add(&sheet->line, kind[0] != '\0' ? kind : "of no known kind");
-    if (tensor->kind == SOW_KIND_LINEAR || tensor->kind == SOW_KIND_CONV) {
-        sow_plan_text_add(&sheet->line, tensor->layout == SOW_LAYOUT_IN_OUT ? ", axes (in, out)"
-                                                                            : ", axes (out, in)");
-    }
+    put_axes(sheet, tensor);
     if (tensor->groups > 1) {
         sow_plan_text_format(&sheet->line, ", %" PRIu64 " groups", tensor->groups);
+    }
+    if (tensor->stride > 1) {
+        sow_plan_text_format(&sheet->line, ", stride %" PRIu64 " in all", tensor->stride);
     }
     if (resolution->role[0] != '\0' && strstr(kind, resolution->role) == NULL) {
         sow_plan_text_format(&sheet->line, ", %s", resolution->role);
@@ -107,55 +127,6 @@ static void put_tensor(struct sow_sheet *sheet, const struct subject *subject)
                              blocks->axis, blocks->count);
         sow_sheet_row(sheet, "blocks");
     }
-}
-
-/* ---- Fans --------------------------------------------------------------------------------------- */
-
-/* What torch.nn.init._calculate_fan_in_and_fan_out makes of the shape: axis 1 in, axis 0 out, times the rest. */
-static struct sow_fans torch_fans(const struct sow_tensor *tensor)
-{
-    double field = 1;
-    for (uint32_t axis = 2; axis < tensor->rank; axis++) {
-        field *= (double)tensor->shape[axis];
-    }
-    return (struct sow_fans){(double)tensor->shape[1] * field, (double)tensor->shape[0] * field};
-}
-
-static const char *why_torch_differs(const struct sow_tensor *tensor,
-                                     const struct sow_resolution *resolution)
-{
-    return resolution->blocks.count > 0 ? "it sees one matrix where there are blocks"
-           : tensor->kind == SOW_KIND_EMBEDDING
-               ? "it counts rows as outputs, but a row is looked up"
-           : tensor->layout == SOW_LAYOUT_IN_OUT ? "it takes axis 0 for the outputs"
-           : tensor->groups > 1                  ? "it leaves the groups out of fan_out"
-                                                 : "it counts otherwise";
-}
-
-static void put_two_fans(struct sow_sheet *sheet, double in, double out)
-{
-    sow_plan_text_add(&sheet->line, "fan_in ");
-    sow_plan_text_add(&sheet->line, isnan(in) ? "differs" : sow_number_text(in).text);
-    sow_plan_text_add(&sheet->line, ", fan_out ");
-    sow_plan_text_add(&sheet->line, isnan(out) ? "differs" : sow_number_text(out).text);
-}
-
-static void put_fans(struct sow_sheet *sheet, const struct subject *subject)
-{
-    const struct sow_plan_entry *entry = subject->entry;
-    const struct sow_resolution *resolution = subject->resolution;
-    if (resolution == NULL || (isnan(entry->fan_in) && isnan(entry->fan_out))) {
-        return;
-    }
-    put_two_fans(sheet, entry->fan_in, entry->fan_out);
-    sow_plan_text_add(&sheet->line, resolution->blocks.count > 0 ? ", of each block" : "");
-    struct sow_fans naive = torch_fans(&entry->tensor);
-    if (naive.in != entry->fan_in || naive.out != entry->fan_out) {
-        sow_plan_text_add(&sheet->line, "; torch.nn.init would take ");
-        put_two_fans(sheet, naive.in, naive.out);
-        sow_plan_text_format(&sheet->line, ": %s", why_torch_differs(&entry->tensor, resolution));
-    }
-    sow_sheet_row(sheet, "fans");
 }
 
 /* ---- Rule and scheme ---------------------------------------------------------------------------- */
@@ -299,7 +270,7 @@ static void put_draws(struct sow_sheet *sheet, const struct subject *subject)
         put_draw(sheet, &region->draw);
         if (!isnan(region->fan_in)) {
             sow_plan_text_add(&sheet->line, "; ");
-            put_two_fans(sheet, region->fan_in, region->fan_out);
+            sow_explain_two_fans(sheet, region->fan_in, region->fan_out);
         }
         sow_sheet_row(sheet, i == 0 ? "regions" : "");
     }

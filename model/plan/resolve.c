@@ -116,6 +116,8 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
     for (size_t i = 0; i < count; i++) {
         struct sow_tensor block = parameter->tensor;
         struct sow_region *region = &regions[kept];
+        block.packed_axis = blocks->axis;
+        block.packed = block.shape[blocks->axis];
         block.shape[blocks->axis] = sizes[i] = blocks->sizes[i];
         if (sizes[i] == 0) {
             continue;
@@ -138,7 +140,9 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
         return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
                            "all blocks of `%s` are empty", parameter->name);
     }
-    made->blocks = (struct sow_blocks){blocks->axis, blocks->count, sizes};
+    made->blocks = (struct sow_blocks){
+        blocks->axis, blocks->count, sizes,
+        blocks->gates != NULL ? sow_plan_share(resolver->plan, blocks->gates) : NULL};
     made->draw = regions[0].draw;
     made->regions = regions;
     made->region_count = alike ? 0 : kept;

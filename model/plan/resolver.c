@@ -36,6 +36,7 @@ static void key_write(struct sow_plan_text *key, const struct sow_parameter *par
                                 (uint64_t)tensor->kind,
                                 (uint64_t)tensor->layout,
                                 tensor->groups,
+                                tensor->stride,
                                 parameter->blocks.axis,
                                 parameter->blocks.count,
                                 (uint64_t)parameter->zero_row,
@@ -45,6 +46,7 @@ static void key_write(struct sow_plan_text *key, const struct sow_parameter *par
                                 match->argument_count};
     sow_plan_text_bytes(key, (const char *)numbers, sizeof numbers);
     sow_plan_text_bytes(key, (const char *)tensor->shape, tensor->rank * sizeof tensor->shape[0]);
+    sow_plan_text_bytes(key, (const char *)tensor->axes, sizeof tensor->axes);
     for (uint32_t i = 0; i < parameter->blocks.count; i++) {
         key_u64(key, parameter->blocks.sizes[i]);
     }

@@ -11,16 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static char *keep(struct sow_host *host, const char *text, size_t length)
-{
-    char *copy = sow_arena_copy(&host->model->arena, text, length);
-    if (copy == NULL) {
-        sow_host_raise(host, SOW_E_MEMORY,
-                       "no memory is left for the model's names and shapes (at most 1 GiB)");
-    }
-    return copy;
-}
-
 static void *take(struct sow_host *host, size_t bytes)
 {
     void *taken = sow_arena_take(&host->model->arena, bytes);
@@ -31,7 +21,15 @@ static void *take(struct sow_host *host, size_t bytes)
     return taken;
 }
 
-/* The same for words that come again and again: kinds, roles, attributes. */
+/* A copy with a closing 0. */
+static char *keep(struct sow_host *host, const char *text, size_t length)
+{
+    char *copy = take(host, length + 1);
+    memcpy(copy, text, length);
+    return copy;
+}
+
+/* The same for words that come again: kinds, roles, attributes. */
 static const char *keep_word(struct sow_host *host, const char *word, size_t length)
 {
     uint32_t hash = 2166136261u;
@@ -182,16 +180,29 @@ static void read_shape(lua_State *L, int index, const char *name, struct sow_ten
     }
 }
 
-static int choose(lua_State *L, int index, const char *what, const char *const *words)
+static enum sow_kind read_kind(lua_State *L, int index)
 {
-    const char *word = luaL_checkstring(L, index);
-    for (int i = 0; words[i] != NULL; i++) {
-        if (strcmp(words[i], word) == 0) {
-            return i;
+    const char *word = luaL_checkstring(L, index), *name;
+    enum sow_kind kind = SOW_KIND_OTHER;
+    while ((name = sow_kind_name(kind)) != NULL && strcmp(name, word) != 0) {
+        kind++;
+    }
+    if (name == NULL) {
+        sow_host_raise(sow_host_of(L), SOW_E_CONFIG,
+                       "there is no kind of tensor \"%s\"; the first one is \"other\"", word);
+    }
+    return kind;
+}
+
+/* The first axis of outputs; of a tensor without axes the first or, in-out, the last. */
+static uint32_t output_axis(const struct sow_tensor *tensor)
+{
+    for (uint32_t axis = 0; axis < tensor->rank; axis++) {
+        if (sow_tensor_axis(tensor, axis) == SOW_AXIS_OUT) {
+            return axis;
         }
     }
-    return sow_host_raise(sow_host_of(L), SOW_E_CONFIG,
-                          "there is no %s \"%s\"; the first one is \"%s\"", what, word, words[0]);
+    return tensor->layout == SOW_LAYOUT_IN_OUT && tensor->rank > 0 ? tensor->rank - 1 : 0;
 }
 
 /* {sizes} along the output axis. */
@@ -200,7 +211,7 @@ static void read_blocks(lua_State *L, struct sow_parameter *parameter)
     struct sow_host *host = sow_host_of(L);
     uint64_t sum = 0;
     luaL_checktype(L, -1, LUA_TTABLE);
-    lua_Unsigned count = lua_rawlen(L, -1);
+    const lua_Unsigned count = lua_rawlen(L, -1);
     if (count == 0 || count > 1024) {
         sow_host_raise(host, SOW_E_SHAPE, "blocks of %s: 1 to 1024 sizes", parameter->name);
     }
@@ -213,7 +224,7 @@ static void read_blocks(lua_State *L, struct sow_parameter *parameter)
         }
     }
     const struct sow_tensor *tensor = &parameter->tensor;
-    uint32_t axis = tensor->layout == SOW_LAYOUT_IN_OUT && tensor->rank > 0 ? tensor->rank - 1 : 0;
+    uint32_t axis = output_axis(tensor);
     if (tensor->rank == 0 || sum != tensor->shape[axis]) {
         sow_host_raise(host, SOW_E_SHAPE,
                        "the blocks of %s add up to %llu, and its outputs are %llu", parameter->name,
@@ -223,6 +234,22 @@ static void read_blocks(lua_State *L, struct sow_parameter *parameter)
     parameter->blocks.axis = axis;
     parameter->blocks.count = (uint32_t)count;
     parameter->blocks.sizes = sizes;
+}
+
+static void read_gates(lua_State *L, struct sow_parameter *parameter)
+{
+    struct sow_host *host = sow_host_of(L);
+    size_t length;
+    const char *gates = luaL_checklstring(L, -1, &length);
+    uint32_t count = 0;
+    for (size_t i = 0; i < length; i++) {
+        count += gates[i] != ' ' && (i == 0 || gates[i - 1] == ' ');
+    }
+    if (count != parameter->blocks.count) {
+        sow_host_raise(host, SOW_E_SHAPE, "%.300s has %u blocks, and \"%.60s\" names %u gates",
+                       parameter->name, parameter->blocks.count, gates, count);
+    }
+    parameter->blocks.gates = keep_word(host, gates, length);
 }
 
 /* A row from 0, or from the end when negative, as torch counts. */
@@ -244,8 +271,7 @@ static double read_value(lua_State *L, const struct sow_parameter *parameter)
     double value = luaL_checknumber(L, -1);
     if (parameter->tensor.kind != SOW_KIND_BUFFER) {
         sow_host_raise(sow_host_of(L), SOW_E_CONFIG,
-                       "%s has a value, and only a buffer starts without a rule: kind = "
-                       "\"buffer\"",
+                       "%s has a value, and only a buffer starts without a rule: kind = \"buffer\"",
                        parameter->name);
     }
     if (value - value != 0) {
@@ -257,18 +283,27 @@ static double read_value(lua_State *L, const struct sow_parameter *parameter)
 
 static void read_options(lua_State *L, int options, struct sow_parameter *parameter)
 {
-    static const char *const layouts[] = {"out-in", "in-out", NULL};
     struct sow_host *host = sow_host_of(L);
     struct sow_error error;
     size_t length;
-    if (has_option(L, options, "layout")) {
-        parameter->tensor.layout = (enum sow_layout)choose(L, -1, "layout", layouts);
+    if (has_option(L, options, "layout") &&
+        sow_tensor_layout(&parameter->tensor, luaL_checkstring(L, -1), &error) != SOW_OK) {
+        sow_host_raise(host, SOW_E_SHAPE, "%.300s: %s", parameter->name, error.message);
+    }
+    if (has_option(L, options, "stride")) {
+        parameter->tensor.stride = check_size(L, "stride", 0, parameter->name);
     }
     if (has_option(L, options, "groups")) {
         parameter->tensor.groups = check_size(L, "groups", 0, parameter->name);
     }
     if (has_option(L, options, "blocks")) {
         read_blocks(L, parameter);
+    }
+    if (has_option(L, options, "gates")) {
+        read_gates(L, parameter);
+    }
+    if (has_option(L, options, "twin")) {
+        parameter->twin = keep_word(host, luaL_checkstring(L, -1), strlen(lua_tostring(L, -1)));
     }
     if (has_option(L, options, "padding")) {
         parameter->zero_row = read_padding(L, parameter);
@@ -277,8 +312,7 @@ static void read_options(lua_State *L, int options, struct sow_parameter *parame
         parameter->value = read_value(L, parameter);
     }
     if (has_option(L, options, "role")) {
-        const char *role = luaL_checklstring(L, -1, &length);
-        parameter->role = keep_word(host, role, length);
+        parameter->role = keep_word(host, luaL_checkstring(L, -1), strlen(lua_tostring(L, -1)));
     }
     if (has_option(L, options, "key")) {
         const char *key = luaL_checklstring(L, -1, &length);
@@ -294,8 +328,6 @@ static void read_options(lua_State *L, int options, struct sow_parameter *parame
 /* param(name, {sizes}, kind, options or nil) -> number of the tensor */
 static int bridge_param(lua_State *L)
 {
-    static const char *const kinds[] = {"other", "linear", "conv",   "embedding",
-                                        "norm",  "bias",   "buffer", NULL};
     struct sow_host *host = sow_host_of(L);
     struct sow_parameter parameter = {.zero_row = -1, .role = ""};
     struct sow_error error = {.code = SOW_OK};
@@ -307,7 +339,7 @@ static int bridge_param(lua_State *L)
     sow_host_extend(host);
     parameter.name = full_name(L, 1);
     read_shape(L, 2, parameter.name, &parameter.tensor);
-    parameter.tensor.kind = (enum sow_kind)choose(L, 3, "kind of tensor", kinds);
+    parameter.tensor.kind = read_kind(L, 3);
     sow_host_where(host, &parameter.file, &parameter.line);
     parameter.layer = host->scopes[host->scope_depth].layer;
     parameter.layer_count = host->scopes[host->scope_depth].layer_count;
@@ -407,11 +439,10 @@ static void read_value_shape(lua_State *L, int index, struct sow_value *value)
 {
     struct sow_host *host = sow_host_of(L);
     luaL_checktype(L, index, LUA_TTABLE);
-    lua_Unsigned rank = lua_rawlen(L, index);
-    if (rank > SOW_RANK_MAX) {
+    value->rank = (uint32_t)lua_rawlen(L, index);
+    if (lua_rawlen(L, index) > SOW_RANK_MAX) {
         sow_host_raise(host, SOW_E_SHAPE, "a value of more than %d dimensions", SOW_RANK_MAX);
     }
-    value->rank = (uint32_t)rank;
     for (uint32_t axis = 0; axis < value->rank; axis++) {
         if (lua_rawgeti(L, index, (lua_Integer)axis + 1) == LUA_TSTRING) {
             size_t length;

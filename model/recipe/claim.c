@@ -61,14 +61,12 @@ static void set_text(lua_State *L, const char *name, const char *text)
 /* The parameter as a table, on top of the stack. */
 static void push_tensor(lua_State *L, const struct sow_parameter *parameter)
 {
-    static const char *const kinds[] = {"other", "linear", "conv",  "embedding",
-                                        "norm",  "bias",   "buffer"};
     const struct sow_tensor *tensor = &parameter->tensor;
     struct sow_fans fans;
     uint64_t elements = 0;
     lua_createtable(L, 0, 10);
     set_text(L, "name", parameter->name);
-    set_text(L, "kind", kinds[tensor->kind]);
+    set_text(L, "kind", sow_kind_name(tensor->kind));
     set_text(L, "role", parameter->role);
     lua_createtable(L, (int)tensor->rank, 0);
     for (uint32_t axis = 0; axis < tensor->rank; axis++) {

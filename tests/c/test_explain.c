@@ -124,7 +124,7 @@ static void blocks_and_what_torch_would_do(void **state)
     (void)state;
     struct sow_rule_match rule = plain_rule("*", "glorot_uniform");
     struct sow_parameter parameter = parameter_of("qkv.weight", sow_tensor_linear(12, 4));
-    parameter.blocks = (struct sow_blocks){0, 3, uneven};
+    parameter.blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};
     ASSERT_TELLS(explained(parameter, &rule, 0), "8 + 2 + 2 on axis 0: 3 matrices in one tensor",
                  "fan_in 4, fan_out differs, of each block; torch.nn.init would take fan_in 4, "
                  "fan_out 12",

@@ -303,6 +303,47 @@ static void test_shapes_that_do_not_meet(void **state)
                   "the value of p is not finite");
 }
 
+static void test_layers_of_more_kinds(void **state)
+{
+    static const char *const wanted[] = {
+        "|input(; mean=0.1 std=2 correlation=0.3) -> [batch, 4, 9, width] @1",
+        "|conv(0; d.weight; spatial=2 groups=4 padding1=1 stride1=1 padding2=1 stride2=1) -> "
+        "[batch, 8, 9, width] @2",
+        "|conv_transpose(1; u.weight u.bias; spatial=2 groups=2 padding1=1 stride1=2 "
+        "output_padding1=0 padding2=1 stride2=2 output_padding2=0) -> [batch, 6, 18, width*2+0] @3",
+        "|input() -> [batch, tokens, 5] @4",
+        "|lstm(3; l.weight_ih_l0 l.weight_hh_l0 l.bias_ih_l0 l.bias_hh_l0 l.weight_ih_l0_reverse "
+        "l.weight_hh_l0_reverse l.bias_ih_l0_reverse l.bias_hh_l0_reverse; inputs=5 hidden=3 "
+        "gates=i f g o bidirectional=1 bias=1 names=torch) -> [batch, tokens, 6] @5",
+        "|gru(4; g.kernel g.recurrent_kernel g.bias; inputs=6 hidden=4 gates=z r n bidirectional=0 "
+        "bias=1 names=keras) -> [batch, tokens, 4] @6",
+        "|gated(5; name=glu first=value) -> [batch, tokens, 2] @7",
+        "|bilinear(6 5; b.weight; inputs1=2 inputs2=4 outputs=3) -> [batch, tokens, 3] @8",
+        NULL,
+    };
+    (void)state;
+    struct sow_model *model = load(
+        "kinds.lua",
+        "local x = input { \"batch\", 4, 9, \"width\", mean = 0.1, std = 2, correlation = 0.3 }\n"
+        "x = x >> depthwise_conv2d(\"d\", 4, { multiplier = 2, padding = 1, bias = false })\n"
+        "x = x >> conv_transpose2d(\"u\", 8, 6, { kernel = 4, stride = 2, padding = 1, groups = 2 "
+        "})\n"
+        "local t = input { \"batch\", \"tokens\", 5 }\n"
+        "t = t >> lstm(\"l\", 5, 3, { bidirectional = true })\n"
+        "t = t >> gru(\"g\", 6, 4, { names = \"keras\" })\n"
+        "local h = t >> gated(\"glu\", { first = \"value\" })\n"
+        "h = bundle(h, t) >> bilinear(\"b\", 2, 4, 3, { bias = false })\n");
+    check_graph(model, wanted);
+    const struct sow_graph *graph = sow_model_graph(model);
+    assert_int_equal(graph->parameters[1].tensor.stride, 4);
+    assert_int_equal(graph->parameters[1].tensor.groups, 2);
+    assert_int_equal(graph->parameters[3].blocks.count, 4);
+    assert_string_equal(graph->parameters[3].blocks.gates, "i f g o");
+    assert_string_equal(graph->parameters[6].twin, "l.bias_ih_l0");
+    assert_int_equal(graph->parameters[13].blocks.axis, 1); /* g.bias is [2, 12] */
+    sow_model_free(model);
+}
+
 static void test_a_layer_used_twice_shares_its_tensors(void **state)
 {
     static const char *const wanted[] = {
@@ -440,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_convolutions),
         cmocka_unit_test(test_vision),
         cmocka_unit_test(test_shapes_that_do_not_meet),
+        cmocka_unit_test(test_layers_of_more_kinds),
         cmocka_unit_test(test_a_layer_used_twice_shares_its_tensors),
         cmocka_unit_test(test_keys_and_layers),
         cmocka_unit_test(test_arena),

@@ -189,7 +189,7 @@ static void like_blocks_are_one_draw(void **state)
 {
     (void)state;
     struct sow_parameter parameter = parameter_of("qkv.glorot", sow_tensor_linear_in_out(4, 12));
-    parameter.blocks = (struct sow_blocks){1, 3, thirds};
+    parameter.blocks = (struct sow_blocks){.axis = 1, .count = 3, .sizes = thirds};
     struct sow_plan *plan = one(parameter, 0);
     const struct sow_plan_entry *entry = sow_plan_at(plan, 0);
     assert_int_equal(entry->region_count, 0);
@@ -205,7 +205,7 @@ static void unlike_blocks_are_regions(void **state)
 {
     (void)state;
     struct sow_parameter parameter = parameter_of("qkv.glorot", sow_tensor_linear(12, 4));
-    parameter.blocks = (struct sow_blocks){0, 3, uneven};
+    parameter.blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};
     struct sow_plan *plan = one(parameter, 0);
     const struct sow_plan_entry *entry = sow_plan_at(plan, 0);
     assert_int_equal(entry->region_count, 3);
@@ -235,7 +235,7 @@ static void blocks_must_fit(void **state)
 {
     (void)state;
     struct sow_parameter parameter = parameter_of("qkv.glorot", sow_tensor_linear(13, 4));
-    parameter.blocks = (struct sow_blocks){0, 3, thirds};
+    parameter.blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = thirds};
     struct sow_model model = model_of(&parameter, 1, rules, COUNT(rules));
     ASSERT_ERROR(&model, 0, SOW_E_SHAPE, "qkv.glorot", "12", "13");
     parameter.blocks.axis = 2;
@@ -449,7 +449,7 @@ static void fill_gives_every_cut_the_same_bytes(void **state)
     for (size_t i = 0; i < COUNT(dtypes); i++) {
         struct sow_parameter parameter = parameter_of("w.glorot", sow_tensor_linear(12, 5));
         check_fill(parameter, dtypes[i]);
-        parameter.blocks = (struct sow_blocks){0, 3, uneven};
+        parameter.blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};
         check_fill(parameter, dtypes[i]);
         parameter.zero_row = 5; /* within a block */
         check_fill(parameter, dtypes[i]);
@@ -461,7 +461,7 @@ static void fill_gives_every_cut_the_same_bytes(void **state)
         check_fill(parameter, dtypes[i]);
         const uint64_t kernel[] = {3, 2};
         parameter = parameter_of("w.glorot", sow_tensor_conv(4, 12, kernel, 2, 1));
-        parameter.blocks = (struct sow_blocks){1, 3, uneven};
+        parameter.blocks = (struct sow_blocks){.axis = 1, .count = 3, .sizes = uneven};
         check_fill(parameter, dtypes[i]);
         parameter = parameter_of("wte.normal", sow_tensor_embedding(10, 7));
         parameter.zero_row = 0;
@@ -496,7 +496,7 @@ static void json_is_canonical(void **state)
         parameter_of("say \"\\\n\x01\xc3\xa9", vector_of(3)),
     };
     parameters[1].key = "h.0.other";
-    parameters[2].blocks = (struct sow_blocks){0, 3, uneven};
+    parameters[2].blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};
     struct sow_rule_match own[3] = {rules[0], rules[1], rules[4]};
     own[0].reason = "";
     struct sow_model model = model_of(parameters, 4, own, 3);
@@ -652,7 +652,7 @@ static void hash_is_of_what_is_drawn(void **state)
     hash_of(&model, 42, SOW_F32, other);
     assert_string_not_equal(hash, other);
     parameters[0].key = NULL;
-    parameters[1].blocks = (struct sow_blocks){0, 3, uneven};
+    parameters[1].blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};
     hash_of(&model, 42, SOW_F32, other);
     assert_string_not_equal(hash, other);
     parameters[1].blocks.count = 0;

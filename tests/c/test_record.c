@@ -94,8 +94,8 @@ static void a_plan_comes_back(void **state)
     rules[3].arguments[2] = (struct sow_argument){"high", NULL, 1.5};
     rules[3].argument_count = 3;
     parameters[0].zero_row = 3;
-    parameters[1].blocks = (struct sow_blocks){0, 3, uneven};
-    parameters[4].blocks = (struct sow_blocks){0, 3, uneven};
+    parameters[1].blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};
+    parameters[4].blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};
     parameters[4].key = "old \"\xc3\xa9\n";
     parameters[6].dtype = SOW_I64;
     struct sow_plan *plan = made(parameters, COUNT(parameters), rules, COUNT(rules), UINT64_MAX);

@@ -385,8 +385,9 @@ static void test_wrong_names(void **state)
                 "no scheme is called 'orthogonalish'; `sow schemes` lists them");
     check_error("zeros", (struct arguments){{number("value", 1)}, 1},
                 "zeros has no parameter value; it takes no parameters");
-    check_error("kaiming_uniform_", (struct arguments){{word("nonlinearity", "relu")}, 1},
-                "he_uniform has no parameter nonlinearity; it takes gain, activation, slope, mode");
+    check_error(
+        "kaiming_uniform_", (struct arguments){{word("nonlinearity", "relu")}, 1},
+        "he_uniform has no parameter nonlinearity; it takes gain, activation, slope, mode, fan");
     check_error("normal", (struct arguments){{number("std", 1), number("std", 2)}, 2},
                 "normal was given std twice");
     check_error("constant", (struct arguments){0},
@@ -471,7 +472,7 @@ static void test_no_mass_and_no_fans(void **state)
     (void)state;
     const struct sow_argument arguments[] = {number("std", 1), number("low", 50),
                                              number("high", 60)};
-    const struct sow_tensor vector = {{4096}, 1, SOW_KIND_BIAS, SOW_LAYOUT_OUT_IN, 0};
+    const struct sow_tensor vector = {.shape = {4096}, .rank = 1, .kind = SOW_KIND_BIAS};
     struct sow_draw draw;
     struct sow_error error;
     assert_int_equal(sow_scheme_resolve("trunc_normal", arguments, 3, NULL, &draw, &error),

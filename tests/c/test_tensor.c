@@ -115,8 +115,11 @@ static void check_fans(struct sow_tensor tensor, double in, double out)
 static struct sow_tensor conv_in_out(uint64_t height, uint64_t width, uint64_t in, uint64_t out,
                                      uint64_t groups)
 {
-    struct sow_tensor tensor = {
-        {height, width, in / groups, out}, 4, SOW_KIND_CONV, SOW_LAYOUT_IN_OUT, groups};
+    struct sow_tensor tensor = {.shape = {height, width, in / groups, out},
+                                .rank = 4,
+                                .kind = SOW_KIND_CONV,
+                                .layout = SOW_LAYOUT_IN_OUT,
+                                .groups = groups};
     return tensor;
 }
 
@@ -141,6 +144,64 @@ static void test_fans(void **state)
     check_fans(sow_tensor_conv(7, 5, point, 2, 1), 5, 7);
     check_fans(sow_tensor_linear(1, 0x100000000u), 4294967296.0, 1);
     check_fans(sow_tensor_linear(1, 1), 1, 1);
+}
+
+static struct sow_tensor with_layout(enum sow_kind kind, uint32_t rank, const uint64_t *shape,
+                                     const char *layout)
+{
+    struct sow_tensor tensor = {.rank = rank, .kind = kind};
+    memcpy(tensor.shape, shape, rank * sizeof *shape);
+    assert_int_equal(sow_tensor_layout(&tensor, layout, NULL), SOW_OK);
+    return tensor;
+}
+
+/* Layouts that name every axis; the counts are derived in docs/layers.md. */
+static void test_fans_of_named_axes(void **state)
+{
+    (void)state;
+    const uint64_t experts[] = {8, 64, 32}, heads[] = {24, 6, 8}, kernel[] = {3, 3, 4, 12};
+    check_fans(with_layout(SOW_KIND_LINEAR, 3, experts, "each-out-in"), 32, 64);
+    check_fans(with_layout(SOW_KIND_LINEAR, 3, experts, "each-in-out"), 64, 32);
+    check_fans(with_layout(SOW_KIND_LINEAR, 3, heads, "in-out-out"), 24, 48);
+    check_fans(with_layout(SOW_KIND_LINEAR, 3, heads, "in-in-out"), 144, 8);
+    check_fans(with_layout(SOW_KIND_CONV, 4, kernel, "kernel-kernel-each-out"), 9, 108);
+    struct sow_tensor tensor =
+        with_layout(SOW_KIND_CONV_TRANSPOSE, 4, kernel, "kernel-kernel-out-in");
+    tensor.stride = 4;
+    check_fans(tensor, 27, 36);
+    const uint64_t square[] = {4, 4};
+    check_fans(sow_tensor_conv_transpose(8, 4, square, 2, 2, 4), 16, 32);
+    struct sow_tensor strided = sow_tensor_conv(8, 4, square, 2, 1);
+    strided.stride = 4;
+    check_fans(strided, 64, 32);
+    struct sow_tensor bilinear = {.shape = {6, 5, 7}, .rank = 3, .kind = SOW_KIND_BILINEAR};
+    check_fans(bilinear, 35, 42);
+}
+
+/* What the frameworks take of the shape as stored, whatever the axes are and however it is packed. */
+static void test_fans_of_the_frameworks(void **state)
+{
+    (void)state;
+    struct sow_tensor tensor = {.shape = {3, 5, 7, 11}, .rank = 4};
+    const struct sow_fans wanted[] = {{385, 231}, {105, 165}, {105, 165}};
+    struct sow_fans fans;
+    for (size_t i = 0; i < 3; i++) {
+        enum sow_fan_rule rule = (enum sow_fan_rule)(SOW_FAN_TORCH + i);
+        assert_int_equal(sow_tensor_fans_by(&tensor, rule, &fans, NULL), SOW_OK);
+        assert_memory_equal(&fans, &wanted[i], sizeof fans);
+    }
+    struct sow_tensor block = sow_tensor_linear(64, 32);
+    block.packed = 192;
+    assert_int_equal(sow_tensor_fans_by(&block, SOW_FAN_TORCH, &fans, NULL), SOW_OK);
+    assert_true(fans.in == 32 && fans.out == 192);
+    check_fans(block, 32, 64);
+    struct sow_tensor vector = {.shape = {9}, .rank = 1};
+    assert_int_equal(sow_tensor_fans_by(&vector, SOW_FAN_KERAS, &fans, NULL), SOW_OK);
+    assert_true(fans.in == 9 && fans.out == 9);
+    assert_int_equal(sow_tensor_fans_by(&vector, SOW_FAN_TORCH, &fans, NULL), SOW_E_SHAPE);
+    assert_int_equal(sow_tensor_fans_by(&vector, SOW_FAN_JAX, &fans, NULL), SOW_E_SHAPE);
+    assert_string_equal(sow_fan_rule_name(SOW_FAN_KERAS), "keras");
+    assert_null(sow_fan_rule_name(SOW_FAN_RULES));
 }
 
 /* A packed query-key-value weight has the fans of one block. */
@@ -172,24 +233,26 @@ static void test_no_fans(void **state)
     const char *vector =
         "fan_in needs a weight of rank >= 2, the shape is [4096]; use zeros, ones or "
         "constant for vectors";
-    check_no_fans((struct sow_tensor){{4096}, 1, SOW_KIND_LINEAR, SOW_LAYOUT_OUT_IN, 1}, vector);
-    check_no_fans((struct sow_tensor){{4096}, 1, SOW_KIND_BIAS, SOW_LAYOUT_OUT_IN, 0}, vector);
+    check_no_fans((struct sow_tensor){.shape = {4096}, .rank = 1, .kind = SOW_KIND_LINEAR}, vector);
+    check_no_fans((struct sow_tensor){.shape = {4096}, .rank = 1, .kind = SOW_KIND_BIAS}, vector);
     check_no_fans(
-        (struct sow_tensor){{0}, 0, SOW_KIND_OTHER, SOW_LAYOUT_OUT_IN, 0},
+        (struct sow_tensor){.shape = {0}, .rank = 0, .kind = SOW_KIND_OTHER},
         "fan_in needs a weight of rank >= 2, the shape is []; use zeros, ones or constant for "
         "vectors");
-    check_no_fans((struct sow_tensor){{16, 64}, 2, SOW_KIND_BIAS, SOW_LAYOUT_OUT_IN, 0},
+    check_no_fans((struct sow_tensor){.shape = {16, 64}, .rank = 2, .kind = SOW_KIND_BIAS},
                   "a bias has no fan_in, the shape is [16, 64]; use zeros, ones or constant");
     check_no_fans(
-        (struct sow_tensor){{8, 4096, 1024}, 3, SOW_KIND_LINEAR, SOW_LAYOUT_OUT_IN, 0},
-        "a linear weight has rank 2, the shape is [8, 4096, 1024]; say conv, or give the shape of "
-        "one block");
+        (struct sow_tensor){.shape = {8, 4096, 1024}, .rank = 3, .kind = SOW_KIND_LINEAR},
+        "a linear weight of more than two axes can be read in several ways, the shape is [8, 4096, "
+        "1024]; say which axis is what: layout \"each-out-in\" or \"each-in-out\" for stacked "
+        "experts, "
+        "\"in-out-out\" or \"in-in-out\" for attention heads; conv when it has kernel sizes");
     check_no_fans(
-        (struct sow_tensor){{8, 9}, 2, SOW_KIND_OTHER, SOW_LAYOUT_OUT_IN, 0},
+        (struct sow_tensor){.shape = {8, 9}, .rank = 2, .kind = SOW_KIND_OTHER},
         "fan_in needs to know which axes are in and out, the shape is [8, 9]; say that the tensor "
         "is linear, conv or embedding, or use a scheme without fans");
     check_no_fans(
-        (struct sow_tensor){{8, 9}, 2, SOW_KIND_CONV, SOW_LAYOUT_OUT_IN, 1},
+        (struct sow_tensor){.shape = {8, 9}, .rank = 2, .kind = SOW_KIND_CONV},
         "a convolution needs 1 to 3 kernel sizes next to its channels, the shape is [8, 9]; say "
         "linear when it has none");
     check_no_fans(sow_tensor_linear(0, 5),
@@ -203,12 +266,30 @@ static void test_no_fans(void **state)
         sow_tensor_conv(62, 32, square, 2, 4),
         "4 groups do not divide 62 output channels, the shape is [62, 8, 3, 3]; is the layout "
         "right?");
-    check_no_fans((struct sow_tensor){{1}, 9, SOW_KIND_CONV, SOW_LAYOUT_OUT_IN, 1},
+    check_no_fans((struct sow_tensor){.shape = {1}, .rank = 9, .kind = SOW_KIND_CONV},
                   "a tensor has at most 8 dimensions, not 9");
+    check_no_fans(
+        (struct sow_tensor){.shape = {8, 4, 3, 3}, .rank = 4, .kind = SOW_KIND_CONV_TRANSPOSE},
+        "a transposed convolution is stored in more than one way, the shape is [8, 4, 3, 3]; say "
+        "which: layout \"in-out-kernel-kernel\" (torch), \"kernel-kernel-out-in\" (Keras) or "
+        "\"kernel-kernel-in-out\" (Flax), with as many kernel as it has");
     check_no_fans(
         sow_tensor_conv(62, 32, square, 0, 1),
         "a convolution needs 1 to 3 kernel sizes next to its channels, the shape is []; say "
         "linear when it has none");
+}
+
+static void test_wrong_layouts(void **state)
+{
+    (void)state;
+    struct sow_tensor tensor = sow_tensor_linear(3, 4);
+    struct sow_error error;
+    static const char *const layouts[] = {"", "io", "out", "out-in-", "in-out-kernel", "out in"};
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+        assert_int_equal(sow_tensor_layout(&tensor, layouts[i], &error), SOW_E_SHAPE);
+        assert_non_null(strstr(error.message, "out, in, kernel, each"));
+        assert_int_equal(tensor.layout, SOW_LAYOUT_OUT_IN);
+    }
 }
 
 static void test_shape_text(void **state)
@@ -233,7 +314,10 @@ int main(void)
         cmocka_unit_test(test_what_can_be_drawn),
         cmocka_unit_test(test_fans),
         cmocka_unit_test(test_fans_of_blocks),
+        cmocka_unit_test(test_fans_of_named_axes),
+        cmocka_unit_test(test_fans_of_the_frameworks),
         cmocka_unit_test(test_no_fans),
+        cmocka_unit_test(test_wrong_layouts),
         cmocka_unit_test(test_shape_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

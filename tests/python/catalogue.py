@@ -5,20 +5,28 @@ import math
 
 from libsow import Draw, call
 
-KINDS = ("other", "linear", "conv", "embedding", "norm", "bias")
+KINDS = ("other", "linear", "conv", "embedding", "norm", "bias", "buffer",
+         "conv_transpose", "bilinear")
+FAN_RULES = ("true", "torch", "keras", "jax")
 
 
 class Tensor(ctypes.Structure):
     _fields_ = [("shape", ctypes.c_uint64 * 8), ("rank", ctypes.c_uint32), ("kind", ctypes.c_int),
-                ("layout", ctypes.c_int), ("groups", ctypes.c_uint64)]
+                ("layout", ctypes.c_int), ("groups", ctypes.c_uint64),
+                ("stride", ctypes.c_uint64), ("axes", ctypes.c_uint8 * 8),
+                ("packed_axis", ctypes.c_uint32), ("packed", ctypes.c_uint64)]
 
     @classmethod
-    def of(cls, shape, kind="linear", in_out=False, groups=1):
-        return cls((ctypes.c_uint64 * 8)(*shape), len(shape), KINDS.index(kind), in_out, groups)
+    def of(cls, shape, kind="linear", in_out=False, groups=1, stride=1, layout=None):
+        tensor = cls((ctypes.c_uint64 * 8)(*shape), len(shape), KINDS.index(kind), in_out, groups,
+                     stride)
+        if layout:
+            call("sow_tensor_layout", ctypes.byref(tensor), layout.encode())
+        return tensor
 
-    def fans(self):
+    def fans(self, rule="true"):
         pair = (ctypes.c_double * 2)()
-        call("sow_tensor_fans", ctypes.byref(self), pair)
+        call("sow_tensor_fans_by", ctypes.byref(self), FAN_RULES.index(rule), pair)
         return tuple(pair)
 
 

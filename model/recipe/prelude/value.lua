@@ -31,9 +31,10 @@ function host.record(kind, inputs, parameters, attributes, shape)
     return host.seal({ id = host.op(kind, ids, parameters, attributes, shape), shape = shape }, value)
 end
 
--- A layer: `connect(x, shape)` makes a value from a value, or from a bundle's list. The name is for messages.
-function host.layer(kind, name, connect)
-    return host.seal({ kind = kind, name = name, connect = connect }, layer)
+-- A layer: `connect(x, shape)` makes a value from a value, or from a bundle's list (then without a shape) when it
+-- takes_bundle. The name is for messages.
+function host.layer(kind, name, connect, takes_bundle)
+    return host.seal({ kind = kind, name = name, connect = connect, takes_bundle = takes_bundle }, layer)
 end
 
 function host.shape(x)
@@ -65,8 +66,9 @@ function value.__shr(x, f)
         host.failf("the right side of >> is %s; it must be a layer", describe(f))
     end
     local from, to = open(x), open(f)
-    if from.bundle and to.kind ~= "attention" then
-        host.failf("bundle(...) goes into attention only, not into %s", describe(f))
+    if from.bundle and not to.takes_bundle then
+        host.failf("bundle(...) goes into a layer of several values only (attention, bilinear, gated), not into %s",
+                   describe(f))
     end
     return to.connect(from.bundle or x, from.shape)
 end
@@ -142,16 +144,42 @@ function words.positions()
     return host.record("positions", {}, {}, {}, { "tokens" })
 end
 
--- input { "batch", 784 }
+local statistics = { "mean", "std", "correlation" }
+
+local function check_statistic(name, x)
+    if math.type(x) == nil or x ~= x or x == math.huge or x == -math.huge then
+        host.failf("%s of an input is %s; it must be a number", name, math.type(x) and tostring(x) or host.kind_of(x))
+    end
+    if name == "std" and x < 0 then
+        host.failf("std of an input is %s; it cannot be negative", tostring(x))
+    end
+    if name == "correlation" and (x < -1 or x > 1) then
+        host.failf("correlation of an input is %s; it is between -1 and 1", tostring(x))
+    end
+end
+
+-- input { "batch", 784, mean = 0, std = 1, correlation = 0 }: the statistics are those of one element; correlation is
+-- that between two positions (tokens, pixels) of one sample.
 function words.input(shape)
-    if type(shape) ~= "table" or #shape == 0 then
+    if type(shape) ~= "table" or getmetatable(shape) ~= nil or #shape == 0 then
         host.fail("input takes the sizes of a value: input { \"batch\", 784 }")
     end
-    local copy = {}
+    local copy, attributes = {}, {}
     for i, size in ipairs(shape) do
         copy[i] = size
     end
-    return host.record("input", {}, {}, {}, copy)
+    for _, name in ipairs(statistics) do
+        if shape[name] ~= nil then
+            check_statistic(name, shape[name])
+            attributes[#attributes + 1], attributes[#attributes + 2] = name, shape[name]
+        end
+    end
+    for key in pairs(shape) do
+        if math.type(key) ~= "integer" and key ~= "mean" and key ~= "std" and key ~= "correlation" then
+            host.failf("input has no statistic %s%s", tostring(key), host.hint(tostring(key), statistics))
+        end
+    end
+    return host.record("input", {}, {}, attributes, copy)
 end
 
 -- bundle(q, k, v) >> attention { ... }

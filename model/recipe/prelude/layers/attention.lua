@@ -63,5 +63,5 @@ function words.attention(options)
             end
         end
         return host.record("attention", parts, {}, attributes, host.with_last(first, q))
-    end)
+    end, true)
 end

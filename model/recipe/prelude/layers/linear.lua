@@ -3,16 +3,40 @@
 local host = ...
 local words = host.words
 
--- linear(name, inputs, outputs, { bias = true, layout = "out-in", blocks = { sizes of the outputs } })
+-- The shape of a weight, and of its bias. "in-out-out" and "in-in-out" are the kernels of attention in Keras and Flax:
+-- [inputs, heads, size] and [heads, size, outputs]; values still flow with the heads side by side.
+local function shapes(name, inputs, outputs, options)
+    local layout, heads = options.layout, options.heads
+    local headed = layout == "in-out-out" and outputs or layout == "in-in-out" and inputs
+    if not headed then
+        if heads then
+            host.failf("linear \"%s\": heads need a layout that has them, \"in-out-out\" or \"in-in-out\"", name)
+        end
+        if layout == "in-out" then
+            return { inputs, outputs }, { outputs }
+        end
+        return { outputs, inputs }, { outputs }
+    end
+    if math.type(heads) ~= "integer" or heads < 1 or headed % heads ~= 0 then
+        host.fail_shape(string.format("linear \"%s\": the layout %s needs heads, and as many as divide %d: heads = %s", name,
+                                      layout, headed, tostring(heads)))
+    end
+    if layout == "in-out-out" then
+        return { inputs, heads, outputs // heads }, { heads, outputs // heads }
+    end
+    return { heads, inputs // heads, outputs }, { outputs }
+end
+
+-- linear(name, inputs, outputs, { bias = true, layout = "out-in", blocks = { sizes of the outputs }, heads = none })
 function words.linear(name, inputs, outputs, options)
     host.check_text("linear", name)
-    options = host.options("linear", options, { bias = true, layout = "out-in", blocks = false, role = "", key = false })
+    options = host.options("linear", options, { bias = true, layout = "out-in", blocks = false, heads = false, role = "",
+                                                key = false })
     local blocks = options.blocks
-    local in_out = options.layout == "in-out"
-    local parameters = { host.declare(name, ".weight", in_out and { inputs, outputs } or { outputs, inputs }, "linear", options,
-                                 { layout = options.layout, blocks = blocks }) }
+    local shape, bias_shape = shapes(name, inputs, outputs, options)
+    local parameters = { host.declare(name, ".weight", shape, "linear", options, { layout = options.layout, blocks = blocks }) }
     if options.bias then
-        parameters[2] = host.declare(name, ".bias", { outputs }, "bias", options, { blocks = blocks })
+        parameters[2] = host.declare(name, ".bias", bias_shape, "bias", options, { blocks = blocks })
     end
     name = host.full_name(name)
     return host.layer("linear", name, function(x, from)
@@ -20,6 +44,26 @@ function words.linear(name, inputs, outputs, options)
         return host.record("linear", { x }, parameters, { "inputs", inputs, "outputs", outputs },
                            host.with_last(from, outputs))
     end)
+end
+
+-- bundle(x, y) >> bilinear(name, inputs1, inputs2, outputs, { bias = true }): y_o = sum of x_i w_oij y_j
+function words.bilinear(name, inputs1, inputs2, outputs, options)
+    host.check_text("bilinear", name)
+    options = host.options("bilinear", options, { bias = true, role = "", key = false })
+    local parameters = { host.declare(name, ".weight", { outputs, inputs1, inputs2 }, "bilinear", options) }
+    if options.bias then
+        parameters[2] = host.declare(name, ".bias", { outputs }, "bias", options)
+    end
+    name = host.full_name(name)
+    return host.layer("bilinear", name, function(x, from)
+        if from or #x ~= 2 then
+            host.failf("bilinear \"%s\" takes bundle(x, y), and gets %s", name, from and "one value" or #x .. " values")
+        end
+        host.need_last("bilinear", name, host.shape(x[1]), inputs1)
+        host.need_last("bilinear", name, host.shape(x[2]), inputs2)
+        return host.record("bilinear", x, parameters, { "inputs1", inputs1, "inputs2", inputs2, "outputs", outputs },
+                           host.with_last(host.shape(x[1]), outputs))
+    end, true)
 end
 
 -- tied(name, to): `name` is the tensor `to` and is not stored. Full names, whatever the scope. As a layer it is a linear

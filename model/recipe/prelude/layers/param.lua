@@ -10,9 +10,10 @@ function words.param(name, shape, options)
         host.param(name, shape, "other")
         return
     end
-    options = host.options("param", options, { kind = "other", layout = false, groups = false, blocks = false,
-                                               padding = false, role = false, key = false, dtype = false,
-                                               value = false })
+    options = host.options("param", options, { kind = "other", layout = false, groups = false, stride = false, blocks = false,
+                                               gates = false, twin = false, padding = false, role = false, key = false,
+                                               dtype = false, value = false })
+    options.twin = options.twin and host.full_name(options.twin)
     host.param(name, shape, options.kind, options)
 end
 
