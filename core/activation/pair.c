@@ -248,9 +248,10 @@ static void take(const struct sums *sums, double std, int jumps, struct sow_expa
         .mean = sums->mean,
         .square = sums->square,
         .fourth = sums->fourth,
-        .slope = jumps ? NAN : sums->slope,
-        .slope_square = jumps ? NAN : sums->slope_square,
-        .growth = jumps ? NAN : sums->pull / std,
+        .slope = sums->slope,
+        .slope_square = sums->slope_square,
+        .growth = sums->pull / std,
+        .jumps = jumps,
     };
     for (size_t k = 0; k < SOW_HERMITE; k++) {
         double a = sums->hermite[k];
@@ -335,8 +336,9 @@ double sow_expansion_slopes(const struct sow_expansion *expansion, double c)
         double squares = expansion->low * expansion->low + expansion->high * expansion->high;
         return 0.5 * squares - difference * difference * t / (2 * pi);
     }
-    if (q == 0 || !(expansion->slope_square - expansion->slope_square == 0)) {
-        return expansion->slope_square; /* one slope, or none */
+    if (q == 0 || expansion->jumps) { /* one slope; or the pieces', near enough */
+        double apart = expansion->slope_square - expansion->slope * expansion->slope;
+        return expansion->slope_square - (1 - c) * (q == 0 ? 0 : apart);
     }
     for (size_t k = SOW_HERMITE; k-- > 1;) {
         double a = expansion->coefficients[k];
@@ -372,7 +374,8 @@ enum sow_status sow_function_pair(const struct sow_function *function, double me
     if (status == SOW_OK) {
         *moments = (struct sow_pair_moments){
             expansion.mean, expansion.square, sow_expansion_product(&expansion, correlation),
-            expansion.slope_square, sow_expansion_slopes(&expansion, correlation)};
+            expansion.jumps ? NAN : expansion.slope_square,
+            expansion.jumps ? NAN : sow_expansion_slopes(&expansion, correlation)};
     }
     return status;
 }

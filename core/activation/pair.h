@@ -24,7 +24,7 @@ struct sow_tail {
     double total, power, even; /* even: the share of even k */
 };
 
-/* Of f(mean + std z). Without a derivative (jumps) the slopes are NAN. */
+/* Of f(mean + std z). Where f jumps the slopes are those of the pieces between, as automatic differentiation sees it. */
 struct sow_expansion {
     double std;
     double mean, square, fourth; /* E[f], E[f^2], E[f^4] */
@@ -32,6 +32,7 @@ struct sow_expansion {
     double growth;               /* d E[f^2] / d std^2, = E[f f' z] / std */
     double coefficients[SOW_HERMITE];
     struct sow_tail tail, slope_tail;
+    int jumps;
     int is_linear; /* low x below 0, high x above, and mean 0: all in closed form */
     double low, high;
 };

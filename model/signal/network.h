@@ -27,9 +27,11 @@ struct sow_op_attributes {
     /* conv and pools: axes after [batch, channels]; kernel, stride and padding of each */
     uint64_t spatial, groups;
     uint64_t kernel[SOW_SPATIAL_MAX], stride[SOW_SPATIAL_MAX], padding[SOW_SPATIAL_MAX];
-    double eps;                                 /* norms */
-    double p;                                   /* dropout: the share that is dropped */
-    double factor;                              /* scale */
+    uint64_t axis, index;    /* from 0: batch_norm, group_norm, layer_scale, concat, take */
+    const char *kind, *over; /* global_pool: "average" or "max", "sizes" or "tokens" */
+    double eps;              /* norms */
+    double p;                /* dropout: the share that is dropped */
+    double factor;           /* scale */
     uint64_t heads, kv_heads, head_dim, window; /* attention; window 0: none */
     int causal, rotary;
     double scale; /* of the attention's logits; 1 / sqrt(head_dim) when the recipe says nothing */

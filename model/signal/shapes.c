@@ -178,6 +178,65 @@ static enum sow_status check_norm(const struct shapes *s)
     return are_vectors(s, 0, last_of(s->in), &bad) ? SOW_OK : bad_tensor(s, bad);
 }
 
+/* The first two tensors are vectors over the axis; what follows are buffers. */
+static enum sow_status check_norm_of(const struct shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    if (!same(s->in, s->out) || at->axis >= s->in->rank) {
+        return misfit(s, "it keeps the shape, and its axis is one of the value's");
+    }
+    uint64_t size = s->in->shape[at->axis];
+    for (uint32_t i = 0; i < s->node->parameter_count && i < 2; i++) {
+        if (tensor_of(s, i)->rank != 1 || tensor_of(s, i)->shape[0] != size) {
+            return bad_tensor(s, i);
+        }
+    }
+    if (!(at->eps >= 0) || at->groups == 0 || size % at->groups != 0) {
+        return sow_node_fail(s->node, SOW_E_ARGUMENT, s->error,
+                             "eps %g, %llu groups; eps is not negative, and groups divide %llu",
+                             at->eps, (unsigned long long)at->groups, (unsigned long long)size);
+    }
+    return SOW_OK;
+}
+
+/* Parts are side by side along the axis; their other sizes are equal, or 1. */
+static enum sow_status check_concat(const struct shapes *s)
+{
+    uint64_t axis = s->node->at.axis, sum = 0;
+    for (uint32_t i = 0; i < s->node->input_count; i++) {
+        const struct sow_flow *part = &s->network->flows[s->node->inputs[i]];
+        int fits = part->rank == s->out->rank && axis < part->rank;
+        for (uint32_t k = 0; fits && k < part->rank; k++) {
+            fits = k == axis || part->shape[k] == 1 || part->shape[k] == s->out->shape[k];
+        }
+        if (!fits) {
+            return misfit(s, "a part does not fit");
+        }
+        sum += part->shape[axis];
+    }
+    return sum == s->out->shape[axis] ? SOW_OK : misfit(s, "its parts do not add up");
+}
+
+static enum sow_status check_take(const struct shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    if (at->axis >= s->in->rank || at->index >= s->in->shape[at->axis] ||
+        s->out->elements != s->in->elements / s->in->shape[at->axis]) {
+        return misfit(s, "there is no such place");
+    }
+    return SOW_OK;
+}
+
+static enum sow_status check_global_pool(const struct shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    if (at->kind == NULL || at->over == NULL || s->in->rank < 3 || s->out->rank != 2 ||
+        s->out->shape[1] != s->in->shape[strcmp(at->over, "tokens") == 0 ? s->in->rank - 1 : 1]) {
+        return misfit(s, "it makes one number a feature");
+    }
+    return SOW_OK;
+}
+
 static enum sow_status check_attention(const struct shapes *s)
 {
     struct sow_op_attributes *at = &s->node->at;
@@ -272,6 +331,8 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     case SOW_OP_POSITIONS:
     case SOW_OP_COUNT:
         return SOW_OK;
+    case SOW_OP_LEARNED:
+        return tensor_of(&s, 0)->rank == s.out->rank ? SOW_OK : bad_tensor(&s, 0);
     case SOW_OP_LINEAR:
         return check_linear(&s);
     case SOW_OP_CONV:
@@ -281,6 +342,10 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     case SOW_OP_LAYER_NORM:
     case SOW_OP_RMS_NORM:
         return check_norm(&s);
+    case SOW_OP_BATCH_NORM:
+    case SOW_OP_GROUP_NORM:
+    case SOW_OP_LAYER_SCALE:
+        return check_norm_of(&s);
     case SOW_OP_ACTIVATION:
     case SOW_OP_SCALE:
         return check_kept(&s);
@@ -289,6 +354,12 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     case SOW_OP_ADD:
     case SOW_OP_MULTIPLY:
         return check_pair(&s);
+    case SOW_OP_CONCAT:
+        return check_concat(&s);
+    case SOW_OP_TAKE:
+        return check_take(&s);
+    case SOW_OP_GLOBAL_POOL:
+        return check_global_pool(&s);
     case SOW_OP_ATTENTION:
         return check_attention(&s);
     case SOW_OP_MAX_POOL:
@@ -297,6 +368,7 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     case SOW_OP_FLATTEN:
     case SOW_OP_SPLIT_HEADS:
     case SOW_OP_MERGE_HEADS:
+    case SOW_OP_TO_TOKENS:
         return check_reshaped(&s);
     }
     return SOW_OK;
