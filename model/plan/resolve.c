@@ -306,6 +306,11 @@ enum sow_status sow_resolve(struct sow_resolver *resolver, const struct sow_para
                             struct sow_error *error)
 {
     enum sow_status status = SOW_OK;
+    struct sow_parameter drawn = *parameter;
+    if (match->padding_drawn) {
+        drawn.zero_row = -1;
+        parameter = &drawn;
+    }
     made->zero_row = -1;
     if (parameter->blocks.count > 0) {
         status = check_blocks(parameter, error);

@@ -255,8 +255,10 @@ enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct so
     if (claimed == NULL && parameter->tensor.kind == SOW_KIND_BUFFER) {
         return claim_itself(rules, parameter, match, error);
     }
-    return claimed == NULL ? no_rule(model, parameter, error)
-                           : work_out(rules, claimed, parameter, match, error);
+    enum sow_status status = claimed == NULL ? no_rule(model, parameter, error)
+                                             : work_out(rules, claimed, parameter, match, error);
+    match->padding_drawn = rules->padding_drawn;
+    return status;
 }
 
 static const char *parameter_name(const void *context, size_t index)

@@ -89,6 +89,9 @@ static enum sow_status add_list(struct sow_rules *rules, enum sow_rule_origin or
 {
     lua_State *L = rules->host->L;
     enum sow_status status = SOW_OK;
+    lua_getfield(L, -1, "padding_drawn");
+    rules->padding_drawn |= lua_toboolean(L, -1);
+    lua_pop(L, 1);
     for (lua_Integer i = 1; status == SOW_OK && lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) {
         const char *glob = copy_field(rules, "glob"), *file = copy_field(rules, "file");
         const char *reason = copy_field(rules, "reason");

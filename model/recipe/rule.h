@@ -19,6 +19,7 @@ struct sow_rule_match {
     uint32_t line;
     const char *variant; /* NULL for the user's own rules */
     const char *reason;  /* words for the plan */
+    int padding_drawn;   /* the variant draws the row that the model says is zero */
 };
 
 struct sow_rules; /* opaque: --set, --rules and the variant, in that order */

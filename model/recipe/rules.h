@@ -22,6 +22,7 @@ struct sow_rules {
     struct sow_host *host;
     struct sow_rule *rules;
     size_t count, capacity;
+    int padding_drawn; /* as in struct sow_rule_match */
     struct sow_arena arena;
 };
 

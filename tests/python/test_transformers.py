@@ -28,7 +28,14 @@ CONFIGS = {
     "mistral": {"model_type": "mistral", "architectures": ["MistralForCausalLM"], **TINY, "head_dim": 24},
     "qwen2": {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], **TINY, "tie_word_embeddings": True},
     "qwen3": {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], **TINY, "head_dim": 32},
+    "gemma": {"model_type": "gemma", "architectures": ["GemmaForCausalLM"], **TINY, "head_dim": 32, "attention_bias": True},
+    "mixtral": {"model_type": "mixtral", "architectures": ["MixtralForCausalLM"], **TINY, "num_local_experts": 4},
+    "bert": {"model_type": "bert", "architectures": ["BertForMaskedLM"], **TINY},
 }
+
+
+def kind_of(config):
+    return getattr(transformers, config["architectures"][0])
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -45,7 +52,7 @@ def checkpoint(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(checkpoint):
     name, folder = checkpoint
-    model, info = transformers.AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, dtype=torch.float32)
+    model, info = kind_of(CONFIGS[name]).from_pretrained(folder, output_loading_info=True, dtype=torch.float32)
     return name, model.eval(), info
 
 
@@ -79,7 +86,7 @@ def test_spread_of_every_tensor_is_the_librarys(model):
     (huggingface/transformers#47458, repaired by #47459); that the pinned one has it is checked, so the comparison is with the repaired value."""
     name, loaded, _ = model
     torch.manual_seed(0)
-    reference = transformers.AutoModelForCausalLM.from_config(loaded.config).state_dict()
+    reference = type(loaded)(loaded.config).state_dict()
     if name == "gpt2":
         scaled = 0.02 / math.sqrt(2 * 12)
         assert abs(reference["transformer.h.0.mlp.c_proj.weight"].std().item() / scaled - 1) < 0.01
@@ -94,5 +101,30 @@ def test_spread_of_every_tensor_is_the_librarys(model):
         limit = 6 * math.sqrt(1 / tensor.numel())  # 6 sigma of a ratio of two standard deviations
         ratio = (tensor.double().std() / theirs.double().std()).item()
         assert abs(ratio - 1) < limit, f"{key}: {tensor.std():.6f}, library {theirs.std():.6f}"
-        if key.endswith("embed_tokens.weight") and loaded.config.pad_token_id is not None:
+        if key.endswith(("embed_tokens.weight", "word_embeddings.weight")) and loaded.config.pad_token_id is not None:
             assert torch.equal(tensor[loaded.config.pad_token_id], theirs[loaded.config.pad_token_id]), "padding row"
+
+
+BERT = {"model_type": "bert", "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": 48, "max_position_embeddings": 16, "id2label": {"0": "a", "1": "b"}}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_every_class_of_bert_loads_and_runs(tied, tmp_path):
+    config = BERT | {"tie_word_embeddings": tied}
+    tokens = torch.arange(12).reshape(2, 6)
+    for task in ("Model", "ForPreTraining", "ForMaskedLM", "LMHeadModel", "ForNextSentencePrediction", "ForSequenceClassification",
+                 "ForTokenClassification", "ForMultipleChoice", "ForQuestionAnswering"):
+        config["architectures"] = ["Bert" + task]
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        subprocess.run([SOW, "init", tmp_path, "-q", "-f", "-o", tmp_path / "model.safetensors"], check=True)
+        model, info = kind_of(config).from_pretrained(tmp_path, output_loading_info=True)
+        for what in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+            assert not info[what], f"{task}: {what}: {info[what]}"
+        with torch.no_grad():
+            outputs = model.eval()(tokens[None] if task == "ForMultipleChoice" else tokens, return_dict=False)
+        assert all(torch.isfinite(tensor).all() for tensor in outputs if isinstance(tensor, torch.Tensor)), task
+        head = getattr(getattr(model, "cls", None), "predictions", None)
+        if head is not None:
+            assert (head.decoder.weight is model.bert.embeddings.word_embeddings.weight) == tied
+            assert (head.decoder.bias is head.bias) == tied

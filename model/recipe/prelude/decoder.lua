@@ -1,28 +1,33 @@
 -- SPDX-License-Identifier: MIT
--- The pre-norm decoder with gated MLPs and rotary attention that Llama, Mistral, Qwen2 and Qwen3 share, as transformers
--- names it (modeling_llama.py and its sisters, 5.24.0). What differs is the recipes' to say.
+-- The pre-norm decoder with gated MLPs and rotary attention that Llama, Mistral, Mixtral, Qwen2, Qwen3 and Gemma share, as
+-- transformers names it (modeling_llama.py and its sisters, 5.24.0). What differs is the recipes' to say.
 local host = ...
 local words = host.words
 
+-- The MLP of a layer: down(act(gate(h)) * up(h)).
+local function gated_mlp(c, how, act, h)
+    local d, ff, bias = c.hidden_size, c.intermediate_size, how.mlp_bias or false
+    local gate = h >> words.linear("mlp.gate_proj", d, ff, { bias = bias, role = "mlp.gate" }) >> act
+    local up = h >> words.linear("mlp.up_proj", d, ff, { bias = bias, role = "mlp.up" })
+    return gate * up >> words.linear("mlp.down_proj", ff, d, { bias = bias, role = "residual.output" })
+end
+
 local function block(c, how, act, x)
-    local d, ff, heads, kv, hd = c.hidden_size, c.intermediate_size, c.num_attention_heads, how.kv_heads, how.head_dim
-    local eps = { eps = c.rms_norm_eps }
-    local h = x >> words.rms_norm("input_layernorm", d, eps)
+    local d, heads, kv, hd = c.hidden_size, c.num_attention_heads, how.kv_heads, how.head_dim
+    local norm = { eps = c.rms_norm_eps, offset = how.norm_offset or 0 }
+    local h = x >> words.rms_norm("input_layernorm", d, norm)
     local q = h >> words.linear("self_attn.q_proj", d, heads * hd, { bias = how.qkv_bias or false, role = "attention.query" })
     local k = h >> words.linear("self_attn.k_proj", d, kv * hd, { bias = how.qkv_bias or false, role = "attention.key" })
     local v = h >> words.linear("self_attn.v_proj", d, kv * hd, { bias = how.qkv_bias or false, role = "attention.value" })
     if how.qk_norm then
-        q = q >> words.split_heads(heads) >> words.rms_norm("self_attn.q_norm", hd, eps) >> words.merge_heads()
-        k = k >> words.split_heads(kv) >> words.rms_norm("self_attn.k_norm", hd, eps) >> words.merge_heads()
+        q = q >> words.split_heads(heads) >> words.rms_norm("self_attn.q_norm", hd, norm) >> words.merge_heads()
+        k = k >> words.split_heads(kv) >> words.rms_norm("self_attn.k_norm", hd, norm) >> words.merge_heads()
     end
-    local attention = words.attention { heads = heads, kv_heads = kv, head_dim = hd, causal = true, rotary = true,
-                                        window = how.window or false }
+    local attention = words.attention { heads = heads, kv_heads = kv, head_dim = hd, causal = how.causal ~= false,
+                                        rotary = true, window = how.window or false }
     x = x + (words.bundle(q, k, v) >> attention
                >> words.linear("self_attn.o_proj", heads * hd, d, { bias = how.o_bias or false, role = "residual.output" }))
-    h = x >> words.rms_norm("post_attention_layernorm", d, eps)
-    local gate = h >> words.linear("mlp.gate_proj", d, ff, { bias = how.mlp_bias or false, role = "mlp.gate" }) >> act
-    local up = h >> words.linear("mlp.up_proj", d, ff, { bias = how.mlp_bias or false, role = "mlp.up" })
-    return x + (gate * up >> words.linear("mlp.down_proj", ff, d, { bias = how.mlp_bias or false, role = "residual.output" }))
+    return x + (how.mlp or gated_mlp)(c, how, act, x >> words.rms_norm("post_attention_layernorm", d, norm))
 end
 
 -- configuration_utils.ALLOWED_LAYER_TYPES of transformers 5.24.0, and its older words. They change no tensor here.
@@ -58,20 +63,23 @@ local function check(c, how)
     end
 end
 
--- decoder(c, { class = "Llama", kv_heads =, head_dim =, qkv_bias = false, o_bias = false, mlp_bias = false,
---              qk_norm = false, window = none })
+-- decoder(c, { class = "Llama", kv_heads =, head_dim =, qkv_bias = false, o_bias = false, mlp_bias = false, qk_norm = false,
+--              window = none, causal = true, norm_offset = 0, embedding_scale = 1, act = c.hidden_act, mlp = function(c, how, act, x) })
 function words.decoder(c, how)
     check(c, how)
     local class = words.architecture(how.class, { how.class .. "ForCausalLM", how.class .. "Model" })
     local bare = class == how.class .. "Model"
-    local act = words.transformers_activation("hidden_act", c.hidden_act)
+    local act = words.transformers_activation("hidden_act", how.act or c.hidden_act)
     local x
     words.scope(bare and "" or "model", function()
         x = words.tokens() >> words.embedding("embed_tokens", c.vocab_size, c.hidden_size, { padding = c.pad_token_id })
+        if how.embedding_scale then
+            x = x * how.embedding_scale
+        end
         x = words.repeated("layers", c.num_hidden_layers, x, function(y)
             return block(c, how, act, y)
         end)
-        x = x >> words.rms_norm("norm", c.hidden_size, { eps = c.rms_norm_eps })
+        x = x >> words.rms_norm("norm", c.hidden_size, { eps = c.rms_norm_eps, offset = how.norm_offset or 0 })
     end)
     if bare then
         return x

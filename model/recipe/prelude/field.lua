@@ -187,10 +187,15 @@ local not_honoured = {
     num_local_experts = experts, num_experts = experts, n_routed_experts = experts, moe_intermediate_size = experts,
 }
 
-local function check_not_honoured(declared)
+local function check_not_honoured(fields)
+    local declared = {}
+    for name, field in pairs(fields) do
+        declared[name] = true
+        declared[name ~= 1 and as_spec(field).also or name] = true
+    end
     for name, why in pairs(not_honoured) do
         local state, value = host.field(name)
-        if declared[name] == nil and state == "value" and is_set(value) then
+        if not declared[name] and state == "value" and is_set(value) then
             words.refuse(name, why)
         end
     end
@@ -307,4 +312,38 @@ function words.transformers_activation(field, name)
     return host.layer("activation", name, function(x, from)
         return host.record("activation", { x }, {}, { "name", canonical }, from)
     end)
+end
+
+-- labels(): the classes of a classifier, as transformers counts them: num_labels, else id2label, else 2
+function words.labels()
+    local state, names = host.field("id2label")
+    local other, count = host.field("num_labels")
+    if other == "null" or (other == "value" and (math.type(count) ~= "integer" or count < 1)) then
+        words.refuse("num_labels", "it must be an integer of at least 1")
+    end
+    if state ~= "value" then
+        if other ~= "value" and host.config_path() then
+            host.note("id2label is " .. state .. ": 2 labels, the default of transformers")
+        end
+        return other == "value" and count or 2
+    end
+    local numbers, length = {}, 0
+    for key in pairs(type(names) == "table" and names or {}) do
+        local number = type(key) == "string" and math.tointeger(tonumber(key))
+        if not number then
+            length = 0
+            break
+        end
+        length = length + (numbers[number] and 0 or 1)
+        numbers[number] = true
+    end
+    if length == 0 then
+        words.refuse("id2label", "it must be an object whose keys are the classes' numbers: { \"0\": \"cat\", \"1\": \"dog\" }")
+    end
+    if other == "value" and count ~= length then
+        host.note(string.format("num_labels is %d and id2label has %d: %d labels, as transformers counts them", count, length,
+                                count))
+        return count
+    end
+    return length
 end

@@ -122,6 +122,14 @@ function words.variant(name, source, body)
     host.variant(name, source)
 end
 
+-- padding_drawn(), in a variant: the rows that the library's padding_idx zeroes are drawn like the others
+function words.padding_drawn()
+    if not closed or not collecting then
+        host.fail_rule("padding_drawn() has no place here; it belongs into a variant")
+    end
+    collecting.padding_drawn = true
+end
+
 -- Called when a recipe has run: rule(...) lines outside a variant are one.
 function host.finish()
     closed = true

@@ -144,6 +144,11 @@ function words.positions()
     return host.record("positions", {}, {}, {}, { "tokens" })
 end
 
+-- Which segment each token belongs to, from 0: BERT's token types. All are 0 where nobody says otherwise.
+function words.segments()
+    return host.record("segments", {}, {}, {}, { "batch", "tokens" })
+end
+
 local statistics = { "mean", "std", "correlation" }
 
 local function check_statistic(name, x)

@@ -66,18 +66,23 @@ function words.bilinear(name, inputs1, inputs2, outputs, options)
     end, true)
 end
 
--- tied(name, to): `name` is the tensor `to` and is not stored. Full names, whatever the scope. As a layer it is a linear
--- one without bias whose weight, (out, in), is that tensor: the head of a language model.
-function words.tied(name, to)
+-- tied(name, to, { bias = none }): `name` is the tensor `to` and is not stored. Full names, whatever the scope. As a layer
+-- it is a linear one whose weight, (out, in), is that tensor: the head of a language model. `bias` names one of its own.
+function words.tied(name, to, options)
     host.check_text("tied", name)
     host.check_text("tied", to)
+    options = host.options("tied", options, { bias = false, role = "", key = false })
     local parameter, shape = host.tie(name, to)
+    local parameters = { parameter }
+    if options.bias then
+        parameters[2] = host.declare(options.bias, "", { shape[1] }, "bias", options)
+    end
     return host.layer("tied", name, function(x, from)
         if #shape ~= 2 then
             host.fail_shape("tied as a layer needs a matrix, and " .. to .. " is " .. host.shape_text(shape))
         end
         host.need_last("tied", name, from, shape[2])
-        return host.record("linear", { x }, { parameter }, { "inputs", shape[2], "outputs", shape[1], "tied", name },
+        return host.record("linear", { x }, parameters, { "inputs", shape[2], "outputs", shape[1], "tied", name },
                            host.with_last(from, shape[1]))
     end)
 end

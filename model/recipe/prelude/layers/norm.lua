@@ -3,10 +3,11 @@
 local host = ...
 local words = host.words
 
+-- The scale that acts is offset + weight: Gemma's weights are what is left of 1.
 local function normalisation(kind, has_bias)
     words[kind] = function(name, features, options)
         host.check_text(kind, name)
-        options = host.options(kind, options, { eps = 1e-5, bias = has_bias, role = "norm", key = false })
+        options = host.options(kind, options, { eps = 1e-5, bias = has_bias, offset = 0, role = "norm", key = false })
         local parameters = { host.declare(name, ".weight", { features }, "norm", options) }
         if options.bias then
             parameters[2] = host.declare(name, ".bias", { features }, "bias", options)
@@ -14,7 +15,11 @@ local function normalisation(kind, has_bias)
         name = host.full_name(name)
         return host.layer(kind, name, function(x, from)
             host.need_last(kind, name, from, features)
-            return host.record(kind, { x }, parameters, { "eps", options.eps }, from)
+            local attributes = { "eps", options.eps }
+            if options.offset ~= 0 then
+                attributes[3], attributes[4] = "offset", options.offset
+            end
+            return host.record(kind, { x }, parameters, attributes, from)
         end)
     end
 end
