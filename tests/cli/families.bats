@@ -76,5 +76,5 @@ CASES
     refuses "$mixtral, \"num_experts_per_tok\": 4}" 2:77 "num_experts_per_tok is 4: a token cannot go to more than the 3 experts"
     refuses "$mixtral, \"num_experts_per_tok\": 0}" 2:77 "num_experts_per_tok is 0; it must be 1 to"
     refuses "$mixtral, \"num_experts\": 4}" 2:77 "num_local_experts is 3 and num_experts is 4; they are two names of one field"
-    refuses "${mixtral/experts\": 3/experts\": 5000}}" 2:49 "num_local_experts is 5000: at most 4095 are possible"
+    refuses "${mixtral/experts\": 3/experts\": 5000}}" 2:53 "num_local_experts is 5000: at most 4095 are possible"
 }
