@@ -55,8 +55,9 @@ enum sow_status sow_model_add_operation(struct sow_model *model, struct sow_oper
                                         struct sow_value *value, struct sow_error *error);
 enum sow_status sow_model_add_tie(struct sow_model *model, const char *name, const char *to,
                                   struct sow_error *error);
+/* The first one is the default if it may be. */
 enum sow_status sow_model_add_variant(struct sow_model *model, const char *name, const char *source,
-                                      struct sow_error *error);
+                                      int may_be_default, struct sow_error *error);
 enum sow_status sow_model_add_note(struct sow_model *model, const char *text, size_t length,
                                    struct sow_error *error);
 

@@ -185,7 +185,7 @@ enum sow_status sow_model_add_tie(struct sow_model *model, const char *name, con
 }
 
 enum sow_status sow_model_add_variant(struct sow_model *model, const char *name, const char *source,
-                                      struct sow_error *error)
+                                      int may_be_default, struct sow_error *error)
 {
     void *larger = grown(model->variants, model->variant_count, &model->variant_capacity,
                          sizeof *model->variants);
@@ -195,7 +195,7 @@ enum sow_status sow_model_add_variant(struct sow_model *model, const char *name,
     model->variants = larger;
     model->variants[model->variant_count].name = name;
     model->variants[model->variant_count].source = source;
-    model->variants[model->variant_count].is_default = model->variant_count == 0;
+    model->variants[model->variant_count].is_default = model->variant_count == 0 && may_be_default;
     model->variant_count++;
     return SOW_OK;
 }

@@ -186,6 +186,25 @@ static enum sow_status work_out(struct sow_rules *rules, struct sow_rule *rule,
 
 /* ---- Matching -------------------------------------------------------------------------------- */
 
+/* The variant `matched` has no rules: it answers for every tensor that the user's own left. */
+static enum sow_status match_rest(struct sow_matching *matching, size_t index,
+                                  struct sow_rule_match *match, struct sow_error *error)
+{
+    struct sow_matched matched;
+    enum sow_status status = sow_matching_at(matching, index, &matched, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    memset(match, 0, sizeof *match);
+    match->scheme = matched.scheme;
+    match->argument_count = matched.argument_count;
+    memcpy(match->arguments, matched.arguments, sizeof matched.arguments);
+    match->glob = match->file = match->variant = SOW_MATCHED;
+    match->text = "";
+    match->reason = matched.reason;
+    return SOW_OK;
+}
+
 static enum sow_status no_rule(const struct sow_model *model, const struct sow_parameter *parameter,
                                struct sow_error *error)
 {
@@ -195,10 +214,11 @@ static enum sow_status no_rule(const struct sow_model *model, const struct sow_p
     return sow_fail_at(error, SOW_E_RULE, model->variant_count > 0 ? parameter->file : NULL,
                        model->variant_count > 0 ? parameter->line : 0, 0,
                        "no rule claims the tensor %.300s %s; write one: --set '%.300s=%s', or "
-                       "rule(...) in a rules file",
+                       "rule(...) in a rules file%s",
                        parameter->name,
                        sow_shape_text(parameter->tensor.shape, parameter->tensor.rank).text,
-                       parameter->name, scheme);
+                       parameter->name, scheme,
+                       model->graph.operation_count > 0 ? "; or take --variant matched" : "");
 }
 
 /* Whether the rule may have this tensor. A wildcard means the weights: it takes no buffer. */
@@ -254,6 +274,9 @@ enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct so
     }
     if (claimed == NULL && parameter->tensor.kind == SOW_KIND_BUFFER) {
         return claim_itself(rules, parameter, match, error);
+    }
+    if (claimed == NULL && rules->matching != NULL) {
+        return match_rest(rules->matching, index, match, error);
     }
     enum sow_status status = claimed == NULL ? no_rule(model, parameter, error)
                                              : work_out(rules, claimed, parameter, match, error);

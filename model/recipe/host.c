@@ -4,6 +4,7 @@
 #include "model/recipe/host.h"
 
 #include "core/base/error.h"
+#include "model/match/match.h"
 #include "model/recipe/embedded.h"
 #include "model/recipe/sandbox.h"
 #include "model/recipe/text.h"
@@ -410,6 +411,9 @@ enum sow_status sow_host_run(struct sow_host *host, const char *path, const char
         lua_getfield(host->L, -1, "finish");
         lua_remove(host->L, -2);
         status = sow_host_call(host, 0, 0, error);
+    }
+    if (status == SOW_OK && host->model->graph.operation_count > 0) {
+        status = sow_model_add_variant(host->model, SOW_MATCHED, SOW_MATCHED_SOURCE, 0, error);
     }
     if (status == SOW_OK && host->model->graph.parameter_count == 0) {
         return sow_fail_at(error, SOW_E_CONFIG, path, 0, 0, "the recipe declares no tensor");

@@ -223,6 +223,10 @@ static const char *variant_name(const void *context, size_t index)
 static enum sow_status unknown_variant(const struct sow_model *model, const char *name,
                                        struct sow_error *error)
 {
+    if (strcmp(name, SOW_MATCHED) == 0) { /* every model with a graph has it */
+        struct sow_matching *none = NULL;
+        return sow_matching_make(sow_model_graph(model), &none, error);
+    }
     char known[256] = "";
     const char *nearest = sow_nearest(name, variant_name, model);
     for (size_t i = 0, used = 0; sow_model_variant(model, i) != NULL && used < sizeof known; i++) {
@@ -240,9 +244,13 @@ static enum sow_status add_variant(struct sow_rules *rules, const char *name,
 {
     struct sow_model *model = rules->host->model;
     size_t index = 0;
-    while (name != NULL && index < model->variant_count &&
-           strcmp(model->variants[index].name, name) != 0) {
+    while (index < model->variant_count &&
+           (name == NULL ? !model->variants[index].is_default
+                         : strcmp(model->variants[index].name, name) != 0)) {
         index++;
+    }
+    if (index < model->variant_count && strcmp(model->variants[index].name, SOW_MATCHED) == 0) {
+        return sow_matching_make(sow_model_graph(model), &rules->matching, error);
     }
     if (index >= model->variant_count) {
         return name == NULL ? SOW_OK : unknown_variant(model, name, error);
@@ -328,6 +336,7 @@ void sow_rules_free(struct sow_rules *rules)
         luaL_unref(rules->host->L, LUA_REGISTRYINDEX, rules->rules[i].reference);
     }
     free(rules->rules);
+    sow_matching_free(rules->matching);
     sow_arena_free(&rules->arena);
     free(rules);
 }

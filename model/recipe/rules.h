@@ -3,6 +3,7 @@
 #ifndef SOW_RECIPE_RULES_H
 #define SOW_RECIPE_RULES_H
 
+#include "model/match/match.h"
 #include "model/recipe/glob.h"
 #include "model/recipe/host.h"
 #include "model/recipe/rule.h"
@@ -22,7 +23,8 @@ struct sow_rules {
     struct sow_host *host;
     struct sow_rule *rules;
     size_t count, capacity;
-    int padding_drawn; /* as in struct sow_rule_match */
+    int padding_drawn;             /* as in struct sow_rule_match */
+    struct sow_matching *matching; /* what claims the rest, when the variant is `matched` */
     struct sow_arena arena;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Small things for the prelude: errors and notes, the words of the catalogue of schemes and of the activations, and
  * arithmetic with the same bits everywhere (core/base/elementary.h instead of the C library's). */
+#include "model/match/match.h"
 #include "model/recipe/host.h"
 
 #include "core/activation/gain.h"
@@ -104,7 +105,11 @@ static int bridge_variant(lua_State *L)
             return sow_host_raise(host, SOW_E_MEMORY, "out of memory");
         }
     }
-    if (sow_model_add_variant(host->model, kept[0], kept[1], &error) != SOW_OK) {
+    if (strcmp(kept[0], SOW_MATCHED) == 0) {
+        return sow_host_raise(host, SOW_E_CONFIG, "the variant %s is sow's own; take another name",
+                              SOW_MATCHED);
+    }
+    if (sow_model_add_variant(host->model, kept[0], kept[1], 1, &error) != SOW_OK) {
         return sow_host_raise_error(host, &error);
     }
     return 0;

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* The variant `matched` on graphs of all shapes: what is told apart (residual from sum, gate from activation, head from
+ * layer), the numbers that follow, and what it cannot tell. The networks run in torch in tests/python/test_matched.py. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sow/model.h"
+
+static char folder[] = "/tmp/sow-match-XXXXXX";
+
+static int start(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int finish(void **state)
+{
+    char command[64];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+static enum sow_status try(const char *text, const char *set, struct sow_plan **plan,
+                           struct sow_error *error)
+{
+    char path[64];
+    struct sow_model *model = NULL;
+    struct sow_plan_options options = {
+        .variant = "matched", .sets = &set, .set_count = set != NULL};
+    snprintf(path, sizeof path, "%s/model.lua", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    *plan = NULL;
+    enum sow_status status = sow_model_load(path, NULL, &model, error);
+    status = status == SOW_OK ? sow_plan_make(model, &options, plan, error) : status;
+    sow_model_free(model);
+    return status;
+}
+
+static struct sow_plan *matched(const char *text)
+{
+    struct sow_plan *plan;
+    struct sow_error error;
+    if (try(text, NULL, &plan, &error) != SOW_OK) {
+        fail_msg("%s:%u: %s", error.file, error.line, error.message);
+    }
+    return plan;
+}
+
+static const struct sow_plan_entry *entry(const struct sow_plan *plan, const char *name)
+{
+    struct sow_error error;
+    const struct sow_plan_entry *found = sow_plan_find(plan, name, &error);
+    if (found == NULL) {
+        fail_msg("%s", error.message);
+    }
+    return found;
+}
+
+/* Variance, and words of the reason. */
+static void check(const struct sow_plan *plan, const char *name, const char *scheme,
+                  double variance, const char *words)
+{
+    const struct sow_plan_entry *found = entry(plan, name);
+    double mean, std;
+    sow_draw_moments(&found->draw, &mean, &std);
+    if (strcmp(found->scheme, scheme) != 0 || fabs(std * std - variance) > 1e-9 * variance ||
+        strstr(found->reason, words) == NULL) {
+        fail_msg("%s: %s of variance %.12g instead of %s of %.12g; %s", name, found->scheme,
+                 std * std, scheme, variance, found->reason);
+    }
+    assert_string_equal(found->rule, "matched");
+    assert_string_equal(found->rule_file, "matched");
+}
+
+static void constant(const struct sow_plan *plan, const char *name, double value)
+{
+    const struct sow_plan_entry *found = entry(plan, name);
+    assert_int_equal(found->draw.distribution, SOW_CONSTANT);
+    if (fabs(found->draw.mean - value) > 1e-12) {
+        fail_msg("%s: %.15g instead of %.15g; %s", name, found->draw.mean, value, found->reason);
+    }
+}
+
+/* E[phi(z)^2] as sow activations prints it. */
+static double left_by(const char *activation)
+{
+    struct sow_function function;
+    struct sow_activation_numbers numbers;
+    assert_int_equal(sow_function_named(activation, NULL, 0, &function, NULL), SOW_OK);
+    assert_int_equal(sow_function_numbers(&function, &numbers, NULL), SOW_OK);
+    return numbers.second_moment;
+}
+
+static void test_what_a_layer_feeds(void **state)
+{
+    (void)state;
+    static const char text[] = "local x = input { \"batch\", 100 }\n"
+                               "x = x >> linear(\"a\", 100, 60) >> activation(\"relu\")\n"
+                               "x = x >> linear(\"b\", 60, 40) >> activation(\"tanh\")\n"
+                               "x = x >> linear(\"c\", 40, 20) >> activation(\"gelu\")\n"
+                               "x = x >> linear(\"d\", 20, 30) >> activation(\"leaky_relu\")\n"
+                               "x = x >> linear(\"e\", 30, 10) >> activation(\"sigmoid\")\n"
+                               "x = x >> linear(\"f\", 10, 5)\n";
+    struct sow_plan *plan = matched(text);
+    check(plan, "a.weight", "he_normal", 2.0 / 100,
+          "feeds relu, which halves the second moment: He; variance 2/fan_in, fan_in = 100");
+    check(plan, "b.weight", "glorot_normal", 2.0 / (60 + 40),
+          "feeds tanh, which saturates: Glorot");
+    check(plan, "c.weight", "lecun_normal", 1 / left_by("tanh") / 40,
+          "feeds gelu at unit scale; its exact gain is taken by the layer behind it; its input "
+          "comes out of tanh, second moment 0.394294");
+    check(plan, "d.weight", "he_normal", 2 / 1.0001 / left_by("gelu") / 20,
+          "multiplies the second moment by 0.50005: He; its input comes out of gelu");
+    check(plan, "e.weight", "glorot_normal", 2.0 / (30 + 10), "feeds sigmoid");
+    check(plan, "f.weight", "lecun_normal", 1 / left_by("sigmoid") / 100,
+          "the output: variance 1 / fan_in^2");
+    constant(plan, "a.bias", 0);
+    sow_plan_free(plan);
+}
+
+/* What stands between a layer and its activation does not hide it; a sigmoid behind the head leaves it the head. */
+static void test_between(void **state)
+{
+    (void)state;
+    struct sow_plan *plan = matched(
+        "local x = input { \"batch\", 3, 16, 16 }\n"
+        "x = x >> conv2d(\"c\", 3, 8, { padding = 1 }) >> dropout(0.1) >> max_pool(2) >> "
+        "activation(\"relu\")\n"
+        "x = x >> conv2d(\"g\", 8, 8, { padding = 1, groups = 4 }) >> activation(\"relu\")\n"
+        "x = x >> average_pool(8) >> flatten() >> linear(\"head\", 8, 1) >> "
+        "activation(\"sigmoid\")\n");
+    check(plan, "c.weight", "he_normal", 2.0 / 27, "feeds relu");
+    assert_true(entry(plan, "g.weight")->fan_in == 18);
+    check(plan, "head.weight", "lecun_normal",
+          1 / (1 / (4 * atan(1)) + (1 - 1 / (4 * atan(1))) / 64) / 64, "the output");
+    sow_plan_free(plan);
+}
+
+static void test_max_pool_by_order_statistics(void **state)
+{
+    (void)state;
+    struct sow_plan *plan = matched("local x = input { \"batch\", 4, 36, 36 }\n"
+                                    "x = x >> conv2d(\"a\", 4, 4) >> activation(\"relu\") >> "
+                                    "max_pool(2)\n"
+                                    "x = x >> conv2d(\"b\", 4, 4) >> activation(\"relu\") >> "
+                                    "max_pool(3)\n"
+                                    "x = x >> conv2d(\"c\", 4, 4) >> activation(\"relu\")\n");
+    check(plan, "b.weight", "he_normal", 0.6477585885 / 36, "the largest of a window");
+    check(plan, "c.weight", "he_normal", 0.3902348981 / 36, "the largest of a window");
+    sow_plan_free(plan);
+}
+
+#define RESIDUAL "local x = input { \"batch\", 16 } >> linear(\"stem\", 16, 16)\n"
+
+static void test_residual_streams(void **state)
+{
+    (void)state;
+    struct sow_plan *plan = matched(
+        RESIDUAL
+        "x = repeated(\"h\", 5, x, function(x)\n"
+        "  x = x + (x >> rms_norm(\"n1\", 16) >> linear(\"a\", 16, 16))\n"
+        "  return (x >> rms_norm(\"n2\", 16) >> linear(\"b\", 16, 64) >> activation(\"relu\")\n"
+        "      >> linear(\"c\", 64, 16)) + x\n"
+        "end)\n"
+        "x = x >> rms_norm(\"n\", 16) >> linear(\"head\", 16, 4)\n");
+    check(plan, "stem.weight", "lecun_normal", 1.0 / 16, "begins a residual stream");
+    check(plan, "h.0.a.weight", "lecun_normal", 1.0 / 10 / 16,
+          "ends one of 10 residual branches on its stream: / sqrt(10)");
+    check(plan, "h.4.c.weight", "lecun_normal", 1.0 / 10 / 64, "/ sqrt(10)");
+    check(plan, "h.3.b.weight", "he_normal", 2.0 / 16, "feeds relu");
+    constant(plan, "h.3.n1.weight", 1);
+    check(plan, "head.weight", "lecun_normal", 1.0 / 256, "the output");
+    sow_plan_free(plan);
+    /* Post-norm: the norm stands on the stream. Parallel branches: one after the other, or summed first. */
+    plan = matched(RESIDUAL "x = repeated(\"h\", 3, x, function(x)\n"
+                            "  x = (x + (x >> linear(\"a\", 16, 16))) >> layer_norm(\"n\", 16)\n"
+                            "  local y = x >> rms_norm(\"m\", 16)\n"
+                            "  return x + (y >> linear(\"p\", 16, 16) >> activation(\"relu\") >> "
+                            "linear(\"q\", 16, 16)) + (y >> linear(\"r\", 16, 16))\n"
+                            "end)\n");
+    check(plan, "h.0.a.weight", "lecun_normal", 1.0 / 9 / 16, "one of 9");
+    check(plan, "h.2.q.weight", "lecun_normal", 1.0 / 9 / 16, "one of 9");
+    check(plan, "h.2.r.weight", "lecun_normal", 1.0 / 9 / 16, "one of 9");
+    sow_plan_free(plan);
+    plan = matched(RESIDUAL "x = repeated(\"h\", 3, x, function(x)\n"
+                            "  local y = x >> rms_norm(\"m\", 16)\n"
+                            "  return x + ((y >> linear(\"p\", 16, 16) >> activation(\"relu\") >> "
+                            "linear(\"q\", 16, 16)) + (y >> linear(\"r\", 16, 16)))\n"
+                            "end)\n");
+    check(plan, "h.2.q.weight", "lecun_normal", 1.0 / 3 / 2 / 16, "this term of a sum is 0.5");
+    check(plan, "h.2.r.weight", "lecun_normal", 1.0 / 3 / 2 / 16, "one of 3");
+    sow_plan_free(plan);
+}
+
+/* A shortcut with a projection is the stream still; a weight between blocks begins a new one. */
+static void test_shortcuts(void **state)
+{
+    (void)state;
+    struct sow_plan *plan =
+        matched(RESIDUAL "local function block(name, x, shortcut)\n"
+                         "  return scope(name, function()\n"
+                         "    local y = x >> linear(\"a\", 16, 16) >> activation(\"relu\") >> "
+                         "linear(\"b\", 16, 16)\n"
+                         "    return y + (shortcut and x >> linear(\"s\", 16, 16) or x)\n"
+                         "  end)\n"
+                         "end\n"
+                         "x = block(\"one\", x)\n"
+                         "x = block(\"two\", x, true)\n"
+                         "x = block(\"three\", x)\n"
+                         "x = x >> linear(\"down\", 16, 16)\n"
+                         "x = block(\"four\", x)\n"
+                         "x = x >> linear(\"head\", 16, 4)\n");
+    assert_non_null(strstr(entry(plan, "one.b.weight")->reason, "one of 3 residual branches"));
+    assert_non_null(strstr(entry(plan, "three.b.weight")->reason, "one of 3 residual branches"));
+    assert_non_null(strstr(entry(plan, "two.s.weight")->reason, "begins a residual stream"));
+    assert_non_null(strstr(entry(plan, "four.b.weight")->reason, "the only residual branch"));
+    sow_plan_free(plan);
+}
+
+static void test_gates(void **state)
+{
+    (void)state;
+    struct sow_plan *plan = matched(
+        "local x = input { \"batch\", 16 }\n"
+        "x = (x >> linear(\"g\", 16, 32) >> activation(\"silu\")) * (x >> linear(\"u\", 16, "
+        "32)) >> linear(\"d\", 32, 16) >> activation(\"relu\")\n"
+        "local y = x >> linear(\"s\", 16, 16)\n"
+        "y = y * (y >> activation(\"sigmoid\")) >> linear(\"t\", 16, 16) >> "
+        "activation(\"relu\")\n");
+    check(plan, "g.weight", "lecun_normal", 1.0 / 16, "goes through silu and gates");
+    check(plan, "u.weight", "lecun_normal", 1.0 / 16, "is multiplied by another signal");
+    check(plan, "d.weight", "he_normal", 2 / left_by("silu") / 32, "a gated product, a silu(b)");
+    check(plan, "s.weight", "lecun_normal", 1.0 / 16, "gates itself");
+    check(plan, "t.weight", "he_normal", 2 / left_by("silu") / 16, "comes out of x sigmoid(x)");
+    sow_plan_free(plan);
+}
+
+static void test_embeddings_and_attention(void **state)
+{
+    (void)state;
+    struct sow_plan *plan = matched(
+        "local x = (tokens() >> embedding(\"t\", 50, 32)) + (positions() >> embedding(\"p\", 9, "
+        "32))\n"
+        "x = x * 4\n"
+        "local h = x >> rms_norm(\"n\", 32)\n"
+        "local function l(name) return h >> linear(name, 32, 32) end\n"
+        "x = x + (bundle(l(\"q\"), l(\"k\"), l(\"v\")) >> attention { heads = 2, scale = 1 } >> "
+        "linear(\"o\", 32, 32))\n"
+        "x = x >> rms_norm(\"m\", 32) >> linear(\"head\", 32, 50)\n");
+    check(plan, "t.weight", "normal", 0.5 / 16, "this term is 0.5 behind the factor 4");
+    check(plan, "p.weight", "normal", 0.5 / 16, "this term is 0.5 behind the factor 4");
+    check(plan, "q.weight", "lecun_normal", 1.0 / 4 / 32, "q k * 1 over 16 features");
+    check(plan, "v.weight", "lecun_normal", 1.0 / 32, "values");
+    check(plan, "o.weight", "lecun_normal", 1.0 / 32, "the only residual branch");
+    sow_plan_free(plan);
+    plan = matched("local x = (tokens() >> embedding(\"t\", 50, 64)) * 8\n"
+                   "x = x + (x >> rms_norm(\"n\", 64) >> linear(\"a\", 64, 64))\n"
+                   "x = x >> rms_norm(\"m\", 64) >> tied(\"head.weight\", \"t.weight\")\n");
+    check(plan, "t.weight", "normal", 1.0 / 64 / 8, "embedding and output head in one");
+    check(plan, "a.weight", "lecun_normal", 1.0 / 64, "residual branch");
+    sow_plan_free(plan);
+}
+
+/* The user's own rules come first; the rest is matched. A layer used twice is decided by its first use. */
+static void test_beside_rules(void **state)
+{
+    (void)state;
+    struct sow_plan *plan;
+    struct sow_error error;
+    assert_int_equal(try("local l = linear(\"a\", 8, 8)\n"
+                         "local x = input { \"batch\", 8 } >> l >> activation(\"relu\") >> l\n",
+                         "*.bias=ones", &plan, &error),
+                     SOW_OK);
+    check(plan, "a.weight", "he_normal", 2.0 / 8, "feeds relu");
+    assert_string_equal(entry(plan, "a.bias")->rule_file, "--set");
+    sow_plan_free(plan);
+}
+
+static void fails(const char *text, enum sow_status code, const char *words)
+{
+    struct sow_plan *plan;
+    struct sow_error error = {.code = SOW_OK};
+    assert_int_equal(try(text, NULL, &plan, &error), code);
+    assert_null(plan);
+    if (strstr(error.message, words) == NULL) {
+        fail_msg("no `%s` in: %s", words, error.message);
+    }
+}
+
+static void test_what_it_cannot_tell(void **state)
+{
+    (void)state;
+    fails("local x = input { \"batch\", 8 } >> linear(\"a\", 8, 8)\nparam(\"p\", { 3, 4 })\n",
+          SOW_E_RULE, "cannot tell what the tensor p [3, 4] is for");
+    fails("param(\"p\", { 3, 4 })\n", SOW_E_ARGUMENT, "this source has none");
+    fails("variant(\"matched\", \"mine\", function() end)\nparam(\"p\", { 3, 4 })\n", SOW_E_CONFIG,
+          "sow's own");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_a_layer_feeds),
+        cmocka_unit_test(test_between),
+        cmocka_unit_test(test_max_pool_by_order_statistics),
+        cmocka_unit_test(test_residual_streams),
+        cmocka_unit_test(test_shortcuts),
+        cmocka_unit_test(test_gates),
+        cmocka_unit_test(test_embeddings_and_attention),
+        cmocka_unit_test(test_beside_rules),
+        cmocka_unit_test(test_what_it_cannot_tell),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
