@@ -35,7 +35,8 @@ const struct sow_environment_row sow_environment_rows[] = {
     {NULL, NULL},
 };
 
-_Static_assert(SOW_OPTION_COUNT <= 32 && SOW_VERB_COUNT <= 32, "the sets are 32-bit masks");
+_Static_assert(SOW_OPTION_COUNT <= 64 && SOW_VERB_COUNT <= 32,
+               "the sets are 64-bit and 32-bit masks");
 
 enum sow_verb sow_cli_verb(const char *name)
 {
@@ -142,7 +143,7 @@ static int store(struct sow_cli_options *options, int row, const char *value)
     } else if (sow_cli_value(option->takes, value, field, reason) != NULL) {
         return sow_cli_usage(options->verb, "--%s: %s", option->name, reason);
     }
-    options->given |= 1u << row;
+    options->given |= (uint64_t)1 << row;
     return SOW_EXIT_DONE;
 }
 
@@ -225,7 +226,6 @@ int sow_cli_parse(enum sow_verb verb, int argc, char **argv, struct sow_cli_opti
     char shorts[2 * SOW_OPTION_COUNT + 3];
     int code, status = SOW_EXIT_DONE;
     *options = (struct sow_cli_options){.verb = verb};
-    options->sets.items = sow_cli_allocate(NULL, (size_t)argc, sizeof *options->sets.items);
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
             options->help = argv[i][1] == 'h' ? 1 : 2;
@@ -252,5 +252,10 @@ int sow_cli_parse(enum sow_verb verb, int argc, char **argv, struct sow_cli_opti
 
 void sow_cli_options_free(struct sow_cli_options *options)
 {
-    free(options->sets.items);
+    for (size_t i = 0; i < SOW_OPTION_COUNT; i++) {
+        if (sow_option_rows[i].takes == SOW_TAKES_LIST) {
+            struct sow_cli_list *list = (void *)((char *)options + sow_option_rows[i].offset);
+            free((void *)list->items);
+        }
+    }
 }

@@ -77,15 +77,15 @@ struct sow_cli_options {
     enum sow_verb verb;
     const char *arguments[SOW_ARGUMENTS_MAX];
     int argument_count;
-    uint32_t given; /* bit SOW_OPTION_x */
+    uint64_t given; /* bit SOW_OPTION_x */
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
     const char *expression, *kinks, *sigma_w, *sigma_b;
-    struct sow_cli_list sets;
+    struct sow_cli_list sets, only, ignore;
     uint64_t seed, shard_size, chunk_size, threads;
     enum sow_dtype dtype;
     enum sow_color color;
-    int json, all, force, dry_run, quiet, verbose, help;
+    int json, all, force, dry_run, quiet, verbose, help, no_record, codes;
 };
 
 /* Reads argv[2...]: options anywhere, "--" ends them, each at most once but for --set. Returns SOW_EXIT_DONE, or

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One value of the command line: seeds, sizes, counts, dtypes, colours. Says exactly why one cannot be. */
-#include "options.h"
+#include "format.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -141,6 +141,7 @@ const char *sow_cli_value(enum sow_takes takes, const char *text, void *field, c
         return text[0] == '\0' ? REFUSE("the value is empty") : NULL;
     case SOW_TAKES_LIST: {
         struct sow_cli_list *list = field;
+        list->items = sow_cli_allocate((void *)list->items, list->count + 1, sizeof list->items[0]);
         list->items[list->count++] = text;
         return text[0] == '\0' ? REFUSE("the value is empty") : NULL;
     }

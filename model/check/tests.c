@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Sources: Chernoff 1952; Bernstein 1924; Hoeffding 1963 (also for unequal chances); Laurent and Massart 2000, lemma 1;
+ * Massart 1990. The least of several valid bounds is one. Shares of a mixture are exact, which only narrows a sample. */
+#include "model/check/tests.h"
+
+#include <math.h>
+
+#include "core/base/elementary.h"
+
+#define LN2          0.6931471805599453
+#define GRID_CHANCE  0x1p-22 /* of one value where a uniform draw comes from 23 or 24 bits */
+#define EDGE         1e-6    /* relative: limits that were computed in float32 */
+#define VALUES_LOG_2 11.09   /* ln of the values that a heap could stand on, 2^16, */
+#define VALUES_LOG_4 22.18   /* or 2^32 */
+
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* ln P(at least k of n), each with chance p: exp(-n KL(k/n, p)). 0 when k is below the mean. */
+static double at_least(double k, double n, double p)
+{
+    double f = k / n;
+    if (f <= p || p >= 1) {
+        return 0;
+    }
+    if (p <= 0) {
+        return -INFINITY;
+    }
+    double sum = f * sow_log(f / p);
+    if (f < 1) {
+        sum += (1 - f) * sow_log((1 - f) / (1 - p));
+    }
+    return -n * sum;
+}
+
+/* ---- Mean and spread ------------------------------------------------------------------------------ */
+
+static double test_mean(double n, double mean, const struct sow_law_moments *law)
+{
+    double off = mean - law->mean;
+    if (law->proxy <= 0) {
+        return off == 0 ? 0 : -INFINITY;
+    }
+    return least(0, LN2 - n * off * off / (2 * law->proxy));
+}
+
+/* ln P(spread >= v), v above the law's variance V. */
+static double spread_above(double n, double v, const struct sow_law_moments *law)
+{
+    double bound = 0, more = v - law->variance;
+    if (law->is_one_normal) {
+        double ratio = v / law->variance;
+        bound = least(bound, -n / 2 * (ratio - 1 - sow_log(ratio)));
+    } else if (law->has_one_mean && law->square_peak > 0) {
+        /* solve 2 sqrt(n a x) + 2 b x = n more for x */
+        double a = n * law->square_sum, b = law->square_peak, c = n * more;
+        double root = (sow_sqrt(a + 2 * b * c) - sow_sqrt(a)) / (2 * b);
+        bound = least(bound, -root * root);
+    }
+    if (isfinite(law->square_max)) {
+        double peak = law->square_max - law->variance;
+        peak = peak > 0 ? peak : 0;
+        bound = least(bound, -n * more * more / (2 * (law->square_variance + peak * more / 3)));
+    }
+    return bound;
+}
+
+static double spread_below(double n, double v, const struct sow_law_moments *law)
+{
+    double bound = 0, less = law->variance - v;
+    if (law->is_one_normal) {
+        double ratio = v / law->variance;
+        bound = ratio <= 0 ? -INFINITY : -n / 2 * (ratio - 1 - sow_log(ratio));
+    }
+    return least(bound, -n * less * less / (2 * (law->square_variance + law->variance * less / 3)));
+}
+
+static double test_spread(double n, double mean, double std, const struct sow_law_moments *law)
+{
+    double off = mean - law->mean, v = std * std + off * off;
+    if (law->variance <= 0) {
+        return v <= 0 ? 0 : -INFINITY;
+    }
+    double chance = v > law->variance ? spread_above(n, v, law) : spread_below(n, v, law);
+    return least(0, LN2 + chance);
+}
+
+/* ---- Shape and tails ------------------------------------------------------------------------------ */
+
+static double test_shape(const struct sow_sample *sample, const struct sow_law *law,
+                         struct sow_verdict *verdict)
+{
+    double n = (double)sample->row->finite;
+    uint64_t seen = 0;
+    for (size_t i = 0; i + 1 < sample->count; i++) {
+        seen += sample->cells[i].count;
+        /* between two cells the law may have nothing or much: both ends of the gap are tried */
+        double share = (double)seen / n;
+        double end = sow_law_below(law, sample->cells[i].high), a = share - end;
+        double b = (sample->cells[i + 1].low == sample->cells[i].high
+                        ? end
+                        : sow_law_below(law, sample->cells[i + 1].low)) -
+                   share;
+        if (a > verdict->distance || b > verdict->distance) {
+            verdict->distance = a > b ? a : b;
+            verdict->distance_at = sample->cells[i].high;
+        }
+    }
+    double first = sow_law_below(law, sample->cells[0].low);
+    double last = sow_law_above(law, sample->cells[sample->count - 1].high);
+    verdict->distance = verdict->distance < first ? first : verdict->distance;
+    verdict->distance = verdict->distance < last ? last : verdict->distance;
+    return least(0, LN2 - 2 * n * verdict->distance * verdict->distance);
+}
+
+/* Elements beyond `k` std. A cell across the threshold is taken for neither side: both bounds hold. */
+static double test_tail(const struct sow_sample *sample, const struct sow_law *law,
+                        const struct sow_law_moments *moments, double k)
+{
+    double std = sow_sqrt(moments->variance), n = (double)sample->row->finite;
+    double low = moments->mean - k * std, high = moments->mean + k * std;
+    double chance = sow_law_below(law, low) + sow_law_above(law, high);
+    uint64_t sure = 0, inside = 0;
+    for (size_t i = 0; i < sample->count; i++) {
+        const struct sow_cell *cell = &sample->cells[i];
+        sure += cell->high <= low || cell->low >= high ? cell->count : 0;
+        inside += cell->low >= low && cell->high <= high ? cell->count : 0;
+    }
+    chance = chance > 1 ? 1 : chance;
+    return least(
+        0, LN2 + least(at_least((double)sure, n, chance), at_least((double)inside, n, 1 - chance)));
+}
+
+/* ---- Ends of the range ---------------------------------------------------------------------------- */
+
+static void test_ends(const struct sow_sample *sample, const struct sow_law *law,
+                      struct sow_verdict *verdict)
+{
+    double n = (double)sample->row->finite, low, high;
+    const struct sow_cell *first = &sample->cells[0], *last = &sample->cells[sample->count - 1];
+    int narrow = sow_value_narrow(sample->type);
+    double least_value = sample->row->min, most = sample->row->max;
+    sow_law_bounds(law, &low, &high);
+    double slack = EDGE * (fabs(low) > fabs(high) ? fabs(low) : fabs(high));
+    slack = isfinite(slack) ? slack : 0;
+    /* a narrow value stands for its cell */
+    double inner_low = narrow ? first->high : least_value + slack,
+           inner_high = narrow ? last->low : most - slack;
+    verdict->outside = inner_low < low || inner_high > high;
+    verdict->chance_log[SOW_TEST_LOW] = least(0, sow_log(n * sow_law_below(law, inner_low)));
+    verdict->chance_log[SOW_TEST_HIGH] = least(0, sow_log(n * sow_law_above(law, inner_high)));
+    /* nothing below the smallest value */
+    double below = sow_law_below(law, narrow ? first->low : least_value),
+           above = sow_law_above(law, narrow ? last->high : most);
+    verdict->chance_log[SOW_TEST_LOW_SHORT] = below >= 1 ? -INFINITY : n * sow_log1p(-below);
+    verdict->chance_log[SOW_TEST_HIGH_SHORT] = above >= 1 ? -INFINITY : n * sow_log1p(-above);
+}
+
+static double share_of(const struct sow_sample *sample, const struct sow_law *law, double value,
+                       const struct sow_cell *cell)
+{
+    double low = cell->low, high = cell->high;
+    if (!sow_value_narrow(sample->type)) {
+        double half = fabs(value) * 0x1p-23;
+        low = value - half;
+        high = value + half;
+        if (sample->type->width == 8) {
+            return sow_law_below(law, high) -
+                   sow_law_below(law, low); /* wide enough for any grid */
+        }
+    }
+    double share = sow_law_below(law, high) - sow_law_below(law, low);
+    return share > GRID_CHANCE ? share : GRID_CHANCE;
+}
+
+static double test_heap(const struct sow_sample *sample, const struct sow_law *law)
+{
+    const struct sow_tensor_statistics *row = sample->row;
+    double n = (double)row->finite;
+    double values = sow_value_narrow(sample->type) ? VALUES_LOG_2 : VALUES_LOG_4;
+    double low =
+        at_least((double)row->at_min, n, share_of(sample, law, row->min, &sample->cells[0]));
+    double high = at_least((double)row->at_max, n,
+                           share_of(sample, law, row->max, &sample->cells[sample->count - 1]));
+    return least(0, least(low, high) + values);
+}
+
+static double test_zeros(const struct sow_sample *sample, const struct sow_law *law)
+{
+    double n = (double)sample->row->finite, share = 0;
+    if (sample->row->zeros == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < sample->count; i++) {
+        const struct sow_cell *cell = &sample->cells[i];
+        if (cell->low <= 0 && cell->high >= 0 && sow_value_narrow(sample->type)) {
+            share = sow_law_below(law, cell->high) - sow_law_below(law, cell->low);
+        }
+    }
+    if (!sow_value_narrow(sample->type)) {
+        share = sow_law_below(law, 0x1p-149) - sow_law_below(law, -0x1p-149);
+    }
+    return at_least((double)sample->row->zeros, n, share > GRID_CHANCE ? share : GRID_CHANCE);
+}
+
+struct sow_verdict sow_tests_run(const struct sow_sample *sample, const struct sow_law *law)
+{
+    struct sow_verdict verdict = {.moments = sow_law_moments(law, sample->type)};
+    const struct sow_law_moments *moments = &verdict.moments;
+    double n = (double)sample->row->finite;
+    double *chance = verdict.chance_log;
+    if (sample->count == 0) {
+        return verdict;
+    }
+    chance[SOW_TEST_MEAN] = test_mean(n, sample->row->mean, moments);
+    chance[SOW_TEST_SPREAD] = test_spread(n, sample->row->mean, sample->row->std, moments);
+    chance[SOW_TEST_SHAPE] = test_shape(sample, law, &verdict);
+    for (int k = 2; k <= 4; k++) {
+        chance[SOW_TEST_TAIL_2 + k - 2] = test_tail(sample, law, moments, k);
+    }
+    test_ends(sample, law, &verdict);
+    chance[SOW_TEST_ZEROS] = test_zeros(sample, law);
+    chance[SOW_TEST_HEAP] = test_heap(sample, law);
+    return verdict;
+}
+
+double sow_tests_quick(const struct sow_sample *sample, const struct sow_law *law)
+{
+    const struct sow_law_moments moments = sow_law_moments(law, sample->type);
+    double n = (double)sample->row->finite;
+    return sample->count == 0
+               ? 0
+               : least(test_mean(n, sample->row->mean, &moments),
+                       test_spread(n, sample->row->mean, sample->row->std, &moments));
+}
+
+int sow_verdict_fails(const struct sow_verdict *verdict, enum sow_test test)
+{
+    return verdict->chance_log[test] < SOW_TEST_ALPHA_LOG;
+}
+
+double sow_verdict_worst(const struct sow_verdict *verdict)
+{
+    double worst = 0;
+    for (int i = 0; i < SOW_TEST_COUNT; i++) {
+        worst = least(worst, verdict->chance_log[i]);
+    }
+    return worst;
+}

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+# sow check: healthy checkpoints pass, planted faults are named with their cause; the field cases by their numbers.
+# shellcheck disable=SC2154 # stderr and stderr_lines come from run
+load helper
+
+# edit FILE NEW CODE: runs CODE (Python) with `t`, a dict from name to [dtype, shape, bytearray]; rows(t, name) gives the
+# bytes of each row. Metadata is dropped.
+edit() {
+    python3 - "$@" <<'PY'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+length = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8 : 8 + length])
+header.pop("__metadata__", None)
+t = {}
+for name, h in header.items():
+    begin, end = (8 + length + offset for offset in h["data_offsets"])
+    t[name] = [h["dtype"], h["shape"], bytearray(data[begin:end])]
+def f32(shape, values):
+    return ["F32", shape, bytearray(struct.pack(f"<{len(values)}f", *values))]
+exec(sys.argv[3])
+header, at, body = {}, 0, b""
+for name, (dtype, shape, raw) in t.items():
+    header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(raw)]}
+    at += len(raw)
+    body += bytes(raw)
+text = json.dumps(header).encode()
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + body)
+PY
+}
+
+# A gpt2 with matrices large enough to be judged, as gpt2.json and m.safetensors.
+small_gpt2() {
+    echo '{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 1000, "n_positions": 64,' \
+        '"n_embd": 64, "n_layer": 4, "n_head": 4}' >gpt2.json
+    sow init gpt2.json -o m.safetensors --seed 1 -q "$@"
+}
+
+@test "what init writes passes: by the record, by the source, by itself; in every dtype" {
+    small_gpt2
+    for dtype in f32 bf16 f16 f64 f8_e4m3fn f8_e5m2; do
+        sow init gpt2.json -o "$dtype.safetensors" --dtype $dtype -q
+        run -0 --separate-stderr sow check "$dtype.safetensors"
+        has "$output" "passed: 0 errors, 0 warnings, 0 notes in 52 tensors" "52 judged by the record in the file"
+        run -0 sow check "$dtype.safetensors" --source gpt2.json
+        has "$output" "52 judged by gpt2.json, variant transformers"
+        run -0 sow check "$dtype.safetensors" --no-record
+        has "$output" "without a source: lint alone"
+    done
+    tiny llama >llama.json
+    run -0 sow init llama.json -o l.safetensors -q
+    run -0 sow check l.safetensors --source llama.json
+}
+
+@test "the lost residual scaling is named, folded over layers, and the variant that fits" {
+    small_gpt2 --set '*.c_proj.weight=normal{std=0.02}'
+    run --separate-stderr sow check m.safetensors --source gpt2.json
+    ends_with 1
+    has "$output" "error std: transformer.h.{0..3}.mlp.c_proj.weight (all of layers 0-3)" \
+        "= 0.02/sqrt(2*4)" "cause: the residual scaling 1/sqrt(2*4) is missing"
+    fits_100_columns "$output"
+    run sow check m.safetensors --source gpt2.json --json
+    ends_with 1
+    is_json "$output"
+    has "$output" '"passed": false' '"code": "std"' '"scope": "all of layers 0-3"'
+    run -0 sow check m.safetensors # its own record says 0.02
+}
+
+@test "lint alone: NaN, infinities, zeros, constants, std 1, a layer unlike the others" {
+    small_gpt2 --set '*.h.2.mlp.c_fc.weight=normal{std=0.3}' --set '*.wpe.weight=normal{std=1}'
+    edit m.safetensors bad.safetensors '
+import math
+for i in (5, 9): struct.pack_into("<f", t["transformer.wte.weight"][2], 4 * i, math.nan)
+struct.pack_into("<f", t["transformer.h.0.attn.c_attn.weight"][2], 4 * 7, -math.inf)
+t["transformer.h.1.attn.c_attn.weight"][2][:] = bytes(len(t["transformer.h.1.attn.c_attn.weight"][2]))
+t["transformer.h.3.attn.c_proj.weight"] = f32([64, 64], [0.25] * 4096)'
+    run sow check bad.safetensors
+    ends_with 1
+    has "$output" "error nan: transformer.wte.weight" "2 of 64000 elements are NaN, the first bad one is 5" \
+        "error inf: transformer.h.0.attn.c_attn.weight" "error all-zero: transformer.h.1.attn.c_attn.weight" \
+        "error constant: transformer.h.3.attn.c_proj.weight" "all 4096 elements are 0.25" \
+        "warning sibling-std: transformer.h.2.mlp.c_fc.weight" "warning unit-std: transformer.wpe.weight" \
+        "torch.nn.Embedding's default"
+    run sow check bad.safetensors --only nan --ignore inf
+    ends_with 1
+    lacks "$output" "error inf" "error constant"
+    run sow check bad.safetensors --only nna
+    ends_with 2
+    has "$output" "did you mean 'nan'?"
+}
+
+@test "twins, identical layers, permuted copies; norms, biases and constants are none" {
+    small_gpt2
+    run -0 sow check m.safetensors --no-record
+    edit m.safetensors twins.safetensors '
+t["transformer.h.2.attn.c_proj.weight"][2][:] = t["transformer.h.0.attn.c_proj.weight"][2]'
+    run sow check twins.safetensors
+    ends_with 1
+    has "$output" "error twins: transformer.h.{0,2}.attn.c_proj.weight (layers 0, 2)" "are equal bit for bit"
+    edit m.safetensors layers.safetensors '
+for name in t:
+    if ".h.3." in name or ".h.1." in name:
+        t[name][2][:] = t[name.replace(".h.3.", ".h.0.").replace(".h.1.", ".h.0.")][2]'
+    run sow check layers.safetensors
+    ends_with 1
+    has "$output" "error identical-layers: transformer.h.{0,1,3} (layers 0, 1, 3)" "in all 4 tensors that are drawn"
+    lacks "$output" "error twins"
+    edit m.safetensors turned.safetensors '
+a = t["transformer.h.0.attn.c_proj.weight"][2]
+for r in range(64):
+    for c in range(64):
+        t["transformer.h.1.attn.c_proj.weight"][2][4 * (64 * c + r) : 4 * (64 * c + r) + 4] = a[4 * (64 * r + c) : 4 * (64 * r + c) + 4]'
+    run sow check turned.safetensors
+    ends_with 1
+    has "$output" "error permuted-copy: transformer.h.{0..1}.attn.c_proj.weight" "hold the same values"
+}
+
+@test "equal rows, equal columns, permuted rows, zero rows" {
+    small_gpt2
+    edit m.safetensors bad.safetensors '
+def put(name, to, of, width):
+    raw = t[name][2]
+    raw[to * width : (to + 1) * width] = raw[of * width : (of + 1) * width]
+put("transformer.h.0.attn.c_attn.weight", 7, 3, 4 * 192)
+for r in range(64):
+    put("transformer.h.1.attn.c_attn.weight", 192 * r + 11, 192 * r + 100, 4)
+raw = t["transformer.h.2.attn.c_attn.weight"][2]
+raw[768:1536] = raw[4:768] + raw[0:4]
+t["transformer.h.3.attn.c_attn.weight"][2][0:2304] = bytes(2304)'
+    run sow check bad.safetensors
+    ends_with 1
+    has "$output" "error equal-rows: transformer.h.0.attn.c_attn.weight" "2 rows (3, 7) are identical, 1 copy" \
+        "error equal-columns: transformer.h.1.attn.c_attn.weight" "2 columns (11, 100) are identical" \
+        "error permuted-rows: transformer.h.2.attn.c_attn.weight" "2 rows (0-1) hold the same values in another order" \
+        "warning zero-rows: transformer.h.3.attn.c_attn.weight" "rows 0 to 2: 3 are all zero"
+}
+
+@test "against a source: missing, extra, transposed, dtype, constants" {
+    small_gpt2
+    edit m.safetensors bad.safetensors '
+del t["transformer.h.1.ln_1.bias"]
+t["extra.weight"] = f32([4], [1, 2, 3, 4])
+t["transformer.h.0.mlp.c_fc.weight"][1] = [256, 64]
+t["transformer.ln_f.weight"] = f32([64], [0.0] * 64)
+struct.pack_into("<f", t["transformer.h.2.mlp.c_fc.bias"][2], 4 * 3, 0.5)'
+    run sow check bad.safetensors --source gpt2.json
+    ends_with 1
+    has "$output" "error missing-tensor: transformer.h.1.ln_1.bias" "warning extra-tensor: extra.weight" \
+        "error shape: transformer.h.0.mlp.c_fc.weight" "stored transposed" \
+        "error constant-value: transformer.ln_f.weight" "all 64 elements are 0, expected 1" \
+        "error constant-value: transformer.h.2.mlp.c_fc.bias" "1 of 256 elements are not 0" "the first is 3"
+    run sow check m.safetensors --source gpt2.json --dtype bf16
+    ends_with 1
+    has "$output" "warning dtype:" "stored as f32, expected bf16"
+}
+
+@test "shapes that point to one field of the config are one finding" {
+    small_gpt2
+    for change in 's/"n_embd": 64/"n_embd": 96/;n_embd looks like 64, the config says 96' \
+        's/"n_layer": 4/"n_layer": 6/;n_layer looks like 4, the config says 6' \
+        's/"vocab_size": 1000/"vocab_size": 997/;vocab_size looks like 1000, the config says 997' \
+        's/"n_head": 4/"n_head": 4, "n_inner": 128/;n_inner looks like 256, the config says 128'; do
+        sed "${change%%;*}" gpt2.json >wrong.json
+        run sow check m.safetensors --source wrong.json
+        ends_with 1
+        has "$output" "error config-field: " "${change#*;}" "not passed: 1 error, "
+        lacks "$output" "missing-tensor" "error shape"
+    done
+}
+
+@test "a tied head that is stored twice: a note when equal, an error when not" {
+    small_gpt2
+    edit m.safetensors equal.safetensors 't["lm_head.weight"] = list(t["transformer.wte.weight"])'
+    run -0 sow check equal.safetensors --source gpt2.json
+    has "$output" "note tied-twice: lm_head.weight"
+    run -0 sow check equal.safetensors
+    has "$output" "note twins: " "a tied tensor stored under both names"
+    edit equal.safetensors apart.safetensors '
+t["lm_head.weight"] = ["F32", [1000, 64], bytearray(reversed(t["lm_head.weight"][2]))]
+struct.pack_into("<64000f", t["lm_head.weight"][2], 0, *[0.02 * (i * 2654435761 % 1000003 / 1000003 - 0.5) for i in range(64000)])'
+    run sow check apart.safetensors --source gpt2.json
+    ends_with 1
+    has "$output" "error tied-differs: lm_head.weight" "tied to transformer.wte.weight"
+}
+
+@test "empty, scalar, integer and bool tensors: one clear answer each" {
+    small_gpt2
+    edit m.safetensors odd.safetensors '
+t.clear()
+t["empty"] = ["F32", [0, 5], bytearray()]
+t["scalar"] = f32([], [1.0])
+t["counter"] = ["I64", [], bytearray(8)]
+t["mask"] = ["BOOL", [2, 8], bytearray(16)]
+t["packed.weight"] = ["U8", [4, 16], bytearray(64)]
+t["complex"] = ["C64", [2], bytearray(16)]'
+    run -0 sow check odd.safetensors
+    has "$output" "0 errors, 0 warnings, 0 notes in 6 tensors"
+    edit odd.safetensors plain.safetensors 'del t["complex"]'
+    run -0 sow check plain.safetensors --source plain.safetensors --set 'scalar=ones' --set '*=zeros'
+    has "$output" "4 judged by plain.safetensors"
+}
+
+@test "the list of codes, and the page that is made of it" {
+    run -0 sow check --codes
+    has "$output" "twins" "identical-layers" "config-field"
+    run -0 sow check --codes --json
+    is_json "$output"
+    "$BATS_TEST_DIRNAME/../../scripts/gen-check-doc" --check "$(dirname "$SOW")"
+    run sow check
+    ends_with 2
+    run sow check x --variant y
+    ends_with 2
+    has "$output" "--variant needs --source"
+}
+
+@test "the findings do not depend on threads" {
+    small_gpt2 --set '*.c_proj.weight=normal{std=0.02}'
+    sow check m.safetensors --source gpt2.json --json -T 1 >one || true
+    sow check m.safetensors --source gpt2.json --json -T 7 >seven || true
+    cmp one seven
+}
