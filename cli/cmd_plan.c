@@ -129,11 +129,14 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     sow_cli_add_size(&cells[BYTES], entry->bytes * row->count);
 }
 
+#define REGIONS_SHOWN 64 /* of one tensor: a prior can have thousands */
+
 /* A region drawn with other numbers than the rest, under the row of its tensor. */
 static void print_regions(struct view *view, const struct sow_plan_entry *entry, int indent)
 {
     struct sow_cli_text text = {0};
-    for (size_t i = 0; i < entry->region_count; i++) {
+    size_t shown = entry->region_count <= REGIONS_SHOWN ? entry->region_count : REGIONS_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
         const struct sow_region *region = &entry->regions[i];
         const struct sow_draw *draw = &region->draw;
         int same = draw->distribution == entry->draw.distribution &&
@@ -149,6 +152,10 @@ static void print_regions(struct view *view, const struct sow_plan_entry *entry,
         add_numbers(&text, draw);
         printf("%s%s%s\n", sow_cli_style(SOW_DIM, view->table.colored), text.bytes,
                sow_cli_style(SOW_PLAIN, view->table.colored));
+    }
+    if (shown < entry->region_count) {
+        printf("%s%*sand %zu more%s\n", sow_cli_style(SOW_DIM, view->table.colored), indent + 2, "",
+               entry->region_count - shown, sow_cli_style(SOW_PLAIN, view->table.colored));
     }
     sow_cli_text_free(&text);
 }

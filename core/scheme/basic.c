@@ -301,6 +301,7 @@ static const struct sow_scheme_row rows[] = {
                                                  NULL},
                 .parameters = uniform_parameters,
                 .parameter_count = COUNT(uniform_parameters),
+                .positional = (const char *const[]){"low", "high", NULL},
                 .formula = "U(low, high), or U(-bound, bound)",
                 .source = "definition",
                 .summary =

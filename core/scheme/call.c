@@ -63,6 +63,10 @@ enum sow_status sow_call_limit(const struct sow_call *call, const char *name, do
                         "%s of %s must be a number, not the word \"%.40s\"", name,
                         call->scheme->name, argument->text);
     }
+    if (argument->list != NULL) {
+        return sow_fail(call->error, SOW_E_ARGUMENT, "%s of %s is one number, not a list", name,
+                        call->scheme->name);
+    }
     if (argument->number != argument->number) {
         return sow_fail(
             call->error, SOW_E_ARGUMENT,

@@ -14,6 +14,7 @@ static const struct sow_scheme_family *const families[] = {
     &sow_scheme_constant,
     &sow_scheme_basic,
     &sow_scheme_variance,
+    &sow_scheme_prior,
 };
 
 static const struct sow_scheme_row *row_at(size_t index)
@@ -189,6 +190,7 @@ enum sow_status sow_scheme_resolve_detail(const char *scheme, const struct sow_a
     struct sow_call call = {.scheme = &row->scheme,
                             .arguments = arguments,
                             .count = count,
+                            .tensor = tensor,
                             .draw = &drawn,
                             .detail = &told,
                             .error = error};
@@ -212,5 +214,19 @@ enum sow_status sow_scheme_resolve(const char *scheme, const struct sow_argument
                                    size_t count, const struct sow_tensor *tensor,
                                    struct sow_draw *draw, struct sow_error *error)
 {
-    return sow_scheme_resolve_detail(scheme, arguments, count, tensor, draw, NULL, error);
+    struct sow_scheme_detail detail;
+    struct sow_draw drawn;
+    enum sow_status status =
+        sow_scheme_resolve_detail(scheme, arguments, count, tensor, &drawn, &detail, error);
+    if (status == SOW_OK && detail.rows > 0) {
+        return sow_fail(
+            error, SOW_E_ARGUMENT,
+            "%s gives every row a number of its own, which one draw cannot hold; make a "
+            "plan of it",
+            detail.scheme->name);
+    }
+    if (status == SOW_OK) {
+        *draw = drawn;
+    }
+    return status;
 }

@@ -60,6 +60,7 @@ static const struct sow_scheme_row rows[] = {
                 .aliases = (const char *const[]){"constant_", "Constant", NULL},
                 .parameters = constant_parameters,
                 .parameter_count = 1,
+                .positional = (const char *const[]){"value", NULL},
                 .formula = "w = value",
                 .source = "definition",
                 .summary = "one number everywhere",

@@ -13,7 +13,8 @@ struct sow_call {
     const struct sow_scheme *scheme;
     const struct sow_argument *arguments;
     size_t count;
-    struct sow_fans fans; /* only when the scheme needs them */
+    const struct sow_tensor *tensor; /* NULL when the caller has none */
+    struct sow_fans fans;            /* only when the scheme needs them */
     struct sow_draw *draw;
     struct sow_scheme_detail *detail;
     struct sow_error *error;
@@ -32,6 +33,7 @@ struct sow_scheme_family {
 extern const struct sow_scheme_family sow_scheme_constant;
 extern const struct sow_scheme_family sow_scheme_basic;
 extern const struct sow_scheme_family sow_scheme_variance;
+extern const struct sow_scheme_family sow_scheme_prior;
 
 /* The argument called `name`; NULL when the caller left it to its default. */
 const struct sow_argument *sow_call_find(const struct sow_call *call, const char *name);

@@ -18,7 +18,16 @@ struct sow_scheme_detail {
     char activation[32];             /* "relu" when the gain came by name, else "" */
     const char *gain_rule; /* "torch", "nfnet", "critical"; NULL for the exact gain; static */
     char formula_with_numbers[256]; /* "std = 1.41421 / sqrt(768) = 0.0510310" */
+    char loss[256]; /* of a prior: what the network's first loss is with it; "" otherwise */
+    /* Of a scheme with a number for each row (the draw is then row 0's): the caller's list, and what
+     * sow_scheme_row needs to know; 0 rows for all others. */
+    const double *weights;
+    size_t rows;
+    double weight_more, weight_sum;
 };
+
+/* The number of row `row`, below detail->rows. */
+double sow_scheme_row(const struct sow_scheme_detail *detail, size_t row);
 
 /* sow_scheme_resolve, which also fills *detail (may be NULL). Same errors; *draw and *detail are
  * untouched on failure. */

@@ -28,6 +28,7 @@ extern "C" {
 #define SOW_VERSION        "0.1.0" /* of the library and the tool */
 #define SOW_STREAM_VERSION 1       /* of the bits: docs/stream.md */
 #define SOW_RANK_MAX       8       /* dimensions of a tensor */
+#define SOW_GATES_BYTES    24      /* of the words of a recurrent layer's gates, with a closing 0 */
 
 /* ---- Status and errors -------------------------------------------------------------------- */
 
@@ -109,6 +110,9 @@ struct sow_tensor {
     /* of a block of a packed weight: the axis it is cut from and that axis' whole size; 0: no block */
     uint32_t packed_axis;
     uint64_t packed;
+    /* of a block of a recurrent layer: the words of all its gates ("i f g o"), and which one it is */
+    char gates[SOW_GATES_BYTES];
+    uint32_t gate;
 };
 
 /* w is (out, in), row-major. */
@@ -254,17 +258,21 @@ SOW_API enum sow_status sow_isa_check(struct sow_error *error);
 
 /* ---- Schemes ------------------------------------------------------------------------------ */
 
-/* One named argument of a scheme: a number, or a word when `text` is not NULL. */
+/* One named argument of a scheme: a number, a word when `text` is not NULL, or a list of numbers when
+ * `list` is not. */
 struct sow_argument {
     const char *name;
     const char *text;
     double number;
+    const double *list;
+    size_t list_count;
 };
 
 /* From a scheme's name (or alias) and its arguments to a draw for this tensor.
  * `tensor` gives the fans; schemes without fans ignore it, and then it may be NULL.
  * Errors: SOW_E_ARGUMENT for an unknown scheme or parameter (with the nearest), a missing or impossible
- * value; SOW_E_SHAPE when fans are needed and there are none. */
+ * value, and a scheme that gives every row a number of its own (class_prior: only a plan holds those);
+ * SOW_E_SHAPE when fans are needed and there are none. */
 SOW_API enum sow_status sow_scheme_resolve(const char *scheme, const struct sow_argument *arguments,
                                            size_t count, const struct sow_tensor *tensor,
                                            struct sow_draw *draw, struct sow_error *error);
@@ -286,6 +294,10 @@ struct sow_scheme {
     const char *source; /* author, year, equation */
     const char *summary;
     int needs_fans;
+    /* names of the parameters that may be given by their place, in order, and of those that are lists
+     * of numbers; NULL-terminated, NULL for none */
+    const char *const *positional;
+    const char *const *lists;
 };
 
 /* Row `index` of the catalogue, NULL past its end. */

@@ -226,6 +226,8 @@ static void put_scheme(struct sow_sheet *sheet, const struct subject *subject)
         sow_plan_text_add(&sheet->line, resolution->details[i].formula_with_numbers);
         sow_sheet_row(sheet, i == 0 ? "numbers" : "");
     }
+    sow_plan_text_add(&sheet->line, detail->loss);
+    sow_sheet_row(sheet, "loss");
 }
 
 /* ---- Draws ---------------------------------------------------------------------------------------- */

@@ -8,7 +8,10 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+#define LIST_SHOWN 8 /* numbers of a list in a scheme's text */
 
 static enum sow_status out_of_memory(struct sow_error *error)
 {
@@ -71,6 +74,48 @@ static enum sow_status resolve_scheme(const struct sow_parameter *parameter,
                        parameter->name);
 }
 
+/* A scheme of rows on a tensor that has another claim on its regions. */
+static enum sow_status fail_rows(const struct sow_parameter *parameter,
+                                 const struct sow_rule_match *match, const char *why,
+                                 struct sow_error *error)
+{
+    return sow_fail_at(error, SOW_E_RULE, match->file, match->line, 0,
+                       "%s gives `%s` a number for each row, and %s (rule `%s`)", match->scheme,
+                       parameter->name, why, match->glob);
+}
+
+/* Rows with a number each, equal neighbours as one region. One number for all is no region. */
+static enum sow_status resolve_rows(struct sow_resolver *resolver,
+                                    const struct sow_scheme_detail *detail,
+                                    struct sow_resolution *made, struct sow_error *error)
+{
+    size_t runs = 0;
+    for (size_t row = 0; row < detail->rows; row++) {
+        runs +=
+            row == 0 || !number_equal(sow_scheme_row(detail, row), sow_scheme_row(detail, row - 1));
+    }
+    if (runs == 1) {
+        return SOW_OK;
+    }
+    made->regions = sow_arena_take(&resolver->plan->arena, runs * sizeof *made->regions);
+    if (made->regions == NULL) {
+        return out_of_memory(error);
+    }
+    enum sow_status status = SOW_OK;
+    for (size_t row = 0; row < detail->rows && status == SOW_OK; row++) {
+        double value = sow_scheme_row(detail, row);
+        struct sow_region *last = &made->regions[made->region_count];
+        if (row > 0 && number_equal(value, last[-1].draw.mean)) {
+            last[-1].end = row + 1;
+            continue;
+        }
+        *last = (struct sow_region){.begin = row, .end = row + 1, .fan_in = NAN, .fan_out = NAN};
+        status = sow_draw_constant(value, &last->draw, error);
+        made->region_count++;
+    }
+    return status;
+}
+
 static enum sow_status check_blocks(const struct sow_parameter *parameter, struct sow_error *error)
 {
     const struct sow_blocks *blocks = &parameter->blocks;
@@ -118,6 +163,8 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
         struct sow_region *region = &regions[kept];
         block.packed_axis = blocks->axis;
         block.packed = block.shape[blocks->axis];
+        snprintf(block.gates, sizeof block.gates, "%s", blocks->gates == NULL ? "" : blocks->gates);
+        block.gate = (uint32_t)i;
         block.shape[blocks->axis] = sizes[i] = blocks->sizes[i];
         if (sizes[i] == 0) {
             continue;
@@ -126,6 +173,9 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
             resolve_scheme(parameter, &block, match, &region->draw, &details[kept], error);
         if (status != SOW_OK) {
             return status;
+        }
+        if (details[kept].rows > 0) {
+            return fail_rows(parameter, match, "its blocks are resolved one by one", error);
         }
         region->axis = blocks->axis;
         region->begin = begin;
@@ -168,7 +218,33 @@ static enum sow_status resolve_whole(struct sow_resolver *resolver,
     made->details = detail;
     made->detail_count = 1;
     fans_of(&parameter->tensor, &made->fan_in, &made->fan_out);
-    return resolve_scheme(parameter, &parameter->tensor, match, &made->draw, detail, error);
+    enum sow_status status =
+        resolve_scheme(parameter, &parameter->tensor, match, &made->draw, detail, error);
+    if (status != SOW_OK || detail->rows == 0) {
+        return status;
+    }
+    status = parameter->zero_row >= 0 ? fail_rows(parameter, match, "one row is padding", error)
+                                      : resolve_rows(resolver, detail, made, error);
+    detail->weights = NULL; /* the rule's, gone before the plan */
+    return status;
+}
+
+/* Keras' GRU keeps two biases as the rows of one tensor; they are added, so that only the first may have
+ * a forget bias. Room for the region is there. */
+static enum sow_status keep_one_forget_bias(const struct sow_parameter *parameter,
+                                            struct sow_resolution *made, struct sow_error *error)
+{
+    const struct sow_scheme *scheme = made->details[0].scheme;
+    const struct sow_tensor *tensor = &parameter->tensor;
+    struct sow_draw zero;
+    if (scheme == NULL || strcmp(scheme->name, "forget_bias") != 0 || tensor->rank != 2 ||
+        made->region_count == 0) {
+        return SOW_OK;
+    }
+    enum sow_status status = sow_draw_constant(0, &zero, error);
+    made->regions[made->region_count++] =
+        (struct sow_region){0, 1, tensor->shape[0], zero, NAN, NAN};
+    return status;
 }
 
 /* The padding row: zeros over whatever was drawn. Room for its region is there. */
@@ -195,6 +271,20 @@ static enum sow_status resolve_zero_row(const struct sow_parameter *parameter,
     return SOW_OK;
 }
 
+/* "{0.5, 0.25, 0.25}"; a long one is cut short. */
+static void list_text(struct sow_plan_text *text, const struct sow_argument *argument)
+{
+    size_t shown = argument->list_count <= LIST_SHOWN ? argument->list_count : LIST_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
+        sow_plan_text_add(text, i == 0 ? "{" : ", ");
+        sow_plan_text_number(text, argument->list[i]);
+    }
+    if (shown < argument->list_count) {
+        sow_plan_text_format(text, ", ... %zu in all", argument->list_count);
+    }
+    sow_plan_text_add(text, "}");
+}
+
 /* "he_normal{gain=1.5, mode="fan_out"}" with the catalogue's own name. */
 static void scheme_text(struct sow_plan_text *text, const char *name,
                         const struct sow_rule_match *match)
@@ -203,7 +293,9 @@ static void scheme_text(struct sow_plan_text *text, const char *name,
     for (size_t i = 0; i < match->argument_count; i++) {
         const struct sow_argument *argument = &match->arguments[i];
         sow_plan_text_format(text, "%s%s=", i == 0 ? "{" : ", ", argument->name);
-        if (argument->text != NULL) {
+        if (argument->list != NULL) {
+            list_text(text, argument);
+        } else if (argument->text != NULL) {
             sow_plan_text_json(text, argument->text);
         } else {
             sow_plan_text_number(text, argument->number);
@@ -316,6 +408,7 @@ enum sow_status sow_resolve(struct sow_resolver *resolver, const struct sow_para
         status = check_blocks(parameter, error);
         status =
             status != SOW_OK ? status : resolve_blocks(resolver, parameter, match, made, error);
+        status = status != SOW_OK ? status : keep_one_forget_bias(parameter, made, error);
     } else {
         status = resolve_whole(resolver, parameter, match, made, error);
     }

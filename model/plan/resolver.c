@@ -54,9 +54,15 @@ static void key_write(struct sow_plan_text *key, const struct sow_parameter *par
         key_string(key, match->arguments[i].name);
         key_string(key, match->arguments[i].text);
         sow_plan_text_bytes(key, (const char *)&match->arguments[i].number, sizeof(double));
+        key_u64(key, match->arguments[i].list_count);
+        if (match->arguments[i].list != NULL) {
+            sow_plan_text_bytes(key, (const char *)match->arguments[i].list,
+                                match->arguments[i].list_count * sizeof(double));
+        }
     }
-    const char *const strings[] = {match->scheme,  match->glob,   match->text,     match->file,
-                                   match->variant, match->reason, parameter->role, parameter->file};
+    const char *const strings[] = {match->scheme,   match->glob,     match->text,
+                                   match->file,     match->variant,  match->reason,
+                                   parameter->role, parameter->file, parameter->blocks.gates};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         key_string(key, strings[i]);
     }
@@ -102,13 +108,37 @@ static enum sow_status out_of_memory(struct sow_error *error)
     return sow_fail(error, SOW_E_MEMORY, "out of memory while making the plan");
 }
 
+/* Two biases that are added share one forget bias: the second of them starts at zero. */
+static void share_with_twin(const struct sow_resolver *resolver,
+                            const struct sow_parameter *parameter, struct sow_rule_match *match)
+{
+    const struct sow_scheme *scheme = sow_scheme_find(match->scheme, NULL);
+    if (parameter->twin == NULL || scheme == NULL || strcmp(scheme->name, "forget_bias") != 0) {
+        return;
+    }
+    const struct sow_resolution *its = NULL;
+    for (size_t i = (size_t)(parameter - sow_model_graph(resolver->model)->parameters);
+         i > 0 && its == NULL; i--) {
+        its = strcmp(resolver->plan->entries[i - 1].name, parameter->twin) == 0
+                  ? resolver->plan->resolutions[i - 1]
+                  : NULL;
+    }
+    if (its != NULL && strcmp(its->scheme, scheme->name) == 0) {
+        match->scheme = "zeros";
+        match->argument_count = 0;
+        match->reason = "the bias it is added to has the forget bias already; it counts once";
+    }
+}
+
 enum sow_status sow_resolver_resolve(struct sow_resolver *resolver,
                                      const struct sow_parameter *parameter,
-                                     const struct sow_rule_match *match,
+                                     const struct sow_rule_match *claimed,
                                      const struct sow_resolution **resolution,
                                      struct sow_error *error)
 {
     struct sow_plan_text *key = &resolver->key;
+    struct sow_rule_match shared = *claimed, *match = &shared;
+    share_with_twin(resolver, parameter, &shared);
     if (parameter->tensor.rank > SOW_RANK_MAX) {
         return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
                            "`%s` has %" PRIu32 " axes; at most %d are possible", parameter->name,

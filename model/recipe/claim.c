@@ -2,6 +2,7 @@
 /* Which rule claims a tensor, and what its scheme is for it. Rules whose scheme is the same for every tensor are worked
  * out once; the others see the tensor: name, shape, elements, fan_in, fan_out, layer, n_layer, kind, role. */
 #include "model/recipe/rules.h"
+#include "model/recipe/list.h"
 
 #include "core/base/checked.h"
 #include "core/base/error.h"
@@ -145,8 +146,13 @@ static int evaluate(lua_State *L)
         lua_pop(L, 1);
         argument->number = 0;
         argument->text = NULL;
-        if (lua_rawgeti(L, -2, 2 * (lua_Integer)i + 2) == LUA_TSTRING) {
+        argument->list = NULL;
+        argument->list_count = 0;
+        int type = lua_rawgeti(L, -2, 2 * (lua_Integer)i + 2);
+        if (type == LUA_TSTRING) {
             argument->text = keep_word(call->rules, NULL, lua_tostring(L, -1));
+        } else if (type == LUA_TTABLE) {
+            sow_list_from_lua(call->rules, argument);
         } else {
             argument->number = lua_tonumber(L, -1);
         }
@@ -171,6 +177,7 @@ static enum sow_status work_out(struct sow_rules *rules, struct sow_rule *rule,
     lua_pushcfunction(host->L, evaluate);
     lua_pushlightuserdata(host->L, &call);
     enum sow_status status = sow_host_call(host, 1, 0, error);
+    status = status != SOW_OK ? status : sow_list_read_files(rules, rule->origin, match, error);
     if (status == SOW_OK) {
         rule->match = rule->constant ? *match : rule->match;
         return SOW_OK;

@@ -126,7 +126,16 @@ static int is_identifier(const char *name)
                length;
 }
 
-/* schemes() -> list of {name, parameters = {names}, words = {name and aliases that are identifiers}} */
+static void push_list(lua_State *L, const char *const *names)
+{
+    lua_newtable(L);
+    for (lua_Integer i = 0; names != NULL && names[i] != NULL; i++) {
+        lua_pushstring(L, names[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+/* schemes() -> list of {name, parameters, positional, lists = {names}, words = {name and aliases that are identifiers}} */
 static int bridge_schemes(lua_State *L)
 {
     const struct sow_scheme *row;
@@ -141,6 +150,10 @@ static int bridge_schemes(lua_State *L)
             lua_rawseti(L, -2, (lua_Integer)j + 1);
         }
         lua_setfield(L, -2, "parameters");
+        push_list(L, row->positional);
+        lua_setfield(L, -2, "positional");
+        push_list(L, row->lists);
+        lua_setfield(L, -2, "lists");
         lua_newtable(L);
         lua_pushstring(L, row->name);
         lua_rawseti(L, -2, 1);

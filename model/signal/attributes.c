@@ -74,7 +74,7 @@ static size_t function_arguments(const struct sow_operation *operation, const ch
         for (size_t k = 0; k < row->parameter_count && count < SOW_ACTIVATION_PARAMETERS_MAX; k++) {
             if (strcmp(row->parameters[k].name, attribute->name) == 0) {
                 arguments[count++] =
-                    (struct sow_argument){attribute->name, NULL, attribute->number};
+                    (struct sow_argument){.name = attribute->name, .number = attribute->number};
             }
         }
     }

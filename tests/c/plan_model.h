@@ -116,7 +116,7 @@ static inline struct sow_rule_match number_rule(const char *glob, const char *sc
                                                 const char *name, double number)
 {
     struct sow_rule_match rule = plain_rule(glob, scheme);
-    rule.arguments[0] = (struct sow_argument){name, NULL, number};
+    rule.arguments[0] = (struct sow_argument){.name = name, .number = number};
     rule.argument_count = 1;
     return rule;
 }

@@ -90,8 +90,8 @@ static void a_plan_comes_back(void **state)
         number_rule("*.normal", "normal", "std", 0.1), plain_rule("*.glorot", "glorot_uniform"),
         number_rule("*.trunc", "trunc_normal", "std", 1.0 / 3),
         number_rule("*.open", "trunc_normal", "std", 0.02), plain_rule("*", "zeros")};
-    rules[3].arguments[1] = (struct sow_argument){"low", NULL, -INFINITY};
-    rules[3].arguments[2] = (struct sow_argument){"high", NULL, 1.5};
+    rules[3].arguments[1] = (struct sow_argument){.name = "low", .number = -INFINITY};
+    rules[3].arguments[2] = (struct sow_argument){.name = "high", .number = 1.5};
     rules[3].argument_count = 3;
     parameters[0].zero_row = 3;
     parameters[1].blocks = (struct sow_blocks){.axis = 0, .count = 3, .sizes = uneven};

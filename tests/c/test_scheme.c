@@ -23,12 +23,12 @@ static void close_to(double got, double want)
 
 static struct sow_argument number(const char *name, double value)
 {
-    return (struct sow_argument){name, NULL, value};
+    return (struct sow_argument){.name = name, .number = value};
 }
 
 static struct sow_argument word(const char *name, const char *text)
 {
-    return (struct sow_argument){name, text, 0};
+    return (struct sow_argument){.name = name, .text = text};
 }
 
 /* ---- rows --------------------------------------------------------------------------------- */

@@ -14,7 +14,8 @@ class Tensor(ctypes.Structure):
     _fields_ = [("shape", ctypes.c_uint64 * 8), ("rank", ctypes.c_uint32), ("kind", ctypes.c_int),
                 ("layout", ctypes.c_int), ("groups", ctypes.c_uint64),
                 ("stride", ctypes.c_uint64), ("axes", ctypes.c_uint8 * 8),
-                ("packed_axis", ctypes.c_uint32), ("packed", ctypes.c_uint64)]
+                ("packed_axis", ctypes.c_uint32), ("packed", ctypes.c_uint64),
+                ("gates", ctypes.c_char * 24), ("gate", ctypes.c_uint32)]
 
     @classmethod
     def of(cls, shape, kind="linear", in_out=False, groups=1, stride=1, layout=None):
@@ -31,7 +32,8 @@ class Tensor(ctypes.Structure):
 
 
 class Argument(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("text", ctypes.c_char_p), ("number", ctypes.c_double)]
+    _fields_ = [("name", ctypes.c_char_p), ("text", ctypes.c_char_p), ("number", ctypes.c_double),
+                ("list", ctypes.POINTER(ctypes.c_double)), ("list_count", ctypes.c_size_t)]
 
 
 def resolve(scheme, tensor=None, **arguments):

@@ -20,6 +20,26 @@ local function example(row)
     return row.word .. (#row.parameters > 0 and " { " .. text .. " }" or "")
 end
 
+local function has(list, name)
+    for _, known in ipairs(list) do
+        if known == name then
+            return true
+        end
+    end
+    return false
+end
+
+local function check_list(row, name, list)
+    local count = 0
+    for key, x in pairs(list) do
+        count = count + 1
+        if key ~= count or type(x) ~= "number" then
+            host.fail_rule(string.format("%s of %s is a list of numbers, and entry %s is %s", name, row.word, tostring(key),
+                                         host.kind_of(x)))
+        end
+    end
+end
+
 local function check_argument(row, name, value)
     if type(name) ~= "string" then
         host.fail_rule(string.format("%s takes its arguments by name: %s", row.word, example(row)))
@@ -33,6 +53,9 @@ local function check_argument(row, name, value)
         host.fail_rule(string.format("%s has no parameter %s; it takes %s%s", row.word, name,
                                      #row.parameters > 0 and host.listed(row.parameters) or "none",
                                      near and "; did you mean " .. near .. "?" or ""))
+    end
+    if type(value) == "table" and getmetatable(value) == nil and has(row.lists, name) then
+        return check_list(row, name, value)
     end
     if type(value) ~= "number" and type(value) ~= "string" and type(value) ~= "function" then
         host.fail_rule(string.format("%s of %s is %s; it must be a number, a word or a function of the tensor", name,
@@ -50,6 +73,7 @@ function scheme.__call(self, arguments)
     end
     local list = {}
     for name, value in pairs(arguments) do -- in order, so that plans are alike
+        name = math.type(name) == "integer" and row.positional[name] or name
         check_argument(row, name, value)
         list[#list + 1], list[#list + 2] = name, value
     end
@@ -65,7 +89,8 @@ for _, row in ipairs(host.schemes()) do
         if words[word] ~= nil then
             host.failf("the scheme %s has the name of another word of the recipe language", word)
         end
-        words[word] = host.seal({ row = { word = word, parameters = row.parameters } }, scheme)
+        words[word] = host.seal({ row = { word = word, parameters = row.parameters, positional = row.positional,
+                                          lists = row.lists } }, scheme)
     end
 end
 
