@@ -120,7 +120,8 @@ static void set(struct sow_matched *matched, const char *scheme)
 
 static void add(struct sow_matched *matched, const char *name, const char *text, double number)
 {
-    matched->arguments[matched->argument_count++] = (struct sow_argument){name, text, number};
+    matched->arguments[matched->argument_count++] =
+        (struct sow_argument){.name = name, .text = text, .number = number};
 }
 
 /* The gain of what follows by its name, where it is that and nothing else. */
