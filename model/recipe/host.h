@@ -102,8 +102,9 @@ void sow_host_renew(struct sow_host *host);
 const char *sow_host_statement(struct sow_host *host, const char *path, uint32_t line);
 
 /* Puts the C functions that the prelude is written with into the table on top of the stack. */
-void sow_bridge_open(lua_State *L);        /* param, op, tied, scopes: bridge.c */
-void sow_bridge_open_config(lua_State *L); /* fields of the config: field.c */
-void sow_bridge_open_words(lua_State *L);  /* schemes, activations, arithmetic, words: words.c */
+void sow_bridge_open(lua_State *L);         /* param, op, tied, scopes: bridge.c */
+void sow_bridge_open_config(lua_State *L);  /* fields of the config: field.c */
+void sow_bridge_open_include(lua_State *L); /* a recipe inside another: include.c */
+void sow_bridge_open_words(lua_State *L);   /* schemes, activations, arithmetic, words: words.c */
 
 #endif

@@ -212,6 +212,7 @@ void sow_sandbox_open(lua_State *L)
     lua_newtable(L);
     sow_bridge_open(L);
     sow_bridge_open_config(L);
+    sow_bridge_open_include(L);
     sow_bridge_open_words(L);
     lua_pushcfunction(L, set_environment);
     lua_setfield(L, -2, "set_environment");

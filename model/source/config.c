@@ -68,6 +68,10 @@ static enum sow_status read_family(const struct sow_config *config, const char *
                           "this is the index of a sharded checkpoint, not a config; name it "
                           "model.safetensors.index.json");
     }
+    if (field == NULL && json_is_string(json_object_get(config->root, "architecture"))) {
+        *family = "timm"; /* timm's own config.json, which has no model_type */
+        return SOW_OK;
+    }
     if (!json_is_string(field)) {
         snprintf(message, sizeof message,
                  "%s model_type, which says what family this is; known are %s",

@@ -115,6 +115,9 @@ static enum sow_status load(struct sow_model *model, const char *source,
                         options->activation != NULL ? "activation" : "scheme", source,
                         options->activation != NULL ? "" : ": write --set '*.weight=SCHEME'");
     }
+    if (sow_source_is_named(source)) {
+        return sow_source_named(model, source, options, error);
+    }
     if (stat(source, &status) != 0) {
         return sow_fail(error, SOW_E_IO, "cannot open %s: %s", source, strerror(errno));
     }

@@ -19,6 +19,10 @@ enum sow_status sow_source_family(struct sow_model *model, struct sow_config *co
 int sow_source_is_short(const char *source);
 enum sow_status sow_source_short(struct sow_model *model, const char *source,
                                  const struct sow_model_options *options, struct sow_error *error);
+/* Whether this is a library's name for a model, "timm:resnet50", and no path; and its reader. */
+int sow_source_is_named(const char *source);
+enum sow_status sow_source_named(struct sow_model *model, const char *source,
+                                 const struct sow_model_options *options, struct sow_error *error);
 /* A user's own model.lua. */
 enum sow_status sow_source_lua(struct sow_model *model, const char *path, const char *text,
                                size_t length, struct sow_error *error);

@@ -86,10 +86,41 @@ local function shown(value)
     return type(value) == "table" and (#value > 0 and "a list" or "an object") or tostring(value)
 end
 
+-- A default, whose lists are short.
+local function shown_default(value)
+    if type(value) ~= "table" then
+        return shown(value)
+    end
+    local text = ""
+    for i, x in ipairs(value) do
+        text = text .. (i > 1 and ", " or "") .. shown(x)
+    end
+    return "[" .. text .. "]"
+end
+
 -- refuse("hidden_act", "the library has no such activation"): an error at the field's line in the config
 function words.refuse(name, why)
     local state, value = host.field(name)
     host.fail_field(name, name .. " is " .. (state == "value" and shown(value) or state) .. ": " .. why)
+end
+
+-- choose("architecture", { resnet50 = ... , ... }): what the table has under the field's text, and the text
+function words.choose(name, choices)
+    local _, value = host.field(name)
+    if type(choices) ~= "table" then
+        host.fail("choose takes a field and a table: choose(\"architecture\", { resnet50 = ..., resnet101 = ... })")
+    end
+    if type(value) == "string" and choices[value] ~= nil then
+        return choices[value], value
+    end
+    local names, first = {}, {}
+    for key in pairs(choices) do
+        names[#names + 1] = key
+        first[#first + 1] = #first < 12 and key or nil
+    end
+    local near = type(value) == "string" and host.nearest(value, names)
+    words.refuse(name, near and "did you mean " .. near .. "?" or "known are " .. host.listed(first)
+                       .. (#names > #first and string.format(" and %d more", #names - #first) or ""))
 end
 
 -- note("..."): what was assumed; `sow plan` tells it
@@ -162,7 +193,7 @@ local function resolve(name, field, source, path, fields)
         default = field.default
     end
     if path and default ~= nil then
-        host.note(string.format("%s is absent: %s, the default of %s%s", name, shown(default), source,
+        host.note(string.format("%s is absent: %s, the default of %s%s", name, shown_default(default), source,
                                 misspelt(name, fields)))
     elseif path and field.meaning then
         host.note(string.format("%s is %s: %s", name, state, field.meaning))
@@ -204,6 +235,7 @@ end
 -- ---- config ----
 
 local resolved = {}
+local declared = { model_type = true, dtype = true, torch_dtype = true } -- by any config { ... }
 
 -- config { "GPT2Config of transformers 5.24.0", n_embd = 768, n_inner = optional(integer), ... }
 function words.config(fields)
@@ -211,6 +243,7 @@ function words.config(fields)
     local source = type(fields) == "table" and fields[1] or "the recipe"
     for name, field in pairs(fields) do
         if name ~= 1 then
+            declared[name] = true
             resolved[name] = resolve(name, as_spec(field), source, path, fields)
         end
     end
@@ -234,6 +267,20 @@ function words.config(fields)
             host.failf("the config cannot be changed (field %s)", tostring(name))
         end,
     })
+end
+
+-- no_other_fields(): refuses the first field that no config { ... } has named
+function words.no_other_fields()
+    for _, name in ipairs(host.field_names()) do
+        if not declared[name] then
+            local names = {}
+            for known in pairs(declared) do
+                names[#names + 1] = known
+            end
+            local near = host.nearest(name, names)
+            words.refuse(name, "the recipe reads no such field" .. (near and "; did you mean " .. near .. "?" or ""))
+        end
+    end
 end
 
 -- For --set and rules files: found, value.
@@ -314,12 +361,14 @@ function words.transformers_activation(field, name)
     end)
 end
 
--- labels(): the classes of a classifier, as transformers counts them: num_labels, else id2label, else 2
-function words.labels()
+-- labels(), labels(0): the classes of a classifier, as transformers counts them: num_labels, else id2label, else 2. The
+-- argument is the fewest that the model can have; 1 when it is left out.
+function words.labels(fewest)
+    fewest = fewest or 1
     local state, names = host.field("id2label")
     local other, count = host.field("num_labels")
-    if other == "null" or (other == "value" and (math.type(count) ~= "integer" or count < 1)) then
-        words.refuse("num_labels", "it must be an integer of at least 1")
+    if other == "null" or (other == "value" and (math.type(count) ~= "integer" or count < fewest)) then
+        words.refuse("num_labels", "it must be an integer of at least " .. fewest)
     end
     if state ~= "value" then
         if other ~= "value" and host.config_path() then
@@ -337,7 +386,7 @@ function words.labels()
         length = length + (numbers[number] and 0 or 1)
         numbers[number] = true
     end
-    if length == 0 then
+    if length == 0 and not (fewest == 0 and type(names) == "table" and next(names) == nil) then
         words.refuse("id2label", "it must be an object whose keys are the classes' numbers: { \"0\": \"cat\", \"1\": \"dog\" }")
     end
     if other == "value" and count ~= length then
@@ -346,4 +395,12 @@ function words.labels()
         return count
     end
     return length
+end
+
+-- include("resnet", { ... }): the library's recipe of that name, with its argument: `local given = ...`
+function words.include(family, given)
+    if type(family) ~= "string" then
+        host.fail("include takes the name of a family: include(\"resnet\", { ... })")
+    end
+    host.include(family, given)
 end

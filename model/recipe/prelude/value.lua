@@ -210,6 +210,16 @@ function words.scope(name, body)
     return result
 end
 
+-- "h" is h.0, h.1, ...; "layer_%d" is layer_0, layer_1, ...
+local function numbered(name, i)
+    for at = 1, #name - 1 do
+        if string.sub(name, at, at + 1) == "%d" then
+            return string.sub(name, 1, at - 1) .. i .. string.sub(name, at + 2)
+        end
+    end
+    return name .. "." .. i
+end
+
 -- repeated("h", 12, x, function(x, i) ... return x end), i from 0; without x: repeated("h", 12, function(i) ... end)
 function words.repeated(name, count, x, body)
     if body == nil then
@@ -220,7 +230,7 @@ function words.repeated(name, count, x, body)
                   .. "... return x end)")
     end
     for i = 0, count - 1 do
-        host.enter(name .. "." .. i, i, count)
+        host.enter(numbered(name, i), i, count)
         if x == nil then
             body(i)
         else

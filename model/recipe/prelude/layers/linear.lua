@@ -27,16 +27,18 @@ local function shapes(name, inputs, outputs, options)
     return { heads, inputs // heads, outputs }, { outputs }
 end
 
--- linear(name, inputs, outputs, { bias = true, layout = "out-in", blocks = { sizes of the outputs }, heads = none })
+-- linear(name, inputs, outputs, { bias = true, layout = "out-in", blocks = { sizes of the outputs }, heads = none,
+-- join = "." }); join is what stands between the name and `weight`
 function words.linear(name, inputs, outputs, options)
     host.check_text("linear", name)
-    options = host.options("linear", options, { bias = true, layout = "out-in", blocks = false, heads = false, role = "",
-                                                key = false })
+    options = host.options("linear", options, { bias = true, layout = "out-in", blocks = false, heads = false, join = ".",
+                                                role = "", key = false })
     local blocks = options.blocks
     local shape, bias_shape = shapes(name, inputs, outputs, options)
-    local parameters = { host.declare(name, ".weight", shape, "linear", options, { layout = options.layout, blocks = blocks }) }
+    local parameters = { host.declare(name, options.join .. "weight", shape, "linear", options,
+                                      { layout = options.layout, blocks = blocks }) }
     if options.bias then
-        parameters[2] = host.declare(name, ".bias", bias_shape, "bias", options, { blocks = blocks })
+        parameters[2] = host.declare(name, options.join .. "bias", bias_shape, "bias", options, { blocks = blocks })
     end
     name = host.full_name(name)
     return host.layer("linear", name, function(x, from)

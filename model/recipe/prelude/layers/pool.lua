@@ -22,9 +22,9 @@ pool("max_pool")
 pool("average_pool")
 
 -- global_pool { kind = "average", over = "sizes" }: one number a feature. Over all sizes of [batch, features, sizes...],
--- or over the tokens of [batch, tokens, features].
+-- or over the tokens of [batch, tokens, features] but for the first `skip` (a class token).
 function words.global_pool(options)
-    options = host.options("global_pool", options, { kind = "average", over = "sizes" })
+    options = host.options("global_pool", options, { kind = "average", over = "sizes", skip = 0 })
     local kind, over = options.kind, options.over
     if (kind ~= "average" and kind ~= "max") or (over ~= "sizes" and over ~= "tokens") then
         host.fail("global_pool takes kind = \"average\" or \"max\", and over = \"sizes\" or \"tokens\"")
@@ -33,7 +33,11 @@ function words.global_pool(options)
         if #from < 3 then
             host.fail_shape("global_pool takes [batch, features, sizes...], and gets a value of shape " .. host.shape_text(from))
         end
-        return host.record("global_pool", { x }, {}, { "kind", kind, "over", over },
+        local attributes = { "kind", kind, "over", over }
+        if options.skip > 0 then
+            attributes[5], attributes[6] = "skip", options.skip
+        end
+        return host.record("global_pool", { x }, {}, attributes,
                            { from[1], over == "sizes" and from[2] or from[#from] })
     end)
 end
