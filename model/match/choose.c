@@ -22,16 +22,19 @@ static enum sow_status find_target(const struct sow_matching *matching, const st
     enum sow_status status = SOW_OK;
     choice->law = SOW_LAW_FAN_IN;
     choice->target = 1;
+    if (need->norm != SOW_NO_SITE) { /* the plain rule: the scale does not matter */
+        choice->input = 1;
+    }
     switch (need->feeds) {
     case SOW_FEEDS_OUTPUT:
         choice->target = choice->tied ? 1 : 1 / choice->fan_in;
         break;
-    case SOW_FEEDS_BRANCH: {
-        const struct sow_site *stream =
-            &matching->sites[sow_input_of(matching, site, 1 - site->branch)];
-        choice->target = stream->base / matching->sites[site->stream].branches;
+    case SOW_FEEDS_BRANCH:
+        if (need->norm != SOW_NO_SITE) {
+            break;
+        }
+        choice->target = sow_base_of(matching, site) / matching->sites[site->stream].branches;
         break;
-    }
     case SOW_FEEDS_ACTIVATION:
         if (site->walk == SOW_WALK_MULTIPLY) {
             break;
@@ -66,7 +69,11 @@ static enum sow_status choose_weight(struct sow_matching *matching, uint32_t ind
     const struct sow_site *site = &matching->sites[index];
     struct sow_fans fans;
     struct sow_error inner;
-    if (sow_tensor_fans(&parameter->tensor, &fans, &inner) != SOW_OK) {
+    struct sow_tensor tensor = parameter->tensor;
+    if (parameter->blocks.count > 0 && site->walk == SOW_WALK_RECURRENT) { /* a gate by itself */
+        tensor.shape[parameter->blocks.axis] = parameter->blocks.sizes[0];
+    }
+    if (sow_tensor_fans(&tensor, &fans, &inner) != SOW_OK) {
         return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
                            "the variant matched needs the fans of %.300s: %s", parameter->name,
                            inner.message);
@@ -81,8 +88,15 @@ static enum sow_status choose_weight(struct sow_matching *matching, uint32_t ind
     for (uint32_t i = 0; i < site->operation->input_count; i++) {
         choice->input *= matching->sites[sow_input_of(matching, site, i)].second;
     }
-    enum sow_status status = find_target(matching, &site->need, choice, error);
     choice->site = index;
+    enum sow_status status = SOW_OK;
+    if (site->walk == SOW_WALK_RECURRENT) {
+        choice->law = SOW_LAW_GLOROT;
+        choice->target = 1;
+        choice->input = 1;
+    } else {
+        status = find_target(matching, &site->need, choice, error);
+    }
     double square = choice->input > 0 ? choice->target / choice->input : 1;
     choice->number = fabs(square - 1) < 1e-12 ? 1 : sow_sqrt(square);
     return status;
@@ -144,16 +158,18 @@ static void choose_scale(struct sow_matching *matching, uint32_t index, struct s
 {
     const struct sow_site *site = &matching->sites[index];
     double identity = 1 - sow_attribute(site->operation, "offset", 0);
+    double second = site->walk == SOW_WALK_FEATURE && site->second > 0 ? site->second : 1;
     choice->law = SOW_LAW_VALUE;
     choice->site = index;
     choice->number = identity;
     choice->target = 1;
     if (site->need.feeds == SOW_FEEDS_BRANCH && site->need.norm == SOW_NO_SITE) {
         const struct sow_site *add = &matching->sites[site->need.site];
-        const struct sow_site *stream =
-            &matching->sites[sow_input_of(matching, add, 1 - add->branch)];
-        choice->target = site->need.share * stream->base / matching->sites[add->stream].branches;
-        choice->number = sow_sqrt(choice->target) - (1 - identity);
+        choice->target =
+            site->need.share * sow_base_of(matching, add) / matching->sites[add->stream].branches;
+        choice->number = sow_sqrt(choice->target / second) - (1 - identity);
+    } else if (site->walk == SOW_WALK_FEATURE) {
+        choice->target = second;
     }
 }
 
@@ -169,17 +185,27 @@ enum sow_status sow_choose(struct sow_matching *matching, uint32_t index, struct
         const struct sow_parameter *parameter = &matching->graph->parameters[number];
         struct sow_choice *choice = &matching->choices[number];
         int used = choice->law != SOW_LAW_NONE;
+        if (site->walk == SOW_WALK_LEARNED) {
+            status = used ? SOW_OK : choose_rows(matching, index, choice, parameter, error);
+            site->second = choice->target;
+            continue;
+        }
         switch (parameter->tensor.kind) {
         case SOW_KIND_LINEAR:
         case SOW_KIND_CONV:
+        case SOW_KIND_CONV_TRANSPOSE:
+        case SOW_KIND_BILINEAR:
         case SOW_KIND_EMBEDDING:
             if (!used && site->walk == SOW_WALK_LOOKUP) {
                 status = choose_rows(matching, index, choice, parameter, error);
             } else if (!used) {
                 status = choose_weight(matching, index, choice, parameter, error);
             }
-            site->second =
-                site->walk == SOW_WALK_LOOKUP ? choice->target : given(matching, site, choice);
+            if (site->walk == SOW_WALK_LOOKUP) {
+                site->second = choice->target;
+            } else if (site->walk == SOW_WALK_WEIGHT) {
+                site->second = given(matching, site, choice);
+            }
             break;
         case SOW_KIND_NORM:
             if (!used) {

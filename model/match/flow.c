@@ -126,13 +126,60 @@ static enum sow_status flow_multiply(struct sow_matching *matching, uint32_t ind
     return status == SOW_OK ? apply(matching, &function, 1, signal, site, error) : status;
 }
 
+/* A packed one has the same moments on both sides. */
+static enum sow_status flow_gated(struct sow_matching *matching, uint32_t index,
+                                  struct sow_error *error)
+{
+    struct sow_site *site = &matching->sites[index];
+    uint32_t last = site->operation->input_count - 1;
+    const struct sow_site *gate = &matching->sites[sow_input_of(matching, site, 0)];
+    const struct sow_site *value = &matching->sites[sow_input_of(matching, site, last)];
+    struct sow_function function; /* of a gate: phi */
+    enum sow_status status = sow_activation_of(site->operation, &function, error);
+    status = status == SOW_OK ? apply(matching, &function, 0, gate, site, error) : status;
+    site->mean *= value->mean;
+    site->second *= value->second;
+    site->cause = index;
+    return status;
+}
+
+/* The state of a recurrent layer once it no longer changes, steps taken as independent: with s = E[sigmoid^2] and
+ * t = E[tanh^2], the cell of an lstm has s t / (1 - s), as has a gru; a plain one has t, or 1 with relu. */
+static void flow_recurrent(struct sow_matching *matching, uint32_t index)
+{
+    struct sow_site *site = &matching->sites[index];
+    struct sow_function sigmoid, tanh;
+    struct sow_moments moments;
+    site->cause = index;
+    if (sow_function_named("sigmoid", NULL, 0, &sigmoid, NULL) != SOW_OK ||
+        sow_function_named("tanh", NULL, 0, &tanh, NULL) != SOW_OK) {
+        return;
+    }
+    double s = sow_second_moment(&sigmoid), t = sow_second_moment(&tanh), cell = s * t / (1 - s);
+    const char *kind = site->operation->kind;
+    if (strncmp(kind, "rnn", 3) == 0) {
+        site->second = sow_attribute_is(site->operation, "nonlinearity", "relu") ? 1 : t;
+    } else if (strncmp(kind, "gru", 3) == 0) {
+        site->second = cell;
+    } else if (sow_moments(&tanh, cell, &moments, NULL, NULL) == SOW_OK) {
+        site->second = s * moments.square;
+    }
+}
+
 /* ---- Pools --------------------------------------------------------------------------------------- */
 
 static double window_of(const struct sow_matching *matching, const struct sow_site *site)
 {
     const struct sow_value *value = &matching->graph->values[site->operation->output];
     double kernel = sow_attribute(site->operation, "kernel", 1), window = 1;
-    for (uint32_t axis = 2; axis < value->rank; axis++) {
+    if (site->walk == SOW_WALK_GLOBAL_POOL) { /* a size that is not known counts as 1 */
+        uint32_t tokens = sow_attribute_is(site->operation, "over", "tokens") ? 1 : 0;
+        value = &matching->graph->values[site->operation->inputs[0]];
+        for (uint32_t axis = 2 - tokens; axis + tokens < value->rank; axis++) {
+            window *= value->shape[axis] > 0 ? (double)value->shape[axis] : 1;
+        }
+    }
+    for (uint32_t axis = 2; axis < value->rank && site->walk != SOW_WALK_GLOBAL_POOL; axis++) {
         window *= kernel;
     }
     return window < 1 ? 1 : window > 65536 ? 65536 : window;
@@ -205,8 +252,26 @@ static void flow_add(struct sow_matching *matching, uint32_t index)
     site->cause = index;
     site->base = site->second;
     if (site->branch != SOW_NO_SITE) {
-        site->base = (site->branch == 0 ? b : a)->base;
+        site->base = sow_base_of(matching, site);
     }
+}
+
+/* Of values side by side: by their sizes, or alike where those are not known. */
+static void flow_concat(struct sow_matching *matching, struct sow_site *site)
+{
+    const struct sow_graph *graph = matching->graph;
+    double axis = sow_attribute(site->operation, "axis", -1), sum = 0, mean = 0, second = 0;
+    for (uint32_t i = 0; i < site->operation->input_count; i++) {
+        const struct sow_site *in = &matching->sites[sow_input_of(matching, site, i)];
+        const struct sow_value *value = &graph->values[site->operation->inputs[i]];
+        double size = axis >= 0 && axis < value->rank ? (double)value->shape[(uint32_t)axis] : 1;
+        size = size > 0 ? size : 1;
+        sum += size;
+        mean += size * in->mean;
+        second += size * in->second;
+    }
+    site->mean = sum > 0 ? mean / sum : 0;
+    site->second = sum > 0 ? second / sum : 1;
 }
 
 static void flow_scale(struct sow_matching *matching, struct sow_site *site)
@@ -220,47 +285,63 @@ static void flow_scale(struct sow_matching *matching, struct sow_site *site)
     }
 }
 
+/* What an operation without weights makes of its inputs; others start at mean 0 and second moment 1. */
+static enum sow_status flow_through(struct sow_matching *matching, uint32_t index,
+                                    struct sow_error *error)
+{
+    struct sow_site *site = &matching->sites[index];
+    switch (site->walk) {
+    case SOW_WALK_ACTIVATION:
+        return flow_activation(matching, index, error);
+    case SOW_WALK_MULTIPLY:
+        return flow_multiply(matching, index, error);
+    case SOW_WALK_GATED:
+        return flow_gated(matching, index, error);
+    case SOW_WALK_MAX_POOL:
+        return flow_max_pool(matching, index, error);
+    case SOW_WALK_AVERAGE_POOL:
+        flow_average_pool(matching, index);
+        return SOW_OK;
+    case SOW_WALK_GLOBAL_POOL:
+        if (sow_attribute_is(site->operation, "kind", "max")) {
+            return flow_max_pool(matching, index, error);
+        }
+        flow_average_pool(matching, index);
+        return SOW_OK;
+    case SOW_WALK_ADD:
+        flow_add(matching, index);
+        return SOW_OK;
+    case SOW_WALK_CONCAT:
+        flow_concat(matching, site);
+        return SOW_OK;
+    case SOW_WALK_SCALE:
+        flow_scale(matching, site);
+        return SOW_OK;
+    case SOW_WALK_RECURRENT:
+        flow_recurrent(matching, index);
+        return SOW_OK;
+    case SOW_WALK_PASS:
+    case SOW_WALK_FEATURE:
+        flow_pass(matching, site, 0);
+        return SOW_OK;
+    case SOW_WALK_EXPERTS:   /* weights that add up to 1: at most what one of them has */
+    case SOW_WALK_ATTENTION: /* an average of values: the same */
+        flow_pass(matching, site, site->operation->input_count - 1);
+        return SOW_OK;
+    default:
+        return SOW_OK;
+    }
+}
+
 static enum sow_status flow_one(struct sow_matching *matching, uint32_t index,
                                 struct sow_error *error)
 {
     struct sow_site *site = &matching->sites[index];
-    enum sow_status status = SOW_OK;
     site->mean = 0;
     site->second = 1;
     site->base = NAN;
     site->cause = SOW_NO_SITE;
-    switch (site->walk) {
-    case SOW_WALK_SOURCE:
-    case SOW_WALK_WEIGHT:
-    case SOW_WALK_LOOKUP:
-    case SOW_WALK_NORM:
-    case SOW_WALK_SOFTMAX:
-        break;
-    case SOW_WALK_ACTIVATION:
-        status = flow_activation(matching, index, error);
-        break;
-    case SOW_WALK_ADD:
-        flow_add(matching, index);
-        break;
-    case SOW_WALK_MULTIPLY:
-        status = flow_multiply(matching, index, error);
-        break;
-    case SOW_WALK_SCALE:
-        flow_scale(matching, site);
-        break;
-    case SOW_WALK_PASS:
-        flow_pass(matching, site, 0);
-        break;
-    case SOW_WALK_MAX_POOL:
-        status = flow_max_pool(matching, index, error);
-        break;
-    case SOW_WALK_AVERAGE_POOL:
-        flow_average_pool(matching, index);
-        break;
-    case SOW_WALK_ATTENTION: /* an average of values: at most what one of them has */
-        flow_pass(matching, site, site->operation->input_count - 1);
-        break;
-    }
+    enum sow_status status = flow_through(matching, index, error);
     status = status == SOW_OK ? sow_choose(matching, index, error) : status;
     if (fabs(site->second - 1) < 1e-12) { /* rounding: layers that are alike get the same numbers */
         site->second = 1;
@@ -275,7 +356,7 @@ static void flow_base(struct sow_matching *matching, uint32_t index)
     struct sow_site *site = &matching->sites[index];
     if (site->walk == SOW_WALK_NORM || site->stream == index) {
         site->base = site->tied != SOW_NO_SITE ? 1 : site->second;
-    } else if (isnan(site->base)) {
+    } else if (isnan(site->base) && site->operation->input_count > 0) {
         site->base = matching->sites[sow_input_of(matching, site, 0)].base;
     }
 }

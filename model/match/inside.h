@@ -14,16 +14,23 @@ enum sow_walk {
     SOW_WALK_SOURCE,       /* makes a value from nothing: tokens, input */
     SOW_WALK_WEIGHT,       /* weighted sums: linear, conv */
     SOW_WALK_LOOKUP,       /* rows of a table: embedding */
+    SOW_WALK_LEARNED,      /* a tensor that is a value itself */
     SOW_WALK_NORM,         /* gives second moment 1, whatever comes in */
+    SOW_WALK_FEATURE,      /* times a learned factor for each feature: layer_scale */
     SOW_WALK_ACTIVATION,   /* element by element */
     SOW_WALK_ADD,          /* of two values */
     SOW_WALK_MULTIPLY,     /* of two values */
+    SOW_WALK_GATED,        /* a phi(b), of two values or of one with both */
+    SOW_WALK_CONCAT,       /* side by side */
     SOW_WALK_SCALE,        /* by a number, the attribute "factor" */
     SOW_WALK_PASS,         /* the same elements, or nearly */
     SOW_WALK_MAX_POOL,     /* the attribute "kernel" tells the window */
     SOW_WALK_AVERAGE_POOL, /* the same */
+    SOW_WALK_GLOBAL_POOL,  /* over all places, the attribute "kind" tells which pool */
     SOW_WALK_ATTENTION,    /* softmax(q k) v */
     SOW_WALK_SOFTMAX,
+    SOW_WALK_RECURRENT, /* rnn, lstm, gru */
+    SOW_WALK_EXPERTS,   /* weighted sum of all inputs but the first, which is the weights */
 };
 
 struct sow_walk_row {
@@ -68,6 +75,7 @@ struct sow_site {
     uint32_t anchor;   /* the nearest value before it that is no norm, activation, scale, ... */
     uint32_t branch;   /* of a residual addition: which input is the branch; else SOW_NO_SITE */
     int projected;     /* of a residual addition: weights lie on its shortcut */
+    uint32_t measure;  /* of a residual addition: a value before its branch, of the stream's size */
     uint32_t branches; /* of a stream's first value: residual additions on the stream */
     double terms;      /* of a sum that is none: how many second moments are in it */
     uint32_t tied;     /* a term of it is a lookup of this tied parameter; SOW_NO_SITE */
@@ -124,8 +132,18 @@ static inline uint32_t sow_input_of(const struct sow_matching *matching,
     return matching->graph->values[site->operation->inputs[input]].operation;
 }
 
+/* The second moment that a residual addition's stream is measured in. */
+static inline double sow_base_of(const struct sow_matching *matching, const struct sow_site *add)
+{
+    return matching->sites[add->measure].base;
+}
+
 /* A number among the attributes; `fallback` when there is none. */
 double sow_attribute(const struct sow_operation *operation, const char *name, double fallback);
+/* Whether a text among them is `text`. */
+int sow_attribute_is(const struct sow_operation *operation, const char *name, const char *text);
+/* The parameter carries a state from step to step. */
+int sow_is_recurrent(const struct sow_parameter *parameter);
 /* The function of an activation's operation. SOW_E_CONFIG when the table has none of that name. */
 enum sow_status sow_activation_of(const struct sow_operation *operation,
                                   struct sow_function *function, struct sow_error *error);

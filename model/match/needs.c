@@ -83,6 +83,27 @@ static void through_attention(struct sow_matching *matching, uint32_t index)
     }
 }
 
+/* The first input weighs the others. */
+static void through_experts(struct sow_matching *matching, uint32_t index,
+                            const struct sow_need *out)
+{
+    const struct sow_site *site = &matching->sites[index];
+    add_need(matching, sow_input_of(matching, site, 0), need_of(SOW_FEEDS_LINEAR, index));
+    for (uint32_t i = 1; i < site->operation->input_count; i++) {
+        add_need(matching, sow_input_of(matching, site, i), *out);
+    }
+}
+
+/* The gate comes first where there are two. */
+static void through_gated(struct sow_matching *matching, uint32_t index)
+{
+    const struct sow_site *site = &matching->sites[index];
+    for (uint32_t i = 0; i < site->operation->input_count; i++) {
+        add_need(matching, sow_input_of(matching, site, i),
+                 need_of(i == 0 ? SOW_FEEDS_GATE : SOW_FEEDS_PRODUCT, index));
+    }
+}
+
 /* The same need, for all inputs, with what this operation adds to it. */
 static void through_others(struct sow_matching *matching, uint32_t index,
                            const struct sow_need *out)
@@ -96,7 +117,8 @@ static void through_others(struct sow_matching *matching, uint32_t index,
         need.factor *= fabs(sow_attribute(site->operation, "factor", 1));
     } else if (site->walk == SOW_WALK_SOFTMAX && out->feeds != SOW_FEEDS_OUTPUT) {
         need = need_of(SOW_FEEDS_ROUTER, index);
-    } else if (site->walk == SOW_WALK_WEIGHT || site->walk == SOW_WALK_LOOKUP) {
+    } else if (site->walk == SOW_WALK_WEIGHT || site->walk == SOW_WALK_LOOKUP ||
+               site->walk == SOW_WALK_RECURRENT || site->walk == SOW_WALK_FEATURE) {
         need = need_of(SOW_FEEDS_LINEAR, index);
     }
     for (uint32_t i = 0; i < site->operation->input_count; i++) {
@@ -125,6 +147,12 @@ enum sow_status sow_find_needs(struct sow_matching *matching, struct sow_error *
             break;
         case SOW_WALK_MULTIPLY:
             through_multiply(matching, (uint32_t)i);
+            break;
+        case SOW_WALK_GATED:
+            through_gated(matching, (uint32_t)i);
+            break;
+        case SOW_WALK_EXPERTS:
+            through_experts(matching, (uint32_t)i, &site->need);
             break;
         case SOW_WALK_ATTENTION:
             through_attention(matching, (uint32_t)i);

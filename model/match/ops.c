@@ -9,16 +9,48 @@
 #include <string.h>
 
 static const struct sow_walk_row rows[] = {
-    {"tokens", SOW_WALK_SOURCE},         {"positions", SOW_WALK_SOURCE},
-    {"input", SOW_WALK_SOURCE},          {"linear", SOW_WALK_WEIGHT},
-    {"conv", SOW_WALK_WEIGHT},           {"embedding", SOW_WALK_LOOKUP},
-    {"layer_norm", SOW_WALK_NORM},       {"rms_norm", SOW_WALK_NORM},
-    {"activation", SOW_WALK_ACTIVATION}, {"add", SOW_WALK_ADD},
-    {"multiply", SOW_WALK_MULTIPLY},     {"scale", SOW_WALK_SCALE},
-    {"dropout", SOW_WALK_PASS},          {"flatten", SOW_WALK_PASS},
-    {"split_heads", SOW_WALK_PASS},      {"merge_heads", SOW_WALK_PASS},
-    {"max_pool", SOW_WALK_MAX_POOL},     {"average_pool", SOW_WALK_AVERAGE_POOL},
+    {"tokens", SOW_WALK_SOURCE},
+    {"positions", SOW_WALK_SOURCE},
+    {"input", SOW_WALK_SOURCE},
+    {"segments", SOW_WALK_SOURCE},
+    {"learned", SOW_WALK_LEARNED},
+    {"embedding", SOW_WALK_LOOKUP},
+
+    {"linear", SOW_WALK_WEIGHT},
+    {"bilinear", SOW_WALK_WEIGHT},
+    {"conv", SOW_WALK_WEIGHT},
+    {"conv_transpose", SOW_WALK_WEIGHT},
+    {"layer_norm", SOW_WALK_NORM},
+    {"rms_norm", SOW_WALK_NORM},
+    {"batch_norm", SOW_WALK_NORM},
+    {"group_norm", SOW_WALK_NORM},
+    {"layer_scale", SOW_WALK_FEATURE},
+
+    {"activation", SOW_WALK_ACTIVATION},
+    {"gated", SOW_WALK_GATED},
+    {"add", SOW_WALK_ADD},
+    {"multiply", SOW_WALK_MULTIPLY},
+    {"scale", SOW_WALK_SCALE},
+    {"concat", SOW_WALK_CONCAT},
+    {"dropout", SOW_WALK_PASS},
+    {"flatten", SOW_WALK_PASS},
+    {"to_tokens", SOW_WALK_PASS},
+    {"take", SOW_WALK_PASS},
+    {"split_heads", SOW_WALK_PASS},
+    {"merge_heads", SOW_WALK_PASS},
+
+    {"max_pool", SOW_WALK_MAX_POOL},
+    {"average_pool", SOW_WALK_AVERAGE_POOL},
+    {"global_pool", SOW_WALK_GLOBAL_POOL},
     {"attention", SOW_WALK_ATTENTION},
+    {"route", SOW_WALK_SOFTMAX},
+    {"experts", SOW_WALK_EXPERTS},
+    {"rnn", SOW_WALK_RECURRENT},
+    {"rnn_cell", SOW_WALK_RECURRENT},
+    {"lstm", SOW_WALK_RECURRENT},
+    {"lstm_cell", SOW_WALK_RECURRENT},
+    {"gru", SOW_WALK_RECURRENT},
+    {"gru_cell", SOW_WALK_RECURRENT},
 };
 
 const struct sow_walk_row *sow_walk_find(const char *kind)
@@ -45,6 +77,22 @@ double sow_attribute(const struct sow_operation *operation, const char *name, do
         }
     }
     return fallback;
+}
+
+int sow_attribute_is(const struct sow_operation *operation, const char *name, const char *text)
+{
+    for (uint32_t i = 0; i < operation->attribute_count; i++) {
+        const struct sow_attribute *attribute = &operation->attributes[i];
+        if (attribute->text != NULL && strcmp(attribute->name, name) == 0) {
+            return strcmp(attribute->text, text) == 0;
+        }
+    }
+    return 0;
+}
+
+int sow_is_recurrent(const struct sow_parameter *parameter)
+{
+    return strcmp(parameter->role, "recurrent.hidden") == 0;
 }
 
 enum sow_status sow_activation_of(const struct sow_operation *operation,

@@ -64,7 +64,8 @@ static uint32_t pop(struct search *search)
 static int is_nonlinear(enum sow_walk walk)
 {
     return walk == SOW_WALK_ACTIVATION || walk == SOW_WALK_MULTIPLY || walk == SOW_WALK_ATTENTION ||
-           walk == SOW_WALK_SOFTMAX;
+           walk == SOW_WALK_SOFTMAX || walk == SOW_WALK_GATED || walk == SOW_WALK_EXPERTS ||
+           walk == SOW_WALK_RECURRENT;
 }
 
 static enum sow_status find_fork(struct search *search, const struct sow_site *add,
@@ -86,7 +87,9 @@ static enum sow_status find_fork(struct search *search, const struct sow_site *a
             fork->site = index;
             break;
         }
-        fork->weights[mark - 1] += site->walk == SOW_WALK_WEIGHT || site->walk == SOW_WALK_LOOKUP;
+        fork->weights[mark - 1] += site->walk == SOW_WALK_WEIGHT ||
+                                   site->walk == SOW_WALK_RECURRENT ||
+                                   site->walk == SOW_WALK_LOOKUP;
         fork->nonlinear[mark - 1] |= is_nonlinear(site->walk);
         for (uint32_t i = 0; i < site->operation->input_count; i++) {
             push(search, sow_input_of(matching, site, i), mark);
@@ -179,6 +182,9 @@ static enum sow_status look_at_add(struct search *search, uint32_t index, struct
     const struct sow_site *from = stream == 0 ? a : b;
     add->branch = 1 - stream;
     add->projected = fork.weights[stream] > 0 && !is_residual(matching, from->anchor);
+    add->measure = fork.weights[stream] == 0 || add->projected
+                       ? fork.site
+                       : matching->sites[from->anchor].measure;
     if (!add->projected) {
         take_back(matching, sow_input_of(matching, add, add->branch));
     }
@@ -193,6 +199,7 @@ static int is_transparent(const struct sow_site *site)
     return site->operation->input_count == 1 &&
            (site->walk == SOW_WALK_NORM || site->walk == SOW_WALK_ACTIVATION ||
             site->walk == SOW_WALK_SCALE || site->walk == SOW_WALK_PASS ||
+            site->walk == SOW_WALK_FEATURE || site->walk == SOW_WALK_GLOBAL_POOL ||
             site->walk == SOW_WALK_MAX_POOL || site->walk == SOW_WALK_AVERAGE_POOL);
 }
 

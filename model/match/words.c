@@ -84,8 +84,17 @@ static void say_input(struct words *words, const struct sow_matching *matching,
     case SOW_WALK_ADD:
         say(words, "is a sum");
         break;
+    case SOW_WALK_GATED:
+        say(words, "is a gated product, %s", activation_name(cause));
+        break;
+    case SOW_WALK_GLOBAL_POOL:
+        say(words, "is a pool over all places");
+        break;
+    case SOW_WALK_RECURRENT:
+        say(words, "is the state of %s", cause->operation->kind);
+        break;
     default:
-        say(words, "is a weighted sum");
+        say(words, "is not at unit scale");
     }
     say(words, ", second moment %s", sow_number_text(choice->input).text);
 }
@@ -143,9 +152,7 @@ static void say_branch(struct words *words, const struct sow_matching *matching,
         say(words,
             "ends one of %" PRIu32 " residual branches on its stream: / sqrt(%" PRIu32
             "), so that together they add second moment %s",
-            count, count,
-            sow_number_text(matching->sites[sow_input_of(matching, add, 1 - add->branch)].base)
-                .text);
+            count, count, sow_number_text(sow_base_of(matching, add)).text);
     }
 }
 
@@ -159,12 +166,20 @@ static void say_fed(struct words *words, const struct sow_matching *matching,
                    "ln C) and nearer the wider the model (Yang et al. 2022)");
         break;
     case SOW_FEEDS_BRANCH:
+        if (need->norm != SOW_NO_SITE) {
+            say(words, "ends a residual branch: unit variance");
+            break;
+        }
         say_branch(words, matching, site);
         break;
     case SOW_FEEDS_STREAM:
         say(words, "begins a residual stream, at unit variance");
         break;
     case SOW_FEEDS_GATE:
+        if (site->walk == SOW_WALK_GATED) {
+            say(words, "goes into the gated unit %s: unit variance", activation_name(site));
+            break;
+        }
         say(words, "goes through %s and gates another signal: unit variance",
             activation_name(site));
         break;
@@ -216,8 +231,9 @@ static void say_variance(struct words *words, const struct sow_choice *choice)
 }
 
 static void say_rows(struct words *words, const struct sow_choice *choice,
-                     const struct sow_need *need)
+                     const struct sow_site *site)
 {
+    const struct sow_need *need = &site->need;
     if (choice->tied) {
         say(words,
             "embedding and output head in one, a compromise: as an embedding it would have "
@@ -230,12 +246,17 @@ static void say_rows(struct words *words, const struct sow_choice *choice,
             "1/%s",
             sow_number_text(1 / choice->target).text);
     } else {
-        say(words, "looked up, one row at a time: no fan; unit variance");
+        say(words, site->walk == SOW_WALK_LEARNED ? "a learned value, as it is: unit variance"
+                                                  : "looked up, one row at a time: no fan; unit "
+                                                    "variance");
         if (need->share != 1) {
             say(words, " for the sum, of which this term is %s", sow_number_text(need->share).text);
         }
         if (need->factor != 1) {
             say(words, " behind the factor %s", sow_number_text(need->factor).text);
+        }
+        if (need->norm != SOW_NO_SITE) {
+            say(words, "; a normalisation follows, so that only the shares matter");
         }
     }
 }
@@ -256,16 +277,26 @@ void sow_match_words(const struct sow_matching *matching, size_t parameter, char
             say(&words, "the scale that ");
             say_branch(&words, matching, &matching->sites[site->need.site]);
         } else {
-            say(&words, "a normalisation starts as the identity");
+            say(&words, site->walk == SOW_WALK_FEATURE
+                            ? "a factor for each feature starts as the identity"
+                            : "a normalisation starts as the identity");
         }
         break;
     case SOW_LAW_STD:
-        say_rows(&words, choice, &site->need);
+        say_rows(&words, choice, site);
         break;
     case SOW_LAW_FAN_IN:
     case SOW_LAW_HE:
     case SOW_LAW_GLOROT:
-        say_fed(&words, matching, choice, &site->need);
+        if (site->walk == SOW_WALK_RECURRENT) {
+            say(&words, sow_is_recurrent(&matching->graph->parameters[parameter])
+                            ? "carries the state from step to step: Glorot, which for a square "
+                              "matrix is 1/fan_in, so that it neither dies nor explodes"
+                            : "feeds a recurrent layer, whose units saturate: Glorot, "
+                              "each gate by itself");
+        } else {
+            say_fed(&words, matching, choice, &site->need);
+        }
         say_input(&words, matching, choice);
         say_variance(&words, choice);
         break;

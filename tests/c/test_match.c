@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/match/inside.h"
+#include "model/recipe/embedded.h"
 #include "sow/model.h"
 
 static char folder[] = "/tmp/sow-match-XXXXXX";
@@ -301,6 +303,91 @@ static void fails(const char *text, enum sow_status code, const char *words)
     }
 }
 
+static void test_vision_layers(void **state)
+{
+    (void)state;
+    struct sow_plan *plan = matched(
+        "local x = input { \"batch\", 3, 8, 8 } >> conv2d(\"p\", 3, 16, { kernel = 4, stride = 4 "
+        "}) >> "
+        "to_tokens()\n"
+        "x = concat(learned(\"cls\", { 1, 1, 16 }), x, { axis = 2 }) + learned(\"pos\", { 1, 5, 16 "
+        "})\n"
+        "x = repeated(\"b\", 4, x, function(x)\n"
+        "  return x + (x >> layer_norm(\"n\", 16) >> linear(\"g\", 16, 32, { blocks = { 16, 16 } "
+        "}) >> "
+        "gated(\"geglu\") >> linear(\"d\", 16, 16) >> layer_scale(\"s\", 16))\n"
+        "end)\n"
+        "x = x >> layer_norm(\"n\", 16) >> take(1) >> linear(\"head\", 16, 2)\n");
+    check(plan, "p.weight", "lecun_normal", 0.5 / 48, "this term of a sum is 0.5");
+    check(plan, "cls", "normal", 0.5, "a learned value");
+    check(plan, "pos", "normal", 0.5, "a learned value");
+    check(plan, "b.0.g.weight", "lecun_normal", 1.0 / 16, "the gated unit geglu");
+    check(plan, "b.0.d.weight", "lecun_normal", 1 / left_by("geglu") / 16,
+          "a gated product, geglu");
+    constant(plan, "b.0.s", 0.5);
+    sow_plan_free(plan);
+    plan = matched(
+        "local function c(name, x) return x >> conv2d(name, 4, 4, { padding = 1, bias = false }) "
+        ">> batch_norm(name .. \"_bn\", 4) end\n"
+        "local relu = activation(\"relu\")\n"
+        "local x = c(\"stem\", input { \"batch\", 4, 8, 8 }) >> relu\n"
+        "x = ((x >> conv2d(\"down\", 4, 4, { kernel = 1 })) + c(\"b\", c(\"a\", x) >> relu)) >> "
+        "relu\n"
+        "x = (x + c(\"e\", c(\"d\", x) >> relu)) >> relu\n"
+        "x = x >> global_pool {} >> linear(\"head\", 4, 2)\n");
+    check(plan, "a.weight", "he_normal", 2.0 / 36, "a normalisation comes first");
+    check(plan, "b.weight", "lecun_normal", 1.0 / 36, "a normalisation comes first");
+    constant(plan, "a_bn.weight", 1);
+    constant(plan, "b_bn.weight", sqrt(0.5));
+    constant(plan, "e_bn.weight", sqrt(0.5));
+    assert_string_equal(entry(plan, "b_bn.running_var")->rule, "buffer");
+    sow_plan_free(plan);
+}
+
+static void test_recurrent_and_experts(void **state)
+{
+    (void)state;
+    struct sow_plan *plan = matched("local x = input { \"batch\", 5, 20 } >> lstm(\"l\", 20, 30)\n"
+                                    "x = x >> linear(\"head\", 30, 3)\n");
+    check(plan, "l.weight_ih_l0", "glorot_normal", 2.0 / 50, "a recurrent layer");
+    check(plan, "l.weight_hh_l0", "glorot_normal", 1.0 / 30, "from step to step");
+    constant(plan, "l.bias_hh_l0", 0);
+    sow_plan_free(plan);
+    plan = matched(
+        "local x = input { \"batch\", 16 } >> linear(\"stem\", 16, 16)\n"
+        "x = x + (x >> rms_norm(\"n\", 16, { offset = 1 }) >> experts { router = linear(\"gate\", "
+        "16, 4, { bias = false }), experts = 4, expert = function(x)\n"
+        "  return x >> linear(\"w1\", 16, 32) >> activation(\"relu\") >> linear(\"w2\", 32, 16)\n"
+        "end })\n"
+        "x = x >> linear(\"head\", 16, 3)\n");
+    check(plan, "gate.weight", "lecun_normal", 1.0 / 16, "feeds a softmax");
+    check(plan, "experts.3.w1.weight", "he_normal", 2.0 / 16, "feeds relu");
+    check(plan, "experts.3.w2.weight", "lecun_normal", 1.0 / 32, "the only residual branch");
+    constant(plan, "n.weight", 0);
+    sow_plan_free(plan);
+}
+
+/* What layers record under a word of their own has a row in ops.c. */
+static void test_every_operation_is_known(void **state)
+{
+    (void)state;
+    int found = 0;
+    for (const struct sow_embedded *file = sow_embedded_recipes; file->name != NULL; file++) {
+        static const char call[] = "host.record(\"";
+        for (const char *at = strstr(file->text, call); at != NULL; at = strstr(at + 1, call)) {
+            char kind[64];
+            const char *word = at + sizeof call - 1;
+            snprintf(kind, sizeof kind, "%.*s", (int)strcspn(word, "\""), word);
+            if (sow_walk_find(kind) == NULL) {
+                fail_msg("the operation %s of %s has no row in model/match/ops.c", kind,
+                         file->name);
+            }
+            found++;
+        }
+    }
+    assert_true(found > 20);
+}
+
 static void test_what_it_cannot_tell(void **state)
 {
     (void)state;
@@ -322,6 +409,9 @@ int main(void)
         cmocka_unit_test(test_gates),
         cmocka_unit_test(test_embeddings_and_attention),
         cmocka_unit_test(test_beside_rules),
+        cmocka_unit_test(test_vision_layers),
+        cmocka_unit_test(test_recurrent_and_experts),
+        cmocka_unit_test(test_every_operation_is_known),
         cmocka_unit_test(test_what_it_cannot_tell),
     };
     return cmocka_run_group_tests(tests, start, finish);
