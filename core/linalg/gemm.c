@@ -24,38 +24,69 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /* ---- Packing ------------------------------------------------------------------------------ */
 
-/* For each k the `width` elements across it; panels of a factor lie one after another. `across` is the stride
- * from one element to the next, `along` that of k. Missing elements are 0: their sums are never stored. */
-static void pack_panel(float *to, const float *from, uint64_t across, uint64_t along,
-                       uint64_t count, uint64_t width, uint64_t depth)
+/* Where a panel comes from: `across` is the stride from one of its `count` elements to the next, `along` that of k. */
+struct source {
+    const float *at;
+    uint64_t across, along, count;
+};
+
+/* For each k the `width` elements across it. Missing elements are 0: their sums are never stored. Inlined for each
+ * width, so that the compiler knows it. */
+static inline __attribute__((always_inline)) void
+pack_panel(float *restrict to, const struct source *from, uint64_t width, uint64_t depth)
 {
-    if (count < width) {
+    const float *const at = from->at;
+    const uint64_t across = from->across, along = from->along;
+    if (from->count < width) {
         memset(to, 0, width * depth * sizeof *to);
-    }
-    if (across == 1 && count == width) {
         for (uint64_t k = 0; k < depth; k++) {
-            memcpy(to + k * width, from + k * along, width * sizeof *to);
+            for (uint64_t i = 0; i < from->count; i++) {
+                to[k * width + i] = at[i * across + k * along];
+            }
         }
-        return;
-    }
-    /* Few rows at a time, so that both sides of the transposition stay in the L1 cache. */
-    for (uint64_t first = 0; first < depth; first += 32) {
-        uint64_t end = least(first + 32, depth);
-        for (uint64_t i = 0; i < count; i++) {
-            const float *line = from + i * across;
-            for (uint64_t k = first; k < end; k++) {
-                to[k * width + i] = line[k * along];
+    } else if (across == 1) {
+        for (uint64_t k = 0; k < depth; k++) {
+            memcpy(to + k * width, at + k * along, width * sizeof *to);
+        }
+    } else if (along == 1) {
+        for (uint64_t k = 0; k < depth; k++) {
+            for (uint64_t i = 0; i < width; i++) {
+                to[k * width + i] = at[i * across + k];
+            }
+        }
+    } else {
+        for (uint64_t k = 0; k < depth; k++) {
+            for (uint64_t i = 0; i < width; i++) {
+                to[k * width + i] = at[i * across + k * along];
             }
         }
     }
 }
 
+/* Panels of a factor lie one after another. */
 static void pack(float *to, const float *from, uint64_t across, uint64_t along, uint64_t count,
                  uint64_t width, uint64_t depth)
 {
     for (uint64_t i = 0; i < count; i += width) {
-        pack_panel(to + i * depth, from + i * across, across, along, least(width, count - i), width,
-                   depth);
+        const struct source source = {from + i * across, across, along, least(width, count - i)};
+        float *const panel = to + i * depth;
+        switch (width) {
+        case 6: /* AVX2's rows */
+            pack_panel(panel, &source, 6, depth);
+            break;
+        case 14: /* AVX-512's */
+            pack_panel(panel, &source, 14, depth);
+            break;
+        case 16: /* AVX2's columns */
+            pack_panel(panel, &source, 16, depth);
+            break;
+        case 32: /* AVX-512's */
+            pack_panel(panel, &source, 32, depth);
+            break;
+        default:
+            pack_panel(panel, &source, width, depth);
+            break;
+        }
     }
 }
 

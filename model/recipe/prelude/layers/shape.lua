@@ -57,11 +57,11 @@ function words.concat(...)
         host.fail("concat takes values: concat(x, y, { axis = 2 })")
     end
     local shape, axis
-    for _, part in ipairs(parts) do
+    for number, part in ipairs(parts) do
         local from = host.is_value(part) and host.shape(part) or host.failf("concat takes values, and got %s", host.kind_of(part))
         axis = axis or check_axis("concat", options.axis, #from)
         shape = shape or host.with_last(from, from[#from])
-        for i = 1, part == parts[1] and 0 or math.max(#shape, #from) do
+        for i = 1, number == 1 and 0 or math.max(#shape, #from) do
             local a, b = shape[i], from[i]
             if a == nil or b == nil or (i ~= axis and a ~= b and a ~= 1 and b ~= 1) then
                 host.fail_shape(string.format("concat along axis %d: the shapes %s and %s do not fit together", axis,

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* libsow-model: numbers sent through a network. Weights are drawn (or read from a checkpoint), random inputs go forward and
+ * random cotangents backward, and every value, gradient and weight is measured. Part of libsow-model, beside sow/signal.h.
+ *
+ * The numbers are the same for every instruction set and number of threads: float32, each sum in one order, no libm. */
+#ifndef SOW_MEASURE_H
+#define SOW_MEASURE_H
+
+#include "sow/signal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum sow_watched {
+    SOW_WATCH_VALUE,           /* what a node makes, forward */
+    SOW_WATCH_GRADIENT,        /* of the same values, backward; of an output: the cotangents */
+    SOW_WATCH_WEIGHT_GRADIENT, /* of a parameter, all its uses together */
+};
+
+/* Sees the numbers as they come, `elements` of them, row-major; they are gone when it returns. `name` is a node's, or a
+ * parameter's. A convolution's weight is (out, in / groups, kernel...) whatever its layout in the plan. */
+typedef void sow_watch_fn(void *user, uint32_t seed, enum sow_watched what, const char *name,
+                          const float *numbers, uint64_t elements);
+
+struct sow_measure_options {
+    uint32_t seeds;        /* 0: 1. Seed i is the plan's seed + i: weights, inputs and cotangents */
+    const char *weights;   /* a checkpoint to read them from; NULL: drawn */
+    uint32_t threads;      /* 0: all */
+    uint64_t memory_bytes; /* ceiling; 0: half of what the machine has */
+    sow_watch_fn *watch;   /* NULL: none */
+    void *watch_user;
+    sow_progress_fn *progress; /* counts operations, not bytes */
+    void *progress_user;
+    const volatile int *interrupted; /* nonzero: stop, SOW_E_INTERRUPTED, with what is known */
+};
+
+/* What one value is like; means over the seeds unless it says otherwise. NAN: not known, or not of this value. Where there
+ * is an `..._expected`, it is what a random network with these second moments and correlations gives. */
+struct sow_measured_value {
+    const char *name, *word; /* of the node that made it: "h.0.mlp.c_fc", "linear" */
+    int32_t layer;           /* -1 outside repeated layers */
+    uint32_t rank;
+    uint64_t shape[SOW_RANK_MAX];
+
+    double mean, std, second_moment; /* over all elements */
+    double max_abs;                  /* over all seeds */
+    double kurtosis;                 /* E(x - mean)^4 / std^4; of a Gaussian 3 */
+    uint64_t non_finite;             /* elements, over all seeds */
+    /* of the seeds' second moments: exp(mean ln), and the standard deviation of ln */
+    double typical, log_spread;
+    /* Mean cosine of the feature vectors of two places (samples, tokens, pixels), uncentred. */
+    double correlation;
+
+    double gradient_second_moment; /* per element, cotangents at the outputs being N(0, 1) */
+    double gradient_typical, gradient_log_spread;
+
+    /* Of an activation: units whose slope is below 1e-6 at every place, and elements whose slope is below 0.05 of the
+     * steepest. */
+    double dead, dead_expected;
+    double saturated, saturated_expected;
+    /* Of attention, over all queries: entropy in nats; ln(keys) - variance of the logits / 2. */
+    double entropy, entropy_expected;
+
+    /* Of the feature vectors at up to 32 places, first seed: (sum l)^2 / sum l^2 with l = s^2 the squared singular
+     * values; sum l / max l; exp of the entropy of s / sum s (Roy and Vetterli 2007). Of independent Gaussians the
+     * first is N n / (N + n + 1). */
+    double participation, participation_expected, stable_rank, effective_rank;
+};
+
+/* A parameter. */
+struct sow_measured_weight {
+    const char *name;
+    double second_moment;          /* of the weight */
+    double gradient_second_moment; /* per element */
+    double ratio;                  /* RMS of the gradient over RMS of the weight; NAN for zeros */
+};
+
+struct sow_measurement; /* opaque */
+
+/* Sends numbers through the network of the model. `plan` must be the model's; `signal` may be NULL, as `options`. With
+ * SOW_E_INTERRUPTED *measurement holds what is known so far (NULL when that is nothing), otherwise it is made on success
+ * only. SOW_E_UNSUPPORTED when an operation has no kernel; SOW_E_MEMORY when it takes more than the ceiling, saying how
+ * much and what makes it less; SOW_E_SHAPE and SOW_E_MISSING for a checkpoint of another model; SOW_E_IO. */
+SOW_API enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan *plan,
+                                    const struct sow_signal_options *signal,
+                                    const struct sow_measure_options *options,
+                                    struct sow_measurement **measurement, struct sow_error *error);
+SOW_API void sow_measurement_free(struct sow_measurement *measurement);
+/* In the order of the nodes; NULL past the end. Strings live as long as the measurement. */
+SOW_API const struct sow_measured_value *
+sow_measured_value_at(const struct sow_measurement *measurement, size_t index);
+/* In the order of the plan, those the network uses; NULL past the end. */
+SOW_API const struct sow_measured_weight *
+sow_measured_weight_at(const struct sow_measurement *measurement, size_t index);
+
+struct sow_measurement_report {
+    uint32_t seeds; /* measured whole */
+    uint64_t batch, tokens;
+    uint64_t memory_bytes; /* that values, gradients and weights took at most */
+    double seconds;
+};
+SOW_API const struct sow_measurement_report *
+sow_measurement_report(const struct sow_measurement *measurement);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

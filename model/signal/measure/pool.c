@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools over one to three sizes, plane by plane. The largest of a window is its first where several are equal; an average
+ * divides by the window's size, its padding counted as zeros (torch's count_include_pad). */
+#include <string.h>
+
+#include "model/signal/measure/step.h"
+
+struct job {
+    const struct sow_step *step;
+    uint64_t in[3], out[3], kernel[3], stride[3], padding[3];
+    uint64_t planes, in_plane, places, window;
+};
+
+static struct job job_of(const struct sow_step *step)
+{
+    const struct sow_op_attributes *at = &step->node->at;
+    struct job job = {.step = step, .in_plane = 1, .places = 1, .window = 1};
+    uint64_t lead = 3 - at->spatial;
+    for (uint64_t i = 0; i < 3; i++) {
+        int real = i >= lead;
+        job.in[i] = real ? step->in[0]->shape[i - lead + 2] : 1;
+        job.out[i] = real ? step->out->shape[i - lead + 2] : 1;
+        job.kernel[i] = real ? at->kernel[i - lead] : 1;
+        job.stride[i] = real ? at->stride[i - lead] : 1;
+        job.padding[i] = real ? at->padding[i - lead] : 0;
+        job.in_plane *= job.in[i];
+        job.places *= job.out[i];
+        job.window *= job.kernel[i];
+    }
+    job.planes = step->in[0]->shape[0] * step->in[0]->shape[1];
+    return job;
+}
+
+/* The element of the plane under place k of the window of output `place`; UINT64_MAX in the padding. */
+static uint64_t under(const struct job *job, uint64_t place, uint64_t k)
+{
+    uint64_t at = 0, out[3], window[3];
+    for (size_t i = 3; i-- > 0;) {
+        out[i] = place % job->out[i];
+        place /= job->out[i];
+        window[i] = k % job->kernel[i];
+        k /= job->kernel[i];
+    }
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t x = out[i] * job->stride[i] + window[i] - job->padding[i];
+        if (x >= job->in[i]) { /* before the plane it wraps around */
+            return UINT64_MAX;
+        }
+        at = at * job->in[i] + x;
+    }
+    return at;
+}
+
+/* UINT64_MAX when the window holds padding only. */
+static uint64_t largest(const struct job *job, const float *plane, uint64_t place)
+{
+    uint64_t best = UINT64_MAX;
+    for (uint64_t k = 0; k < job->window; k++) {
+        uint64_t at = under(job, place, k);
+        if (at != UINT64_MAX && (best == UINT64_MAX || plane[at] > plane[best])) {
+            best = at;
+        }
+    }
+    return best;
+}
+
+static void max_planes(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct job *job = user;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        const float *plane = job->step->inputs[0] + i * job->in_plane;
+        for (uint64_t p = 0; p < job->places; p++) {
+            uint64_t at = largest(job, plane, p);
+            job->step->output[i * job->places + p] = at == UINT64_MAX ? 0 : plane[at];
+        }
+    }
+}
+
+static void max_planes_back(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct job *job = user;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        const float *plane = job->step->inputs[0] + i * job->in_plane;
+        float *to = job->step->input_gradients[0] + i * job->in_plane;
+        memset(to, 0, job->in_plane * sizeof *to);
+        for (uint64_t p = 0; p < job->places; p++) {
+            uint64_t at = largest(job, plane, p);
+            if (at != UINT64_MAX) {
+                to[at] += job->step->output_gradient[i * job->places + p];
+            }
+        }
+    }
+}
+
+static void average_planes(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct job *job = user;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        const float *plane = job->step->inputs[0] + i * job->in_plane;
+        for (uint64_t p = 0; p < job->places; p++) {
+            double sum = 0;
+            for (uint64_t k = 0; k < job->window; k++) {
+                uint64_t at = under(job, p, k);
+                sum += at == UINT64_MAX ? 0 : (double)plane[at];
+            }
+            job->step->output[i * job->places + p] = (float)(sum / (double)job->window);
+        }
+    }
+}
+
+static void average_planes_back(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct job *job = user;
+    const float factor = (float)(1 / (double)job->window);
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        float *to = job->step->input_gradients[0] + i * job->in_plane;
+        memset(to, 0, job->in_plane * sizeof *to);
+        for (uint64_t p = 0; p < job->places; p++) {
+            float share = job->step->output_gradient[i * job->places + p] * factor;
+            for (uint64_t k = 0; k < job->window; k++) {
+                uint64_t at = under(job, p, k);
+                if (at != UINT64_MAX) {
+                    to[at] += share;
+                }
+            }
+        }
+    }
+}
+
+static void all_planes(const struct sow_step *step, sow_range_fn *range)
+{
+    struct job job = job_of(step);
+    sow_team_ranges(step->team, job.planes, 1, range, &job);
+}
+
+void sow_max_pool_forward(const struct sow_step *step)
+{
+    all_planes(step, max_planes);
+}
+
+void sow_max_pool_backward(const struct sow_step *step)
+{
+    if (step->input_gradients[0] != NULL) {
+        all_planes(step, max_planes_back);
+    }
+}
+
+void sow_average_pool_forward(const struct sow_step *step)
+{
+    all_planes(step, average_planes);
+}
+
+void sow_average_pool_backward(const struct sow_step *step)
+{
+    if (step->input_gradients[0] != NULL) {
+        all_planes(step, average_planes_back);
+    }
+}
+
+/* ---- One number a feature --------------------------------------------------------------------------- */
+
+struct whole {
+    const struct sow_step *step;
+    uint64_t features, count, stride, feature_stride,
+        sample_stride; /* count: places of a feature */
+    int max;
+};
+
+static struct whole whole_of(const struct sow_step *step)
+{
+    const struct sow_flow *in = step->in[0];
+    int tokens = strcmp(step->node->at.over, "tokens") == 0;
+    uint64_t features = step->out->shape[1], per_sample = in->elements / in->shape[0];
+    return (struct whole){step,
+                          features,
+                          per_sample / features,
+                          tokens ? features : 1,
+                          tokens ? 1 : per_sample / features,
+                          per_sample,
+                          strcmp(step->node->at.kind, "max") == 0};
+}
+
+static void whole_range(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct whole *job = user;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        const float *x = job->step->inputs[0] + i / job->features * job->sample_stride +
+                         i % job->features * job->feature_stride;
+        double sum = 0;
+        float most = x[0];
+        for (uint64_t k = 0; k < job->count; k++) {
+            sum += (double)x[k * job->stride];
+            most = x[k * job->stride] > most ? x[k * job->stride] : most;
+        }
+        job->step->output[i] = job->max ? most : (float)(sum / (double)job->count);
+    }
+}
+
+static void whole_back(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct whole *job = user;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        uint64_t at =
+            i / job->features * job->sample_stride + i % job->features * job->feature_stride;
+        const float *x = job->step->inputs[0] + at;
+        float *to = job->step->input_gradients[0] + at, slope = job->step->output_gradient[i];
+        uint64_t best = 0;
+        for (uint64_t k = 0; k < job->count; k++) {
+            best = job->max && x[k * job->stride] > x[best * job->stride] ? k : best;
+            to[k * job->stride] = job->max ? 0 : (float)((double)slope / (double)job->count);
+        }
+        if (job->max) {
+            to[best * job->stride] = slope;
+        }
+    }
+}
+
+void sow_global_pool_forward(const struct sow_step *step)
+{
+    struct whole job = whole_of(step);
+    sow_team_ranges(step->team, step->out->elements, 64, whole_range, &job);
+}
+
+void sow_global_pool_backward(const struct sow_step *step)
+{
+    struct whole job = whole_of(step);
+    if (step->input_gradients[0] != NULL) {
+        sow_team_ranges(step->team, step->out->elements, 64, whole_back, &job);
+    }
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What enters a network: inputs, token ids, positions, and cotangents at its outputs. All are drawn under names of their
+ * own, so that no tensor's draws are met again. */
+#ifndef SOW_MEASURE_SOURCE_H
+#define SOW_MEASURE_SOURCE_H
+
+#include "model/signal/measure/step.h"
+
+/* Nonzero for operations whose output is drawn here. */
+int sow_source_is(enum sow_op op);
+/* `to`: the node's output. `channels_first`: of an image. `rows`: of the smallest embedding that reads it. */
+void sow_source_fill(const struct sow_node *node, const struct sow_network *network,
+                     struct sow_team *team, uint64_t seed, int channels_first, uint64_t rows,
+                     float *to);
+/* N(0, 1) for every element of a flow. */
+void sow_source_cotangent(const struct sow_network *network, struct sow_team *team, uint32_t flow,
+                          uint64_t seed, float *to);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers about arrays: moments, similarity of places, spectra, dead and saturated units. Sums in double, in an order that
+ * the shape decides. */
+#ifndef SOW_MEASURE_STATISTICS_H
+#define SOW_MEASURE_STATISTICS_H
+
+#include "model/signal/measure/team.h"
+
+struct sow_moments {
+    double mean, second_moment, std, kurtosis, max_abs; /* of the finite elements */
+    uint64_t non_finite;
+};
+struct sow_moments sow_moments_of(struct sow_team *team, const float *x, uint64_t elements);
+/* Mean of the squares alone. */
+double sow_second_moment_of(struct sow_team *team, const float *x, uint64_t elements);
+
+/* An array as feature vectors at places: [outer, features, inner]. */
+struct sow_view {
+    const float *x;
+    uint64_t outer, features, inner;
+};
+
+/* Mean cosine over pairs of different places, at most 256 of them, evenly taken; zero vectors do not count. NAN for fewer
+ * than two. */
+double sow_correlation_of(struct sow_team *team, const struct sow_view *view);
+
+struct sow_spectrum {
+    double participation, participation_expected, stable_rank, effective_rank;
+};
+/* Of the matrix of at most 32 places; NAN for fewer than two. */
+struct sow_spectrum sow_spectrum_of(struct sow_team *team, const struct sow_view *view);
+
+/* Of an activation, from what goes into it. */
+struct sow_slopes {
+    double dead, saturated;
+    double dead_expected,
+        saturated_expected; /* of Gaussian inputs with that mean, std and correlation */
+};
+struct sow_slopes sow_slopes_of(struct sow_team *team, const struct sow_view *view,
+                                const struct sow_function *function, const struct sow_moments *in,
+                                double correlation);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* Pieces of a tensor in its own dtype, each widened by the thread that drew it. */
+#include "model/signal/measure/weights.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/error.h"
+#include "core/tensor/tensor.h"
+#include "model/checkpoint/open.h"
+#include "model/verify/value.h"
+
+#define PIECE 65536u /* elements; in the widest dtype no more than a product's scratch */
+
+_Static_assert(PIECE * 8 <= SOW_GEMM_SCRATCH_FLOATS * sizeof(float), "a piece fits the scratch");
+
+struct sow_weights {
+    const struct sow_plan *plan;
+    struct sow_st_set *set; /* NULL: drawn */
+};
+
+enum sow_status sow_weights_open(const struct sow_plan *plan, const char *path,
+                                 struct sow_weights **weights, struct sow_error *error)
+{
+    *weights = calloc(1, sizeof **weights);
+    if (*weights == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
+    (*weights)->plan = plan;
+    enum sow_status status = path != NULL ? sow_st_set_open(path, &(*weights)->set, error) : SOW_OK;
+    if (status != SOW_OK) {
+        free(*weights);
+        *weights = NULL;
+    }
+    return status;
+}
+
+void sow_weights_free(struct sow_weights *weights)
+{
+    if (weights != NULL) {
+        sow_st_set_free(weights->set);
+        free(weights);
+    }
+}
+
+int sow_weights_fixed(const struct sow_weights *weights)
+{
+    return weights->set != NULL;
+}
+
+/* ---- Widening --------------------------------------------------------------------------------- */
+
+struct load {
+    const struct sow_plan_entry *entry;
+    uint64_t seed;
+    const unsigned char *bytes; /* of a checkpoint; NULL: drawn */
+    enum sow_dtype dtype;
+    const float *values; /* of a narrow dtype, by its bits */
+    float *to;
+};
+
+static void widen(const struct load *load, const unsigned char *from, float *to, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint16_t half;
+        double wide;
+        switch (sow_dtype_bits(load->dtype)) {
+        case 8:
+            to[i] = load->values[from[i]];
+            break;
+        case 16:
+            memcpy(&half, from + 2 * i, 2);
+            to[i] = load->values[half];
+            break;
+        case 32:
+            memcpy(&to[i], from + 4 * i, 4);
+            break;
+        default:
+            memcpy(&wide, from + 8 * i, 8);
+            to[i] = (float)wide;
+            break;
+        }
+    }
+}
+
+static void load_range(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct load *load = user;
+    uint64_t size = sow_dtype_bits(load->dtype) / 8;
+    unsigned char *room = (unsigned char *)scratch;
+    if (load->bytes != NULL) {
+        widen(load, load->bytes + begin * size, load->to + begin, end - begin);
+    } else if (load->dtype == SOW_F32) {
+        sow_plan_fill(load->entry, load->seed, load->to + begin, begin, end - begin);
+    } else {
+        sow_plan_fill(load->entry, load->seed, room, begin, end - begin);
+        widen(load, room, load->to + begin, end - begin);
+    }
+}
+
+/* Every value of a narrow dtype; NULL with SOW_E_MEMORY. */
+static float *values_of(enum sow_dtype dtype)
+{
+    const struct sow_value_type *type = sow_value_type(dtype);
+    uint32_t count = sow_value_keys(type);
+    float *values = malloc(count * sizeof *values);
+    for (uint32_t bits = 0; bits < count && values != NULL; bits++) {
+        values[bits] = (float)sow_value_of(type, bits);
+    }
+    return values;
+}
+
+static enum sow_status run_load(struct load *load, struct sow_team *team, struct sow_error *error)
+{
+    uint32_t bits = sow_dtype_bits(load->dtype);
+    const struct sow_value_type *type = sow_value_type(load->dtype);
+    float *values = NULL;
+    if (type->encoding == SOW_ENCODING_OPAQUE || bits < 8 ||
+        (bits >= 32 && load->dtype != SOW_F32 && load->dtype != SOW_F64)) {
+        return sow_fail(error, SOW_E_UNSUPPORTED, "tensor %.200s is %s: signals need numbers",
+                        load->entry->name, sow_dtype_name(load->dtype));
+    }
+    if (bits <= 16) {
+        values = values_of(load->dtype);
+        if (values == NULL) {
+            return sow_fail(error, SOW_E_MEMORY, "out of memory");
+        }
+        load->values = values;
+    }
+    sow_team_ranges(team, load->entry->elements, PIECE, load_range, load);
+    free(values);
+    return SOW_OK;
+}
+
+/* ---- A checkpoint ------------------------------------------------------------------------------- */
+
+static const struct sow_st_tensor *find(const struct sow_st_set *set, const char *name,
+                                        size_t *file)
+{
+    for (*file = 0; *file < set->count; ++*file) {
+        const struct sow_st_header *header = set->files[*file].header;
+        for (size_t i = 0; i < sow_st_count(header); i++) {
+            if (strcmp(sow_st_at(header, i)->name, name) == 0) {
+                return sow_st_at(header, i);
+            }
+        }
+    }
+    return NULL;
+}
+
+static int same_shape(const struct sow_st_tensor *found, const struct sow_tensor *wanted)
+{
+    return found->rank == wanted->rank &&
+           memcmp(found->shape, wanted->shape, found->rank * sizeof found->shape[0]) == 0;
+}
+
+static enum sow_status read_tensor(const struct sow_st_set *set, size_t file,
+                                   const struct sow_st_tensor *tensor, unsigned char **bytes,
+                                   struct sow_error *error)
+{
+    char path[512];
+    uint64_t count = tensor->offset_end - tensor->offset_begin;
+    int descriptor;
+    enum sow_status status = sow_st_set_reopen(set, file, O_RDONLY, &descriptor, error);
+    if (status != SOW_OK) {
+        return status;
+    }
+    *bytes = malloc(count > 0 ? (size_t)count : 1);
+    if (*bytes == NULL) {
+        status = sow_fail(error, SOW_E_MEMORY, "no memory for %.200s, %llu bytes", tensor->name,
+                          (unsigned long long)count);
+    } else {
+        uint64_t offset = sow_st_data_offset(set->files[file].header) + tensor->offset_begin;
+        status =
+            sow_read_at(descriptor, *bytes, count, offset, sow_st_set_path(set, file, path), error);
+    }
+    close(descriptor);
+    if (status != SOW_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
+}
+
+static enum sow_status load_stored(const struct sow_st_set *set, struct sow_team *team,
+                                   struct load *load, struct sow_error *error)
+{
+    size_t file;
+    unsigned char *bytes;
+    char path[512];
+    const struct sow_st_tensor *tensor = find(set, load->entry->name, &file);
+    if (tensor == NULL) {
+        return sow_fail(error, SOW_E_MISSING,
+                        "%.300s has no tensor %.200s: is it a checkpoint of this model?",
+                        sow_st_set_path(set, 0, path), load->entry->name);
+    }
+    if (!same_shape(tensor, &load->entry->tensor)) {
+        return sow_fail(error, SOW_E_SHAPE,
+                        "%.300s: tensor %.150s has shape %.100s, the model's has %.100s",
+                        sow_st_set_path(set, file, path), load->entry->name,
+                        sow_shape_text(tensor->shape, tensor->rank).text,
+                        sow_shape_text(load->entry->tensor.shape, load->entry->tensor.rank).text);
+    }
+    enum sow_status status = read_tensor(set, file, tensor, &bytes, error);
+    if (status == SOW_OK) {
+        load->bytes = bytes;
+        load->dtype = tensor->dtype;
+        status = run_load(load, team, error);
+        free(bytes);
+    }
+    return status;
+}
+
+/* (kernel..., in / groups, out) to (out, in / groups, kernel...). */
+static enum sow_status turn_conv(const struct sow_tensor *tensor, uint64_t elements, float *weight,
+                                 struct sow_error *error)
+{
+    uint64_t outputs = tensor->shape[tensor->rank - 1], inputs = tensor->shape[tensor->rank - 2];
+    uint64_t window = elements / (outputs * inputs);
+    float *copy = malloc(elements * sizeof *copy);
+    if (copy == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
+    memcpy(copy, weight, elements * sizeof *copy);
+    for (uint64_t o = 0; o < outputs; o++) {
+        for (uint64_t c = 0; c < inputs; c++) {
+            for (uint64_t k = 0; k < window; k++) {
+                weight[(o * inputs + c) * window + k] = copy[(k * inputs + c) * outputs + o];
+            }
+        }
+    }
+    free(copy);
+    return SOW_OK;
+}
+
+enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_team *team,
+                                 size_t entry, uint64_t seed, float *to, struct sow_error *error)
+{
+    const struct sow_plan_entry *row = sow_plan_at(weights->plan, entry);
+    struct load load = {.entry = row, .seed = seed, .dtype = row->dtype, .to = to};
+    enum sow_status status = weights->set != NULL ? load_stored(weights->set, team, &load, error)
+                                                  : run_load(&load, team, error);
+    if (status == SOW_OK && row->elements > 0 && row->tensor.kind == SOW_KIND_CONV &&
+        row->tensor.layout == SOW_LAYOUT_IN_OUT && row->tensor.rank > 2) {
+        status = turn_conv(&row->tensor, row->elements, to, error);
+    }
+    return status;
+}

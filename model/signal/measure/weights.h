@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The weights of a network as float32: drawn by the plan in its dtypes and widened, or read from a checkpoint. */
+#ifndef SOW_MEASURE_WEIGHTS_H
+#define SOW_MEASURE_WEIGHTS_H
+
+#include "model/signal/measure/team.h"
+#include "sow/model.h"
+
+struct sow_weights; /* where they come from; opaque, read-only */
+
+/* `path` NULL: drawn. Errors of opening a checkpoint. The plan must outlive it. */
+enum sow_status sow_weights_open(const struct sow_plan *plan, const char *path,
+                                 struct sow_weights **weights, struct sow_error *error);
+void sow_weights_free(struct sow_weights *weights);
+/* Nonzero when seeds do not change them. */
+int sow_weights_fixed(const struct sow_weights *weights);
+
+/* Fills `to`, as many floats as the entry has elements; a convolution's weight is (out, in / groups, kernel...) whatever
+ * its layout. SOW_E_MISSING, SOW_E_SHAPE, SOW_E_IO of a checkpoint. */
+enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_team *team,
+                                 size_t entry, uint64_t seed, float *to, struct sow_error *error);
+
+#endif

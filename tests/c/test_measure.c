@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of a measurement that no network shows alone: float32 functions against libm, spectra and similarity of
+ * arrays whose values are known, the ceiling of memory, an interruption. Operations have their judge in
+ * tests/python/test_measure.py. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "model/signal/measure/float_math.h"
+#include "model/signal/measure/statistics.h"
+#include "sow/measure.h"
+
+#define EXAMPLE SOW_SOURCE_DIR "/examples/mlp.lua"
+
+/* In units of the last place of the true value. */
+static double ulps(float found, double expected)
+{
+    return fabs((double)found - expected) /
+           (double)(nextafterf(fabsf((float)expected), INFINITY) - fabsf((float)expected));
+}
+
+static void test_float_functions_are_near_libm(void **state)
+{
+    (void)state;
+    double worst[2] = {0};
+    for (int i = -870000; i <= 880000; i++) {
+        float x = (float)i * 1e-4f, t = x / 10;
+        worst[0] = fmax(worst[0], ulps(sow_expf(x), exp((double)x)));
+        worst[1] = fmax(worst[1], ulps(sow_tanhf(t), tanh((double)t)));
+    }
+    assert_true(worst[0] < 1.5 && worst[1] < 2);
+    assert_true(sow_tanhf(-0.0f) == 0);
+    assert_true(sow_tanhf(1000) == 1 && sow_sigmoidf(1000) == 1 && sow_sigmoidf(-1000) < 1e-37f);
+    assert_true(isnan(sow_expf(NAN)) && isnan(sow_tanhf(NAN)) && isnan(sow_sigmoidf(NAN)));
+}
+
+static struct sow_team *make_team(uint32_t threads)
+{
+    struct sow_team *team;
+    assert_int_equal(sow_team_new(threads, 0, &team, NULL), SOW_OK);
+    return team;
+}
+
+static void test_spectrum_and_similarity(void **state)
+{
+    (void)state;
+    enum { N = 32, FEATURES = 4096 };
+    struct sow_team *team = make_team(2);
+    float *x = calloc((size_t)N * FEATURES, sizeof *x);
+    struct sow_draw draw;
+    assert_non_null(x);
+    struct sow_view view = {x, N, FEATURES, 1};
+    sow_draw_normal(0, 1, &draw, NULL);
+    sow_fill(x, SOW_F32, 0, (uint64_t)N * FEATURES, &draw, sow_key("x", 1));
+    struct sow_spectrum random = sow_spectrum_of(team, &view);
+    assert_true(fabs(random.participation / random.participation_expected - 1) < 0.01);
+    assert_true(fabs(sow_correlation_of(team, &view)) < 4 / sqrt((double)N * N / 2 * FEATURES));
+    struct sow_moments moments = sow_moments_of(team, x, (uint64_t)N * FEATURES);
+    assert_true(fabs(moments.kurtosis - 3) < 4 * sqrt(24.0 / (N * FEATURES)));
+
+    memset(x, 0, (size_t)N * FEATURES * sizeof *x); /* orthogonal rows of lengths 1 and 3 */
+    for (size_t i = 0; i < N; i++) {
+        x[i * FEATURES + 7 * i] = i < N / 2 ? 1 : 3;
+    }
+    struct sow_spectrum two = sow_spectrum_of(team, &view);
+    assert_true(fabs(two.participation - 160.0 * 160 / (16 + 16 * 81)) < 1e-9);
+    assert_true(fabs(two.stable_rank - 160.0 / 9) < 1e-9);
+    assert_true(fabs(two.effective_rank - exp(16 * (log(64) / 64 + log(64 / 3.0) * 3 / 64))) <
+                1e-9);
+    assert_true(fabs(sow_correlation_of(team, &view)) < 1e-12);
+    for (size_t i = 0; i < (size_t)N * FEATURES; i++) {
+        x[i] = (float)(i % FEATURES % 5) * (i / FEATURES % 2 ? 2.0f : 0.5f);
+    }
+    assert_true(fabs(sow_correlation_of(team, &view) - 1) < 1e-12);
+    x[5] = INFINITY;
+    x[70001] = NAN;
+    assert_int_equal(sow_moments_of(team, x, (uint64_t)N * FEATURES).non_finite, 2);
+    free(x);
+    sow_team_free(team);
+}
+
+static int stop_soon;
+
+static void count_down(void *user, uint64_t done, uint64_t total)
+{
+    (void)total;
+    *(int *)user = done >= 30;
+}
+
+static void test_interruption_keeps_what_is_known(void **state)
+{
+    (void)state;
+    struct sow_model *model;
+    struct sow_plan *plan;
+    struct sow_measurement *measured;
+    struct sow_error error;
+    assert_int_equal(sow_model_load(EXAMPLE, NULL, &model, NULL), SOW_OK);
+    assert_int_equal(sow_plan_make(model, &(struct sow_plan_options){0}, &plan, NULL), SOW_OK);
+    struct sow_measure_options options = {.seeds = 1000,
+                                          .progress = count_down,
+                                          .progress_user = &stop_soon,
+                                          .interrupted = &stop_soon};
+    assert_int_equal(sow_measure(model, plan, NULL, &options, &measured, &error),
+                     SOW_E_INTERRUPTED);
+    assert_non_null(measured);
+    assert_int_equal(sow_measurement_report(measured)->seeds, 1);
+    assert_true(sow_measured_value_at(measured, 1)->second_moment > 1);
+    sow_measurement_free(measured);
+    options = (struct sow_measure_options){.memory_bytes = 1000};
+    assert_int_equal(sow_measure(model, plan, NULL, &options, &measured, &error), SOW_E_MEMORY);
+    assert_null(measured);
+    assert_non_null(strstr(error.message, "--batch"));
+    sow_plan_free(plan);
+    sow_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_float_functions_are_near_libm),
+        cmocka_unit_test(test_spectrum_and_similarity),
+        cmocka_unit_test(test_interruption_keeps_what_is_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""sow_measure by ctypes, for the judges of this folder: $SOW_BUILD/libsow-model.so. Not a binding."""
+import ctypes
+import os
+import pathlib
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("SOW_BUILD", ROOT / "build"))
+LIBRARY = ctypes.CDLL(str(BUILD / "libsow-model.so"))
+KINDS = ("value", "gradient", "weight")
+
+u32, u64, text, pointer, number = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_double
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_int), ("line", u32), ("column", u32), ("file", ctypes.c_char * 256),
+                ("message", ctypes.c_char * 768)]
+
+
+class SowError(Exception):
+    pass
+
+
+class PlanOptions(ctypes.Structure):
+    _fields_ = [("seed", u64), ("dtype", ctypes.c_int), ("variant", text), ("sets", ctypes.POINTER(text)),
+                ("set_count", ctypes.c_size_t), ("rules_file", text)]
+
+
+class Size(ctypes.Structure):
+    _fields_ = [("symbol", text), ("size", u64)]
+
+
+class SignalOptions(ctypes.Structure):
+    _fields_ = [("batch", u64), ("tokens", u64), ("sizes", ctypes.POINTER(Size)), ("size_count", ctypes.c_size_t)]
+
+
+WATCH = ctypes.CFUNCTYPE(None, pointer, u32, ctypes.c_int, text, ctypes.POINTER(ctypes.c_float), u64)
+
+
+class MeasureOptions(ctypes.Structure):
+    _fields_ = [("seeds", u32), ("weights", text), ("threads", u32), ("memory_bytes", u64), ("watch", WATCH),
+                ("watch_user", pointer), ("progress", pointer), ("progress_user", pointer), ("interrupted", pointer)]
+
+
+class Value(ctypes.Structure):
+    _fields_ = ([("name", text), ("word", text), ("layer", ctypes.c_int32), ("rank", u32), ("shape", u64 * 8)]
+                + [(name, number) for name in ("mean", "std", "second_moment", "max_abs", "kurtosis")]
+                + [("non_finite", u64)]
+                + [(name, number) for name in (
+                    "typical", "log_spread", "correlation", "gradient_second_moment", "gradient_typical",
+                    "gradient_log_spread", "dead", "dead_expected", "saturated", "saturated_expected", "entropy",
+                    "entropy_expected", "participation", "participation_expected", "stable_rank", "effective_rank")])
+
+
+class Weight(ctypes.Structure):
+    _fields_ = [("name", text), ("second_moment", number), ("gradient_second_moment", number), ("ratio", number)]
+
+
+LIBRARY.sow_measured_value_at.restype = ctypes.POINTER(Value)
+LIBRARY.sow_measured_value_at.argtypes = [pointer, ctypes.c_size_t]
+LIBRARY.sow_measured_weight_at.restype = ctypes.POINTER(Weight)
+LIBRARY.sow_measured_weight_at.argtypes = [pointer, ctypes.c_size_t]
+for _free in ("sow_model_free", "sow_plan_free", "sow_measurement_free"):
+    getattr(LIBRARY, _free).restype = None
+    getattr(LIBRARY, _free).argtypes = [pointer]
+
+
+def call(name, *arguments):
+    """A function that takes a sow_error last; raises its message."""
+    error = Error()
+    if getattr(LIBRARY, name)(*arguments, ctypes.byref(error)) != 0:
+        raise SowError(error.message.decode())
+
+
+class Measured:
+    """What sow_measure gives: values and weights by name, as dictionaries; with watch=True also the arrays themselves,
+    arrays["value"]["h.0.mlp.c_fc"] and so on, of the first seed."""
+
+    def __init__(self, source, *, seed=0, sets=(), dtype=0, batch=0, tokens=0, sizes=(), watch=False, **options):
+        self.arrays = {kind: {} for kind in KINDS}
+        self.order = []
+        model, plan, measured = pointer(), pointer(), pointer()
+
+        def see(_, seed_number, kind, name, numbers, count):
+            if seed_number == 0:
+                self.arrays[KINDS[kind]][name.decode()] = np.ctypeslib.as_array(numbers, (count,)).copy()
+
+        signal = SignalOptions(batch, tokens, (Size * max(1, len(sizes)))(*[Size(s.encode(), n) for s, n in sizes]),
+                               len(sizes))
+        wishes = (text * max(1, len(sets)))(*[wish.encode() for wish in sets])
+        if "weights" in options:
+            options["weights"] = str(options["weights"]).encode()
+        wanted = MeasureOptions(watch=WATCH(see) if watch else WATCH(), **options)
+        try:
+            call("sow_model_load", str(source).encode(), None, ctypes.byref(model))
+            call("sow_plan_make", model, ctypes.byref(PlanOptions(seed, dtype, None, wishes, len(sets), None)),
+                 ctypes.byref(plan))
+            call("sow_measure", model, plan, ctypes.byref(signal), ctypes.byref(wanted), ctypes.byref(measured))
+            self.values = self._rows(LIBRARY.sow_measured_value_at, measured)
+            self.weights = self._rows(LIBRARY.sow_measured_weight_at, measured)
+        finally:
+            LIBRARY.sow_measurement_free(measured)
+            LIBRARY.sow_plan_free(plan)
+            LIBRARY.sow_model_free(model)
+
+    @staticmethod
+    def _rows(at, measured):
+        rows, index = {}, 0
+        while row := at(measured, index):
+            fields = {name: getattr(row.contents, name) for name, _ in row.contents._fields_}
+            if "shape" in fields:
+                fields["shape"] = tuple(fields["shape"][: fields["rank"]])
+            rows[fields["name"].decode()] = fields
+            index += 1
+        return rows
+
+    def value(self, name):
+        return self.arrays["value"][name].reshape(self.values[name]["shape"])
+
+    def gradient(self, name):
+        return self.arrays["gradient"][name].reshape(self.values[name]["shape"])

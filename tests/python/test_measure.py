@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: MIT
+"""Numbers through networks (sow_measure) against torch in float64, with the same weights and inputs: every operation
+forward and backward, GPT-2 whole, and the same bits for every number of threads and instruction set."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from libsow_model import Measured, SowError  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
+F = torch.nn.functional
+SOW = os.environ["SOW"]
+ROUNDING = 3e-6  # relative, of a whole array: some float32 roundings
+
+
+def weights_of(source, tmp_path, seed=3):
+    path = tmp_path / "w.safetensors"
+    subprocess.run([SOW, "init", str(source), "--seed", str(seed), "-o", str(path), "--force", "-q"], check=True)
+    return {name: w.double().requires_grad_() for name, w in load_file(str(path)).items() if w.is_floating_point()}
+
+
+def close(found, expected, what, limit=ROUNDING):
+    expected = expected.detach().numpy()
+    error = np.linalg.norm(found.reshape(expected.shape).astype(np.float64) - expected)
+    scale = np.linalg.norm(expected)
+    assert error <= limit * scale, f"{what}: relative error {error / scale:.3g}"
+
+
+def heads(x, count):
+    return x.unflatten(-1, (count, -1)).transpose(-3, -2)
+
+
+def rotate(x):
+    """Llama's rotary positions (transformers.models.llama.modeling_llama)."""
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+    size = x.shape[-1]
+    inverse = 1.0 / 10000 ** (torch.arange(0, size, 2, dtype=torch.float64) / size)
+    angles = torch.outer(torch.arange(x.shape[-2], dtype=torch.float64), inverse)
+    angles = torch.cat((angles, angles), -1)[None]
+    return apply_rotary_pos_emb(x, x, angles.cos(), angles.sin())[0]
+
+
+def attend(q, k, v, count, kv_count, causal=False, window=None, scale=None, rotary=False):
+    q, k, v = heads(q, count), heads(k, kv_count), heads(v, kv_count)
+    if rotary:
+        q, k = rotate(q), rotate(k)
+    k, v = (t.repeat_interleave(count // kv_count, 1) for t in (k, v))
+    places = torch.arange(q.shape[-2])
+    distance = places[:, None] - places
+    mask = distance >= 0 if causal else torch.ones_like(distance, dtype=torch.bool)
+    if window:
+        mask &= distance < window if causal else distance.abs() <= window // 2
+    return F.scaled_dot_product_attention(q, k, v, mask, scale=scale).transpose(-3, -2).flatten(-2)
+
+
+def split(x, *sizes):
+    return torch.split(x, sizes, -1)
+
+
+def group_in_out(w):  # (kernel..., in, out) to torch's
+    return w.permute(w.dim() - 1, w.dim() - 2, *range(w.dim() - 2))
+
+
+# name: (shape of the input, the recipe after `x >> `, the same in torch)
+VECTOR, TOKENS, IMAGE = '"batch", 21', '"batch", 19, 24', '"batch", 6, 13, 11'
+CASES = {
+    "linear": (VECTOR, 'linear("a", 21, 33)', lambda x, w: F.linear(x, w["a.weight"], w["a.bias"])),
+    "linear in-out": (TOKENS, 'linear("a", 24, 7, { layout = "in-out", bias = false })', lambda x, w: x @ w["a.weight"]),
+    "conv1d": ('"batch", 6, 40', 'conv1d("a", 6, 8, { kernel = 5, stride = 2, padding = 2 })',
+               lambda x, w: F.conv1d(x, w["a.weight"], w["a.bias"], 2, 2)),
+    "conv2d": (IMAGE, 'conv2d("a", 6, 10, { kernel = { 3, 5 }, stride = { 2, 1 }, padding = { 1, 2 } })',
+               lambda x, w: F.conv2d(x, w["a.weight"], w["a.bias"], (2, 1), (1, 2))),
+    "conv2d groups": (IMAGE, 'conv2d("a", 6, 4, { kernel = 3, groups = 2, bias = false })',
+                      lambda x, w: F.conv2d(x, w["a.weight"], None, groups=2)),
+    "conv2d depthwise": (IMAGE, 'conv2d("a", 6, 6, { kernel = 7, padding = 3, groups = 6 })',
+                         lambda x, w: F.conv2d(x, w["a.weight"], w["a.bias"], padding=3, groups=6)),
+    "conv2d in-out": (IMAGE, 'conv2d("a", 6, 5, { kernel = 3, layout = "in-out" })',
+                      lambda x, w: F.conv2d(x, group_in_out(w["a.weight"]), w["a.bias"])),
+    "conv2d large": ('"batch", 40, 50, 52', 'conv2d("a", 40, 8, { kernel = 5, padding = 2 })',
+                     lambda x, w: F.conv2d(x, w["a.weight"], w["a.bias"], padding=2)),
+    "conv3d": ('"batch", 3, 5, 7, 6', 'conv3d("a", 3, 4, { kernel = 3, stride = 2, padding = 1 })',
+               lambda x, w: F.conv3d(x, w["a.weight"], w["a.bias"], 2, 1)),
+    "layer_norm": (TOKENS, 'layer_norm("a", 24, { eps = 0.1 })',
+                   lambda x, w: F.layer_norm(x, (24,), w["a.weight"], w["a.bias"], 0.1)),
+    "rms_norm": (TOKENS, 'rms_norm("a", 24, { eps = 0.1 })', lambda x, w: F.rms_norm(x, (24,), w["a.weight"], 0.1)),
+    "batch_norm": (IMAGE, 'batch_norm("a", 6, { eps = 0.1 })',
+                   lambda x, w: F.batch_norm(x, None, None, w["a.weight"], w["a.bias"], True, eps=0.1)),
+    "batch_norm vectors": (VECTOR, 'batch_norm("a", 21)',
+                           lambda x, w: F.batch_norm(x, None, None, w["a.weight"], w["a.bias"], True)),
+    "group_norm": (IMAGE, 'group_norm("a", 6, 3, { eps = 0.1 })',
+                   lambda x, w: F.group_norm(x, 3, w["a.weight"], w["a.bias"], 0.1)),
+    "layer_scale": (IMAGE, 'layer_scale("a", 6, { axis = 2 })', lambda x, w: x * w["a"][:, None, None]),
+    "layer_scale last": (TOKENS, 'layer_scale("a", 24)', lambda x, w: x * w["a"]),
+    "max_pool": (IMAGE, 'max_pool(3, { stride = 2, padding = 1 })', lambda x, w: F.max_pool2d(x, 3, 2, 1)),
+    "average_pool": (IMAGE, 'average_pool(3, { stride = 2, padding = 1 })', lambda x, w: F.avg_pool2d(x, 3, 2, 1)),
+    "global average": (IMAGE, 'global_pool()', lambda x, w: x.mean((2, 3))),
+    "global max": (IMAGE, 'global_pool { kind = "max" }', lambda x, w: x.amax((2, 3))),
+    "global tokens": (TOKENS, 'global_pool { over = "tokens" }', lambda x, w: x.mean(1)),
+    "flatten": (IMAGE, "flatten()", lambda x, w: x.flatten(1)),
+    "to_tokens": (IMAGE, "to_tokens()", lambda x, w: x.flatten(2).transpose(1, 2)),
+    "take": (TOKENS, "take(4, { axis = 2 })", lambda x, w: x[:, 3]),
+    "dropout": (VECTOR, "dropout(0.3)", lambda x, w: x * 1),
+    "heads": (TOKENS, 'split_heads(4) >> rms_norm("a", 6) >> merge_heads()',
+              lambda x, w: F.rms_norm(x.unflatten(-1, (4, 6)), (6,), w["a.weight"], 1e-5).flatten(-2)),
+    "attention": (TOKENS, "attention { heads = 2 }", lambda x, w: attend(*split(x, 8, 8, 8), 2, 2)),
+    "attention causal": (TOKENS, "attention { heads = 2, causal = true, scale = 0.9 }",
+                         lambda x, w: attend(*split(x, 8, 8, 8), 2, 2, causal=True, scale=0.9)),
+    "attention grouped": ('"batch", 150, 32', "attention { heads = 4, kv_heads = 2, causal = true, rotary = true }",
+                          lambda x, w: attend(*split(x, 16, 8, 8), 4, 2, causal=True, rotary=True)),
+    "attention window": ('"batch", 150, 24', "attention { heads = 1, causal = true, window = 7 }",
+                         lambda x, w: attend(*split(x, 8, 8, 8), 1, 1, causal=True, window=7)),
+    "attention both sides": (TOKENS, "attention { heads = 1, window = 6 }",
+                             lambda x, w: attend(*split(x, 8, 8, 8), 1, 1, window=6)),
+}
+# name: (shape, whole recipe of x, torch)
+GRAPHS = {
+    "shared ancestor": (VECTOR, 'local y = x + x; y = y + (y >> linear("a", 21, 21)); return y * (y * 0.3)',
+                        lambda x, w: (lambda y: y * (y * 0.3))(2 * x + F.linear(2 * x, w["a.weight"], w["a.bias"]))),
+    "used twice": (VECTOR, 'local f = linear("a", 21, 21); return x >> f >> activation("tanh") >> f',
+                   lambda x, w: F.linear(F.linear(x, w["a.weight"], w["a.bias"]).tanh(), w["a.weight"], w["a.bias"])),
+    "broadcast": (IMAGE, 'return x + learned("a", { 1, 6, 1, 11 })', lambda x, w: x + w["a"]),
+    "class token": (TOKENS, 'return concat(learned("a", { 1, 1, 24 }), x, { axis = 2 }) >> take(1, { axis = 2 })',
+                    lambda x, w: torch.cat((w["a"].expand(x.shape[0], 1, 24), x), 1)[:, 0]),
+    "concat": (IMAGE, 'return concat(x, x >> conv2d("a", 6, 3, { kernel = 1 }), x, { axis = 2 })',
+               lambda x, w: torch.cat((x, F.conv2d(x, w["a.weight"], w["a.bias"]), x), 1)),
+    "three values": (TOKENS, 'return bundle(x >> linear("a", 24, 24), x >> linear("b", 24, 12, { bias = false }), x >> linear("c", 24, 12)) >> '
+                     "attention { heads = 2, kv_heads = 1, head_dim = 12 }",
+                     lambda x, w: attend(*(F.linear(x, w[f"{n}.weight"], w.get(f"{n}.bias")) for n in "abc"), 2, 1)),
+}
+
+
+def judge(recipe, function, tmp_path):
+    source = tmp_path / "model.lua"
+    source.write_text(recipe + '\nparam("one", { 1 })\nrule("*", normal { mean = 0.3, std = 0.4 })\n')
+    found = Measured(source, seed=3, batch=5, watch=True)
+    weights = weights_of(source, tmp_path)
+    x = torch.tensor(found.value("input"), dtype=torch.float64, requires_grad=True)
+    output = function(x, weights)
+    last = list(found.values)[-1]
+    close(found.value(last), output, "value")
+    output.backward(torch.tensor(found.gradient(last), dtype=torch.float64))
+    close(found.gradient("input"), x.grad, "gradient")
+    for name, gradient in found.arrays["weight"].items():
+        judged = weights[name].grad
+        close(gradient, group_in_out(judged) if "in-out" in recipe and judged.dim() > 2 else judged, name)
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operation_is_torchs(name, tmp_path):
+    shape, layer, function = CASES[name]
+    judge(f"local x = input {{ {shape} }} >> {layer}", function, tmp_path)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graph_is_torchs(name, tmp_path):
+    shape, body, function = GRAPHS[name]
+    judge(f"local function net(x) {body} end\nnet(input {{ {shape} }})", function, tmp_path)
+
+
+ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "gelu": F.gelu, "silu": F.silu,
+               "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "elu": F.elu, "selu": F.selu, "softplus": F.softplus,
+               "leaky_relu": F.leaky_relu, "mish": F.mish, "hardswish": F.hardswish, "softsign": F.softsign, "relu6": F.relu6,
+               "hardtanh": F.hardtanh, "hardsigmoid": F.hardsigmoid, "celu": F.celu, "logsigmoid": F.logsigmoid}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_is_torchs(name, tmp_path):
+    judge(f'local x = (input {{ "batch", 4001 }} * 3) >> activation("{name}")', lambda x, w: ACTIVATIONS[name](3 * x), tmp_path)
+
+
+def test_tokens_and_a_tied_head(tmp_path):
+    source = tmp_path / "model.lua"
+    source.write_text('local x = tokens() >> embedding("e", 50, 16)\nx = x + (positions() >> embedding("p", 12, 16))\n'
+                      'x = x >> linear("a", 16, 16) >> tied("head.weight", "e.weight")\nrule("*", normal { std = 0.5 })\n')
+    found = Measured(source, seed=3, batch=5, tokens=12, watch=True)
+    w = weights_of(source, tmp_path)
+    ids = torch.tensor(found.value("tokens")).long()
+    assert ids.unique().numel() > 30 and 0 <= ids.min() and ids.max() < 50
+    output = F.linear(F.linear(w["e.weight"][ids] + w["p.weight"], w["a.weight"], w["a.bias"]), w["e.weight"])
+    close(found.value("head"), output, "value")
+    output.backward(torch.tensor(found.gradient("head"), dtype=torch.float64))
+    for name, gradient in found.arrays["weight"].items():
+        close(gradient, w[name].grad, name)
+
+
+def judge_gpt2(config, tmp_path, tokens, limit):
+    """Every hidden state and every weight's gradient of the real model, in float64."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path / "gpt2"
+    folder.mkdir()
+    GPT2Config(**config, architectures=["GPT2LMHeadModel"]).save_pretrained(folder)
+    found = Measured(folder, seed=3, batch=2, tokens=tokens, watch=True)
+    model = GPT2LMHeadModel(GPT2Config(**config, attn_pdrop=0, resid_pdrop=0, embd_pdrop=0)).double()
+    weights = weights_of(folder, tmp_path)
+    missing = model.load_state_dict({name: w.detach() for name, w in weights.items()}, strict=False)
+    assert not missing.unexpected_keys
+    model.tie_weights()
+    seen = {}
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda m, i, o, name=name: seen.__setitem__(name, o[0] if isinstance(o, tuple) else o))
+    output = model(torch.tensor(found.value("transformer.tokens")).long()).logits
+    compared = 0
+    for name in found.values:
+        if name in seen and found.values[name]["rank"] == 3:
+            close(found.value(name), seen[name], name, limit)
+            compared += 1
+    assert compared >= 2 + 6 * config["n_layer"]
+    output.backward(torch.tensor(found.gradient("lm_head"), dtype=torch.float64))
+    named = dict(model.named_parameters())
+    for name, gradient in found.arrays["weight"].items():
+        close(gradient, named[name].grad, name, limit)
+    assert len(found.arrays["weight"]) == len(named)
+
+
+def test_gpt2_whole_is_transformers(tmp_path):
+    judge_gpt2({"vocab_size": 97, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 4}, tmp_path, 40, 5e-6)
+
+
+@pytest.mark.skipif("SOW_LARGE" not in os.environ, reason="minutes and 4 GB; SOW_LARGE=1 asks for it")
+def test_gpt2_124m_is_transformers(tmp_path):
+    judge_gpt2({"n_layer": 12}, tmp_path, 64, 2e-5)
+
+
+BITS = """
+import hashlib, json, sys
+sys.path.insert(0, sys.argv[1])
+from libsow_model import Measured
+digests = {}
+for threads in json.loads(sys.argv[3]):
+    found = Measured(sys.argv[2], seed=5, batch=3, tokens=17, watch=True, threads=threads, sizes=(("height", 20), ("width", 12)))
+    digest = hashlib.sha256()
+    for kind in found.arrays.values():
+        for name in sorted(kind):
+            digest.update(name.encode() + kind[name].tobytes())
+    digest.update(repr((found.values, found.weights)).encode())
+    digests[threads] = digest.hexdigest()
+print(json.dumps(digests))
+"""
+
+
+def digests(source, threads, isa):
+    ran = subprocess.run([sys.executable, "-c", BITS, os.path.dirname(__file__), str(source), json.dumps(threads)],
+                         env={**os.environ, "SOW_ISA": isa}, capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout).values())
+
+
+NETWORK = '''
+local x = input { "batch", 3, 20, 12 } >> conv2d("c", 3, 37, { kernel = 3, padding = 1 }) >> batch_norm("n", 37)
+x = x >> activation("silu") >> max_pool(2) >> to_tokens() >> layer_norm("l", 37) >> linear("q", 37, 96)
+x = x >> attention { heads = 4, causal = true, rotary = true } >> linear("o", 32, 301) >> activation("gelu")
+rule("*", normal { std = 0.3 })
+'''
+
+
+def test_same_bits_for_every_thread_count_and_instruction_set(tmp_path):
+    source = tmp_path / "model.lua"
+    source.write_text(NETWORK)
+    known = subprocess.run([SOW, "plan", str(source)], env={**os.environ, "SOW_ISA": "none"}, capture_output=True, text=True)
+    names = known.stderr.split("it has ")[1].strip().split(", ")
+    assert "scalar" in names
+    found = digests(source, [1, 2, 3, 4, 5], "")
+    for isa in names:
+        found |= digests(source, [2], isa)
+    assert len(found) == 1
+
+
+def test_checkpoint_of_another_dtype_and_of_another_model(tmp_path):
+    source, path = tmp_path / "model.lua", tmp_path / "w.safetensors"
+    text = 'local x = input { "batch", 9 } >> linear("a", 9, %d)\nrule("*", normal { std = 0.5 })\n'
+    source.write_text(text % 4)
+    for dtype in ("bf16", "f16", "f64"):
+        subprocess.run([SOW, "init", str(source), "--seed", "9", "--dtype", dtype, "-o", str(path), "--force", "-q"], check=True)
+        stored = load_file(str(path))["a.weight"].float().double().numpy()
+        read = Measured(source, seed=9, watch=True, weights=path)
+        assert np.isclose(read.weights["a.weight"]["second_moment"], (stored ** 2).mean(), rtol=1e-12)
+    source.write_text(text % 5)
+    with pytest.raises(SowError, match=r"a\.weight.*\[4, 9\].*\[5, 9\]"):
+        Measured(source, weights=path)
+    source.write_text((text % 4).replace('"a"', '"b"'))
+    with pytest.raises(SowError, match=r"no tensor b\.weight"):
+        Measured(source, weights=path)
+
+
+def test_memory_is_bounded(tmp_path):
+    source = tmp_path / "model.lua"
+    source.write_text('local x = input { "batch", 4096 } >> linear("a", 4096, 4096)\nrule("*", normal { std = 0.5 })\n')
+    with pytest.raises(SowError, match=r"allowed.*--batch"):
+        Measured(source, batch=4096, memory_bytes=100 << 20)
