@@ -40,8 +40,8 @@ local act = net.act or relu
 -- ---- The network ----
 
 local function conv_norm(x, conv, norm, inputs, outputs, kernel, stride, groups, role)
-    return x >> conv2d(conv, inputs, outputs, { kernel = kernel, stride = stride, padding = kernel // 2, groups = groups or 1,
-                                                bias = false, role = role })
+    return x >> conv2d(conv, inputs, outputs, { kernel = kernel, stride = stride, padding = kernel // 2,
+                                                groups = groups or 1, bias = false, role = role })
              >> batch_norm(norm, outputs)
 end
 
@@ -98,7 +98,8 @@ end
 local x
 local features = net.stem
 scope(net.prefix or "", function()
-    x = stem(input { "batch", net.channels, net.image or "height", net.image or "width" }) >> max_pool(3, { stride = 2, padding = 1 })
+    x = stem(input { "batch", net.channels, net.image or "height", net.image or "width" })
+        >> max_pool(3, { stride = 2, padding = 1 })
     for stage, outputs in ipairs(net.sizes) do
         local width = net.widths and net.widths[stage] or outputs // 4
         x = repeated(hf and "encoder.stages." .. stage - 1 .. ".layers" or "layer" .. stage, max(net.depths[stage], 1), x,
@@ -117,7 +118,8 @@ end
 
 -- ---- Initial values ----
 
-local convolutions = hf and "*convolution.weight" or "{" .. (net.deep and "conv1.[036]" or "conv1") .. ",*.conv?,*.downsample."
+local convolutions = hf and "*convolution.weight"
+                     or "{" .. (net.deep and "conv1.[036]" or "conv1") .. ",*.conv?,*.downsample."
                      .. (net.average_down and 1 or 0) .. "}.weight"
 local last_norms = hf and "*.layer." .. (net.bottleneck and 2 or 1) .. ".normalization.weight"
                    or "*.bn" .. (net.bottleneck and 3 or 2) .. ".weight"
@@ -134,7 +136,8 @@ local function rules(zero_last)
         rule(last_norms, zeros, identity)
     end
     if net.classes > 0 then
-        rule(head .. ".*", uniform { bound = 1 / sqrt(features) }, "torch's default for Linear: +-1 / sqrt(inputs), the bias too")
+        rule(head .. ".*", uniform { bound = 1 / sqrt(features) },
+             "torch's default for Linear: +-1 / sqrt(inputs), the bias too")
     end
     rule("*.bias", zeros, "a normalisation starts as the identity: shift 0")
     rule("*.weight", ones, "a normalisation starts as the identity: scale 1")

@@ -2,7 +2,8 @@
 -- timm 1.0.31 by the name of its model: timm:resnet50, timm:vit_tiny_patch16_224,num_classes=10, or the config.json that
 -- timm writes beside its weights: { "architecture": "resnet50", "num_classes": 1000, "model_args": { ... } }.
 -- What is in model_args goes before what is beside it, and pretrained_cfg.input_size is the images' size, as in timm.
-local by_name = config { "timm 1.0.31", model_type = extra(text) }.model_type ~= nil -- and not timm's own file, which has more fields
+-- timm's own file has no model_type, and fields that nobody needs to read.
+local by_name = config { "timm 1.0.31", model_type = extra(text) }.model_type ~= nil
 local c = config { "timm 1.0.31", architecture = text, model_args = extra(), pretrained_cfg = extra() }
 local model_args, pretrained = c.model_args or {}, c.pretrained_cfg or {}
 if type(model_args) ~= "table" or type(pretrained) ~= "table" then
@@ -11,8 +12,11 @@ end
 
 -- ---- Arguments of timm's classes: in model_args, in the config itself, or what the model's name says ----
 
-local known = { drop_rate = true, drop_path_rate = true, drop_block_rate = true, pos_drop_rate = true, patch_drop_rate = true,
-                proj_drop_rate = true, attn_drop_rate = true, dynamic_img_size = true, dynamic_img_pad = true } -- no tensor's
+local known = {} -- to begin with, those that change no tensor
+for _, name in ipairs { "drop_rate", "drop_path_rate", "drop_block_rate", "pos_drop_rate", "patch_drop_rate",
+                        "proj_drop_rate", "attn_drop_rate", "dynamic_img_size", "dynamic_img_pad" } do
+    known[name] = true
+end
 
 -- The value and the config's field that it stands in. Null in model_args is Python's None.
 local function find(name)
@@ -33,7 +37,8 @@ local function argument(name, default, low)
         return default
     end
     local number = type(default) == "number"
-    if type(value) ~= type(default) or (number and low and (tointeger(value) ~= value or value < low or value > 1 << 30)) then
+    local bad = type(value) ~= type(default)
+    if bad or (number and low and (tointeger(value) ~= value or value < low or value > 1 << 30)) then
         refuse(field, name .. " must be " .. (low and "an integer of at least " .. low or number and "a number"
                                               or type(default) == "boolean" and "true or false" or "a text"))
     end
@@ -105,9 +110,10 @@ local function resnet(r)
     end
     local zero, classes = argument("zero_init_last", true), argument("num_classes", 1000, 0)
     check_unknown()
-    include("resnet", { style = "timm", bottleneck = r[1], channels = channels, classes = classes, stem = r.stem and r.stem[3] or 64, deep = r.stem,
-                        average_down = r.average, depths = r[2], sizes = sizes, widths = widths, groups = groups,
-                        first_stride = 1, image = 224, zero_init_last = zero })
+    include("resnet", { style = "timm", bottleneck = r[1], channels = channels, classes = classes,
+                        stem = r.stem and r.stem[3] or 64, deep = r.stem, average_down = r.average, depths = r[2],
+                        sizes = sizes, widths = widths, groups = groups, first_stride = 1, image = 224,
+                        zero_init_last = zero })
 end
 
 -- ---- ViTs: patch, image, width, layers, heads ----
@@ -163,9 +169,10 @@ local function vit(v)
     local net = { style = "timm", patch = { patch, patch }, image = image_size(v[2]), channels = channels,
                   depth = argument("depth", v[4], 0), heads = heads, width = d,
                   mlp = tointeger(floor(d * argument("mlp_ratio", v[6] or 4.0))),
-                  classes = argument("num_classes", headless[c.architecture] and 0 or 1000, 0), qkv_bias = argument("qkv_bias", true), eps = 1e-6, pool = pool, layer_scale = scale ~= 0 and scale,
-                  no_class_position = argument("no_embed_class", v[7].no_class or false), mode = mode,
-                  fix_init = argument("fix_init", false) }
+                  classes = argument("num_classes", headless[c.architecture] and 0 or 1000, 0),
+                  qkv_bias = argument("qkv_bias", true), eps = 1e-6, pool = pool,
+                  layer_scale = scale ~= 0 and scale, mode = mode, fix_init = argument("fix_init", false),
+                  no_class_position = argument("no_embed_class", v[7].no_class or false) }
     check_unknown()
     include("vit", net)
 end

@@ -24,7 +24,8 @@ end
 local _, name = choose("architecture", all)
 local resnet, vit = resnets[name], vits[name]
 if resnet then
-    local r = config { "torchvision's ResNet", zero_init_residual = extra(boolean), groups = extra(integer), width_per_group = extra(integer) }
+    local r = config { "torchvision's ResNet", zero_init_residual = extra(boolean), groups = extra(integer),
+                       width_per_group = extra(integer) }
     local groups, width = resnet[3] or r.groups or 1, resnet[4] or r.width_per_group or 64
     if not resnet[1] and (groups ~= 1 or width ~= 64) then
         refuse(groups ~= 1 and "groups" or "width_per_group", "torchvision's BasicBlock takes 1 group of width 64 only")
@@ -39,9 +40,9 @@ if resnet then
         sizes[stage] = planes * (resnet[1] and 4 or 1)
         widths[stage] = planes * width // 64 * groups
     end
-    include("resnet", { style = "torchvision", bottleneck = resnet[1], channels = 3, stem = 64, depths = resnet[2], sizes = sizes,
-                        widths = widths, groups = groups, first_stride = 1, classes = c.num_classes, image = 224,
-                        zero_init_residual = r.zero_init_residual })
+    include("resnet", { style = "torchvision", bottleneck = resnet[1], channels = 3, stem = 64, depths = resnet[2],
+                        sizes = sizes, widths = widths, groups = groups, first_stride = 1, classes = c.num_classes,
+                        image = 224, zero_init_residual = r.zero_init_residual })
 else
     local v = config { "torchvision's VisionTransformer", image_size = size(224), representation_size = optional(integer) }
     no_other_fields()

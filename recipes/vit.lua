@@ -2,7 +2,8 @@
 -- ViT (Dosovitskiy et al. 2020). As transformers stores it when read from its config.json; with torchvision's and timm's
 -- names when torchvision.lua or timm.lua include it, which pack queries, keys and values into one weight.
 -- Defaults and null handling: ViTConfig of transformers 5.24.0; pooler_output_size null (or 0) is hidden_size. Names are
--- those on disk (vit.encoder.layer.N...), not the modules'. Classes: ViTForImageClassification, ViTModel (no prefix, a pooler).
+-- those on disk (vit.encoder.layer.N...), not the modules'. Classes: ViTForImageClassification, ViTModel (no prefix, and a
+-- pooler).
 local net = ...
 
 -- A size or a list of two: height, width.
@@ -16,7 +17,8 @@ end
 
 local function from_transformers()
     local c = config { "ViTConfig of transformers 5.24.0",
-        hidden_size = size(768), num_hidden_layers = depth(12), num_attention_heads = size(12), intermediate_size = size(3072),
+        hidden_size = size(768), num_hidden_layers = depth(12), num_attention_heads = size(12),
+        intermediate_size = size(3072),
         hidden_act = "gelu", initializer_range = 0.02, layer_norm_eps = 1e-12, num_channels = size(3), qkv_bias = true,
         pooler_output_size = optional(integer), pooler_act = "tanh", head_dim = extra(integer),
         image_size = { 224, 224 }, patch_size = { 16, 16 } }
@@ -47,14 +49,15 @@ local norm_options = { eps = net.eps }
 local all_names = {
     transformers = { class = "embeddings.cls_token", patch = "embeddings.patch_embeddings.projection",
                      position = "embeddings.position_embeddings", layers = "encoder.layer", norm1 = "layernorm_before",
-                     norm2 = "layernorm_after", out = "attention.output.dense", fc1 = "intermediate.dense", fc2 = "output.dense",
-                     norm = "layernorm", head = "classifier" },
+                     norm2 = "layernorm_after", out = "attention.output.dense", fc1 = "intermediate.dense",
+                     fc2 = "output.dense", norm = "layernorm", head = "classifier" },
     torchvision = { class = "class_token", patch = "conv_proj", position = "encoder.pos_embedding",
                     layers = "encoder.layers.encoder_layer_%d", norm1 = "ln_1", norm2 = "ln_2",
                     qkv = "self_attention.in_proj", out = "self_attention.out_proj",
                     fc1 = "mlp.0", fc2 = "mlp.3", norm = "encoder.ln", head = "heads.head" },
     timm = { class = "cls_token", patch = "patch_embed.proj", position = "pos_embed", layers = "blocks", norm1 = "norm1",
-             norm2 = "norm2", qkv = "attn.qkv", out = "attn.proj", fc1 = "mlp.fc1", fc2 = "mlp.fc2", norm = "norm", head = "head" },
+             norm2 = "norm2", qkv = "attn.qkv", out = "attn.proj", fc1 = "mlp.fc1", fc2 = "mlp.fc2", norm = "norm",
+             head = "head" },
 }
 local name = all_names[net.style]
 local hf = net.style == "transformers"
@@ -63,8 +66,8 @@ local hf = net.style == "transformers"
 
 -- torch.nn.MultiheadAttention has bare tensors where a Linear has .weight and .bias.
 local function packed_qkv(x)
-    return x >> linear(name.qkv, d, 3 * inner, { blocks = { inner, inner, inner }, bias = net.qkv_bias, role = "attention.qkv",
-                                                 join = net.style == "torchvision" and "_" or "." })
+    return x >> linear(name.qkv, d, 3 * inner, { blocks = { inner, inner, inner }, bias = net.qkv_bias,
+                                                 role = "attention.qkv", join = net.style == "torchvision" and "_" or "." })
 end
 
 local function attend(x)
@@ -81,7 +84,8 @@ local function block(x)
         return net.layer_scale and y >> layer_scale(which .. ".gamma", d) or y
     end
     x = x + scaled(attend(x >> layer_norm(name.norm1, d, norm_options)), "ls1")
-    return x + scaled(x >> layer_norm(name.norm2, d, norm_options) >> linear(name.fc1, d, net.mlp, { role = "mlp.up" }) >> act
+    return x + scaled(x >> layer_norm(name.norm2, d, norm_options)
+                        >> linear(name.fc1, d, net.mlp, { role = "mlp.up" }) >> act
                         >> linear(name.fc2, net.mlp, d, { role = "residual.output" }), "ls2")
 end
 
@@ -125,6 +129,9 @@ local almost_zero = normal { std = 1e-6 }
 local head_why = "a head of zeros: every class is as likely at the start, and the first loss is ln(classes)"
 
 local zero_bias = "a bias starts at 0: the random weights already make the units differ"
+
+local zero_class = { zeros, "the class token starts at 0" }
+local positions = { normal { std = 0.02 }, "positions: a normal of std 0.02" }
 
 local function torch_default(inputs)
     return { uniform { bound = 1 / sqrt(inputs) }, "torch's default: +-1 / sqrt(inputs), the bias too" }
@@ -178,7 +185,8 @@ end
 
 local function transformers()
     local matrix = { normal { std = std }, "a small normal, std = initializer_range" }
-    local token = { trunc_normal_absolute { std = std }, "a small normal, std = initializer_range; the library cuts at -2 and 2" }
+    local token = { trunc_normal_absolute { std = std },
+                    "a small normal, std = initializer_range; the library cuts at -2 and 2" }
     variant("transformers", "huggingface/transformers, src/transformers/models/vit/modeling_vit.py, "
             .. "ViTPreTrainedModel._init_weights, v5.24.0", function()
         rules { class = token, position = token, patch = matrix, qkv = matrix, out = matrix, mlp = matrix, head = matrix,
@@ -190,7 +198,7 @@ local function jax()
     local glorot = { glorot_uniform, glorot_why }
     variant("jax", "google-research/vision_transformer, vit_jax/models_vit.py (the authors' code, no release), with Flax' "
             .. "initialisers", function()
-        rules { class = { zeros, "the class token starts at 0" }, position = { normal { std = 0.02 }, "positions: a normal of std 0.02" },
+        rules { class = zero_class, position = positions,
                 patch = lecun("Flax' default for convolutions: LeCun, cut at 2 sigmas"), qkv = { glorot_uniform, each_why },
                 out = glorot, mlp = glorot, mlp_bias = { almost_zero, "the authors draw MLP biases, of std 1e-6" },
                 head = { zeros, head_why }, dense = lecun("Flax' default for dense layers: LeCun, cut at 2 sigmas") }
@@ -202,7 +210,7 @@ local function torchvision()
     local cut = "LeCun's variance; torch cuts at -2 and 2, far outside"
     variant("torchvision", "pytorch/vision, torchvision/models/vision_transformer.py, v0.28.0; attention is "
             .. "torch.nn.MultiheadAttention's own reset", function()
-        rules { class = { zeros, "the class token starts at 0" }, position = { normal { std = 0.02 }, "positions: a normal of std 0.02" },
+        rules { class = zero_class, position = positions,
                 patch = { trunc_normal_absolute { std = sqrt(1 / inputs) }, cut }, qkv = { fused, fused_why },
                 out = torch_default(inner), mlp = glorot, mlp_bias = { almost_zero, "MLP biases are drawn, of std 1e-6" },
                 head = { zeros, head_why }, dense = { trunc_normal_absolute { std = sqrt(1 / d) }, cut } }
@@ -221,8 +229,8 @@ local function timm()
             residual = { normal { std = function(t) return 0.02 / sqrt(2 * (t.layer + 1)) end },
                          "fix_init: / sqrt(2 (layer + 1)), so that the residual stream keeps its scale" }
         end
-        rules { class = class, position = position, patch = conv, patch_bias = conv, qkv = matrix, out = residual, mlp = matrix,
-                fc2 = net.fix_init and residual, head = matrix, dense = matrix }
+        rules { class = class, position = position, patch = conv, patch_bias = conv, qkv = matrix, out = residual,
+                mlp = matrix, fc2 = net.fix_init and residual, head = matrix, dense = matrix }
     end
     local function jax_mode(bias)
         return function()
@@ -235,9 +243,11 @@ local function timm()
         rules { class = class, position = position, patch = conv, patch_bias = conv, qkv = { glorot_uniform, each_why },
                 out = glorot, mlp = glorot, head = glorot, dense = glorot }
     end
-    local share = net.classes > 0 and { constant { value = -log(net.classes) }, "-ln(classes): each class starts at its share" }
-    local modes = { { "", "timm", "init_weights_vit_timm", default }, { "jax", "timm-jax", "init_weights_vit_jax", jax_mode() },
-                    { "jax_nlhb", "timm-jax-nlhb", "init_weights_vit_jax with head_bias -ln(classes)", jax_mode(share or nil) },
+    local share = net.classes > 0
+                  and { constant { value = -log(net.classes) }, "-ln(classes): each class starts at its share" } or nil
+    local modes = { { "", "timm", "init_weights_vit_timm", default },
+                    { "jax", "timm-jax", "init_weights_vit_jax", jax_mode() },
+                    { "jax_nlhb", "timm-jax-nlhb", "init_weights_vit_jax with head_bias -ln(classes)", jax_mode(share) },
                     { "moco", "timm-moco", "init_weights_vit_moco", moco } }
     for pass = 1, 2 do -- the one that the config's weight_init names is the first, and so the default
         for _, mode in ipairs(modes) do

@@ -240,6 +240,9 @@ static void test_vision(void **state)
         "|global_pool(9; kind=max over=tokens) -> [batch, 4] @10",
         "|concat(10 11; axis=1) -> [batch, 8] @11",
         "|global_pool(3; kind=average over=sizes) -> [batch, 4] @12",
+        "|input() -> [batch, 3, 5, width] @13",
+        "|to_tokens(14) -> [batch, 5*width, 3] @13",
+        "|global_pool(15; kind=average over=tokens skip=1) -> [batch, 3] @13",
         NULL,
     };
     (void)state;
@@ -255,7 +258,9 @@ static void test_vision(void **state)
                       "local a = t >> take(1)\n"
                       "local b = t >> global_pool { kind = \"max\", over = \"tokens\" }\n"
                       "a = concat(a, b)\n"
-                      "x = x >> global_pool()\n");
+                      "x = x >> global_pool()\n"
+                      "x = input { \"batch\", 3, 5, \"width\" } >> to_tokens() "
+                      ">> global_pool { over = \"tokens\", skip = 1 }\n");
     check_graph(model, wanted);
     const struct sow_graph *graph = sow_model_graph(model);
     const struct sow_parameter *variance = &graph->parameters[3], *counter = &graph->parameters[4];

@@ -48,11 +48,13 @@ end
 -- start as torch's and Keras' do without a rule.
 function words.batch_norm(name, features, options)
     host.check_text("batch_norm", name)
-    options = host.options("batch_norm", options, { eps = 1e-5, affine = true, statistics = true, role = "norm", key = false })
+    options = host.options("batch_norm", options, { eps = 1e-5, affine = true, statistics = true, role = "norm",
+                                                   key = false })
     local parameters = affine(name, features, options)
     if options.statistics then
         local function buffer(suffix, shape, role, more)
-            parameters[#parameters + 1] = host.declare(name, suffix, shape, "buffer", { role = role, key = options.key }, more)
+            local shared = { role = role, key = options.key }
+            parameters[#parameters + 1] = host.declare(name, suffix, shape, "buffer", shared, more)
         end
         buffer(".running_mean", { features }, "running mean", { value = 0 })
         buffer(".running_var", { features }, "running variance", { value = 1 })

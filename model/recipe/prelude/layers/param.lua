@@ -40,8 +40,8 @@ function words.layer_scale(name, features, options)
     return host.layer("layer_scale", name, function(x, from)
         local axis = options.axis < 0 and #from + 1 + options.axis or options.axis
         if from[axis] ~= features then
-            host.fail_shape(string.format("layer_scale \"%s\" takes %d at axis %d, and gets a value of shape %s", name, features,
-                                          axis, host.shape_text(from)))
+            host.fail_shape(string.format("layer_scale \"%s\" takes %d at axis %d, and gets a value of shape %s", name,
+                                          features, axis, host.shape_text(from)))
         end
         return host.record("layer_scale", { x }, { parameter }, { "axis", axis - 1 }, from)
     end)

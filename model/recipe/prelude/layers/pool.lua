@@ -31,7 +31,8 @@ function words.global_pool(options)
     end
     return host.layer("global_pool", nil, function(x, from)
         if #from < 3 then
-            host.fail_shape("global_pool takes [batch, features, sizes...], and gets a value of shape " .. host.shape_text(from))
+            host.fail_shape("global_pool takes [batch, features, sizes...], and gets a value of shape "
+                            .. host.shape_text(from))
         end
         local attributes = { "kind", kind, "over", over }
         if options.skip > 0 then

@@ -17,15 +17,23 @@ function words.flatten()
     end)
 end
 
+local function product(a, b)
+    if math.type(a) and math.type(b) then
+        return a * b
+    end
+    return a == 1 and b or b == 1 and a or tostring(a) .. "*" .. tostring(b)
+end
+
 -- [batch, features, height, width] to [batch, height * width, features]: pixels become tokens
 function words.to_tokens()
     return host.layer("to_tokens", nil, function(x, from)
+        if #from < 3 then
+            host.fail_shape("to_tokens takes [batch, features, sizes...], and gets a value of shape "
+                            .. host.shape_text(from))
+        end
         local count = 1
         for i = 3, #from do
-            count = type(count) == "string" and count .. "*" .. from[i] or type(from[i]) == "string" and from[i] or count * from[i]
-        end
-        if #from < 3 then
-            host.fail_shape("to_tokens takes [batch, features, sizes...], and gets a value of shape " .. host.shape_text(from))
+            count = product(count, from[i])
         end
         return host.record("to_tokens", { x }, {}, {}, { from[1], count, from[2] })
     end)
@@ -34,8 +42,8 @@ end
 -- An axis from 1, or from the end when negative, as one from 1.
 local function check_axis(what, axis, rank)
     if math.type(axis) ~= "integer" or axis == 0 or axis > rank or axis < -rank then
-        host.fail_shape(string.format("%s: a value with %d axes has no axis %s; they count from 1, or from -1 at the end", what,
-                                      rank, tostring(axis)))
+        host.fail_shape(string.format("%s: a value with %d axes has no axis %s; they count from 1, or from -1 at the end",
+                                      what, rank, tostring(axis)))
     end
     return axis < 0 and rank + 1 + axis or axis
 end
@@ -58,7 +66,8 @@ function words.concat(...)
     end
     local shape, axis
     for number, part in ipairs(parts) do
-        local from = host.is_value(part) and host.shape(part) or host.failf("concat takes values, and got %s", host.kind_of(part))
+        local from = host.is_value(part) and host.shape(part)
+                     or host.failf("concat takes values, and got %s", host.kind_of(part))
         axis = axis or check_axis("concat", options.axis, #from)
         shape = shape or host.with_last(from, from[#from])
         for i = 1, number == 1 and 0 or math.max(#shape, #from) do
