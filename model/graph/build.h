@@ -14,7 +14,10 @@
 
 /* An open-addressing table from a name to its index; capacity is a power of two, 0 is an empty slot. */
 struct sow_names {
-    uint32_t *slots; /* index + 1 */
+    struct sow_name_slot {
+        uint32_t index;  /* index + 1 */
+        uint32_t prefix; /* high half of the name's hash: most other names are told apart by it */
+    } * slots;
     size_t capacity;
 };
 

@@ -65,12 +65,14 @@ static uint64_t hash_name(const char *name)
     return hash ^ hash >> 32;
 }
 
-static uint32_t *slot_of(const struct sow_model *model, const char *name)
+static struct sow_name_slot *slot_of(const struct sow_model *model, const char *name, uint64_t hash)
 {
     size_t mask = model->names.capacity - 1;
-    size_t at = (size_t)hash_name(name) & mask;
-    while (model->names.slots[at] != 0 &&
-           strcmp(model->parameters[model->names.slots[at] - 1].name, name) != 0) {
+    size_t at = (size_t)hash & mask;
+    const struct sow_name_slot *slots = model->names.slots;
+    while (slots[at].index != 0 &&
+           (slots[at].prefix != (uint32_t)(hash >> 32) ||
+            strcmp(model->parameters[slots[at].index - 1].name, name) != 0)) {
         at = (at + 1) & mask;
     }
     return &model->names.slots[at];
@@ -83,7 +85,7 @@ static int grow_names(struct sow_model *model)
         return 0;
     }
     size_t capacity = model->names.capacity == 0 ? 64 : model->names.capacity * 2;
-    uint32_t *slots = calloc(capacity, sizeof *slots);
+    struct sow_name_slot *slots = calloc(capacity, sizeof *slots);
     if (slots == NULL) {
         return 1;
     }
@@ -91,7 +93,10 @@ static int grow_names(struct sow_model *model)
     model->names.slots = slots;
     model->names.capacity = capacity;
     for (size_t i = 0; i < model->graph.parameter_count; i++) {
-        *slot_of(model, model->parameters[i].name) = (uint32_t)i + 1;
+        const char *name = model->parameters[i].name;
+        uint64_t hash = hash_name(name);
+        *slot_of(model, name, hash) =
+            (struct sow_name_slot){(uint32_t)i + 1, (uint32_t)(hash >> 32)};
     }
     return 0;
 }
@@ -101,8 +106,8 @@ uint32_t sow_model_find(const struct sow_model *model, const char *name)
     if (model->names.capacity == 0) {
         return UINT32_MAX;
     }
-    uint32_t slot = *slot_of(model, name);
-    return slot == 0 ? UINT32_MAX : slot - 1;
+    uint32_t index = slot_of(model, name, hash_name(name))->index;
+    return index == 0 ? UINT32_MAX : index - 1;
 }
 
 enum sow_status sow_model_add_parameter(struct sow_model *model,
@@ -125,13 +130,14 @@ enum sow_status sow_model_add_parameter(struct sow_model *model,
         return no_memory(error);
     }
     model->parameters[count] = *parameter;
-    uint32_t *slot = slot_of(model, parameter->name);
-    if (*slot != 0) {
-        const struct sow_parameter *twin = &model->parameters[*slot - 1];
+    uint64_t hash = hash_name(parameter->name);
+    struct sow_name_slot *slot = slot_of(model, parameter->name, hash);
+    if (slot->index != 0) {
+        const struct sow_parameter *twin = &model->parameters[slot->index - 1];
         return sow_fail(error, SOW_E_CONFIG, "there already is a tensor %.300s, declared at %s:%u",
                         parameter->name, twin->file, twin->line);
     }
-    *slot = (uint32_t)count + 1;
+    *slot = (struct sow_name_slot){(uint32_t)count + 1, (uint32_t)(hash >> 32)};
     *index = (uint32_t)count;
     model->graph.parameter_count++;
     return SOW_OK;

@@ -65,20 +65,6 @@ void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
     }
 }
 
-const char *sow_host_statement(struct sow_host *host, const char *path, uint32_t line)
-{
-    char statement[512];
-    for (size_t i = host->file_count; i-- > 0;) {
-        if (host->files[i].path == path || strcmp(host->files[i].path, path) == 0) {
-            sow_text_statement(host->files[i].text, host->files[i].length, line, statement,
-                               sizeof statement);
-            const char *kept = sow_arena_copy(&host->model->arena, statement, strlen(statement));
-            return kept == NULL ? "" : kept;
-        }
-    }
-    return "";
-}
-
 /* ---- Ceilings ------------------------------------------------------------------------------ */
 
 void sow_host_extend(struct sow_host *host)
@@ -267,7 +253,9 @@ enum sow_status sow_host_call(struct sow_host *host, int arguments, int results,
         host->cpu_started = nanoseconds_of(CLOCK_THREAD_CPUTIME_ID);
         host->running = 1;
     }
+    locale_t before = uselocale(host->locale);
     int status = lua_pcall(host->L, arguments, results, handler);
+    uselocale(before);
     if (outermost) {
         host->nanoseconds -= nanoseconds_of(CLOCK_THREAD_CPUTIME_ID) - host->cpu_started;
         host->running = 0;
@@ -383,7 +371,9 @@ enum sow_status sow_host_load(struct sow_host *host, const char *path, const cha
     snprintf(chunk, sizeof chunk, "=@%zu", host->file_count - 1);
     int outermost = !host->running;
     host->running = 1; /* the ceilings hold for the compiler too */
+    locale_t before = uselocale(host->locale);
     int lua_status = lua_load(L, read_part, &parts, chunk, "t");
+    uselocale(before);
     host->running = !outermost;
     if (lua_status != LUA_OK) {
         return failed_load(host, lua_status, path, error);
@@ -470,6 +460,9 @@ static void host_free(void *user)
     }
     sow_config_free(host->config);
     free(host->files);
+    if (host->locale != (locale_t)0) {
+        freelocale(host->locale);
+    }
     free(host);
 }
 
@@ -487,7 +480,8 @@ enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
     made->scopes[0].layer = -1;
     model->host = made;
     model->host_free = host_free;
-    made->L = lua_newstate(allocate, made);
+    made->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    made->L = made->locale == (locale_t)0 ? NULL : lua_newstate(allocate, made);
     if (made->L == NULL) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory while starting Lua");
     }

@@ -9,6 +9,7 @@
 #include "model/graph/build.h"
 #include "model/recipe/config.h"
 
+#include <locale.h>
 #include <lua.h>
 
 #define SOW_HOST_TEXT_MAX   ((size_t)4 << 20)   /* bytes of one Lua file */
@@ -59,6 +60,7 @@ struct sow_host {
     size_t bytes;
     int64_t budget, nanoseconds; /* what is left: steps, and time of the processor */
     int64_t started, cpu_started;
+    locale_t locale;     /* C: texts compare and numbers read alike, whatever the program has set */
     const char *refused; /* why the allocator said no last time */
     uint32_t refused_file, refused_line;
     int running;
@@ -98,8 +100,6 @@ void sow_host_where(struct sow_host *host, const char **path, uint32_t *line);
 void sow_host_extend(struct sow_host *host);
 /* At least the base of both: a new piece of work begins. */
 void sow_host_renew(struct sow_host *host);
-/* The statement that starts at `line` of the file `path`, blanks folded, in the model's arena; "" when unknown. */
-const char *sow_host_statement(struct sow_host *host, const char *path, uint32_t line);
 
 /* Puts the C functions that the prelude is written with into the table on top of the stack. */
 void sow_bridge_open(lua_State *L);         /* param, op, tied, scopes: bridge.c */

@@ -7,6 +7,7 @@
 #include "model/recipe/file.h"
 #include "model/recipe/rules.h"
 #include "model/recipe/sandbox.h"
+#include "model/recipe/text.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -83,6 +84,21 @@ static const char *copy_field(struct sow_rules *rules, const char *name)
     return copy == NULL ? "" : copy;
 }
 
+/* The statement that starts at `line` of the file `path`, blanks folded, in the model's arena; "" when unknown. */
+static const char *statement_of(struct sow_host *host, const char *path, uint32_t line)
+{
+    char statement[512];
+    for (size_t i = host->file_count; i-- > 0;) {
+        if (host->files[i].path == path || strcmp(host->files[i].path, path) == 0) {
+            sow_text_statement(host->files[i].text, host->files[i].length, line, statement,
+                               sizeof statement);
+            const char *kept = sow_arena_copy(&host->model->arena, statement, strlen(statement));
+            return kept == NULL ? "" : kept;
+        }
+    }
+    return "";
+}
+
 /* Takes over the list of rules on top of the stack, which is popped. */
 static enum sow_status add_list(struct sow_rules *rules, enum sow_rule_origin origin,
                                 const char *variant, struct sow_error *error)
@@ -109,7 +125,7 @@ static enum sow_status add_list(struct sow_rules *rules, enum sow_rule_origin or
             rule->match.line = line;
             rule->match.reason = reason;
             rule->match.variant = variant;
-            rule->match.text = sow_host_statement(rules->host, file, line);
+            rule->match.text = statement_of(rules->host, file, line);
         }
     }
     lua_settop(L, 0);
