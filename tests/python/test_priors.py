@@ -8,12 +8,10 @@ import pathlib
 import re
 import subprocess
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
-
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import torch  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
 
 SOW = os.environ["SOW"]
 functional = torch.nn.functional
