@@ -5,6 +5,9 @@
 -- Tied (the default): the decoder's weight is the word embeddings', its bias cls.predictions.bias. Untied, both are
 -- tensors of their own, and cls.predictions.bias is saved though nothing reads it.
 local c = config { "BertConfig of transformers 5.24.0",
+    unread { hidden_dropout_prob = fraction, attention_probs_dropout_prob = fraction, classifier_dropout = optional(real),
+             use_cache = boolean, add_cross_attention = boolean, bos_token_id = optional(integer),
+             eos_token_id = optional(integers), chunk_size_feed_forward = integer },
     vocab_size = size(30522), hidden_size = size(768), num_hidden_layers = depth(12), num_attention_heads = size(12),
     intermediate_size = size(3072), hidden_act = "gelu", max_position_embeddings = size(512), type_vocab_size = size(2),
     initializer_range = 0.02, layer_norm_eps = 1e-12, pad_token_id = nullable(0), is_decoder = false,

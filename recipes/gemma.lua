@@ -5,6 +5,8 @@
 -- rest, null is refused; pad_token_id, left out, is 0 and zeroes that row of embed_tokens. hidden_act "gelu" means the
 -- tanh form, as in the first release. Classes: GemmaForCausalLM, GemmaModel (no prefix, no head).
 local c = config { "GemmaConfig of transformers 5.24.0",
+    unread { max_position_embeddings = integer, use_cache = boolean, bos_token_id = optional(integer),
+             eos_token_id = optional(integers), rope_parameters = optional(rope), attention_dropout = fraction },
     vocab_size = size(256000), hidden_size = size(3072), intermediate_size = size(24576), num_hidden_layers = depth(28),
     num_attention_heads = size(16), num_key_value_heads = 16, head_dim = 256, hidden_act = "gelu_pytorch_tanh",
     rms_norm_eps = 1e-6, initializer_range = 0.02, tie_word_embeddings = true, attention_bias = false,

@@ -3,6 +3,12 @@
 -- Defaults and null handling: GPT2Config of transformers 5.24.0. Classes: GPT2LMHeadModel, GPT2Model (no prefix, no head).
 -- pad_token_id zeroes no row here: GPT2Model gives its embeddings no padding_idx.
 local c = config { "GPT2Config of transformers 5.24.0",
+    unread { resid_pdrop = fraction, embd_pdrop = fraction, attn_pdrop = fraction, summary_type = text,
+             summary_use_proj = boolean, summary_activation = optional(text), summary_proj_to_labels = boolean,
+             summary_first_dropout = real, scale_attn_weights = boolean, use_cache = boolean,
+             bos_token_id = optional(integer), eos_token_id = optional(integers), pad_token_id = optional(integer),
+             scale_attn_by_inverse_layer_idx = boolean, reorder_and_upcast_attn = boolean,
+             add_cross_attention = boolean },
     vocab_size = size(50257), n_positions = also("max_position_embeddings", size(1024)),
     n_embd = also("hidden_size", size(768)), n_layer = also("num_hidden_layers", depth(12)),
     n_head = also("num_attention_heads", size(12)), n_inner = optional(integer, "4 * n_embd"),

@@ -4,6 +4,9 @@
 -- The config class refuses a hidden_size that the heads do not divide, even beside an explicit head_dim.
 -- Classes: LlamaForCausalLM, LlamaModel (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
 local c = config { "LlamaConfig of transformers 5.24.0",
+    unread { max_position_embeddings = integer, use_cache = boolean, bos_token_id = optional(integer),
+             eos_token_id = optional(integers), pretraining_tp = optional(integer), rope_parameters = optional(rope),
+             attention_dropout = fraction },
     vocab_size = size(32000), hidden_size = size(4096), intermediate_size = size(11008),
     num_hidden_layers = depth(32), num_attention_heads = size(32),
     num_key_value_heads = optional(integer, "num_attention_heads"),

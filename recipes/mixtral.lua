@@ -6,6 +6,9 @@
 -- refused; head_dim null (or 0) is hidden_size // num_attention_heads.
 -- Classes: MixtralForCausalLM, MixtralModel (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
 local c = config { "MixtralConfig of transformers 5.24.0",
+    unread { max_position_embeddings = integer, use_cache = boolean, bos_token_id = optional(integer),
+             eos_token_id = optional(integers), rope_parameters = optional(rope), attention_dropout = fraction,
+             output_router_logits = boolean, router_aux_loss_coef = number, router_jitter_noise = number },
     vocab_size = size(32000), hidden_size = size(4096), intermediate_size = size(14336), num_hidden_layers = depth(32),
     num_attention_heads = size(32), num_key_value_heads = 8,
     head_dim = optional(integer, "hidden_size // num_attention_heads"), hidden_act = "silu", rms_norm_eps = 1e-5,

@@ -5,6 +5,10 @@
 -- has it (null fails there). q, k and v always have biases, o never.
 -- Classes: Qwen2ForCausalLM, Qwen2Model (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
 local c = config { "Qwen2Config of transformers 5.24.0",
+    unread { max_position_embeddings = integer, use_cache = boolean, bos_token_id = optional(integer),
+             eos_token_id = optional(integers), rope_parameters = optional(rope), attention_dropout = fraction,
+             use_sliding_window = boolean, sliding_window = optional(integer), max_window_layers = integer,
+             layer_types = optional(texts) },
     vocab_size = size(151936), hidden_size = size(4096), intermediate_size = size(22016),
     num_hidden_layers = depth(32), num_attention_heads = size(32),
     num_key_value_heads = nullable(32, "num_attention_heads"), hidden_act = "silu", rms_norm_eps = 1e-6,

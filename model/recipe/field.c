@@ -76,7 +76,7 @@ static void push_json(lua_State *L, json_t *json, int depth)
     }
 }
 
-/* field(name) -> "absent" | "null" | "value", value */
+/* field(name) -> "absent" | "null" | "value", value, "list" | "object" of a table: empty ones look alike in Lua */
 static int bridge_field(lua_State *L)
 {
     struct sow_host *host = sow_host_of(L);
@@ -88,7 +88,8 @@ static int bridge_field(lua_State *L)
     }
     lua_pushliteral(L, "value");
     push_json(L, field, 0);
-    return 2;
+    lua_pushstring(L, json_is_array(field) ? "list" : json_is_object(field) ? "object" : NULL);
+    return 3;
 }
 
 /* field_names() -> list of the top-level names, in the order of the file; those that are no plain name are left out */

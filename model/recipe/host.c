@@ -415,8 +415,8 @@ enum sow_status sow_host_run(struct sow_host *host, const char *path, const char
 
 /* In this order: each may use what the earlier ones made. A name that ends in / is all files of that folder. */
 static const char *const prelude_files[] = {
-    "prelude/language.lua", "prelude/value.lua", "prelude/layer.lua",   "prelude/layers/",
-    "prelude/scheme.lua",   "prelude/field.lua", "prelude/decoder.lua",
+    "prelude/language.lua", "prelude/value.lua", "prelude/layer.lua", "prelude/layers/",
+    "prelude/scheme.lua",   "prelude/kind.lua",  "prelude/field.lua", "prelude/decoder.lua",
 };
 
 static void load_prelude(lua_State *L, const struct sow_embedded *file)

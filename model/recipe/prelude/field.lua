@@ -7,8 +7,8 @@ local words, open = host.words, host.open
 local marker = { __name = "a kind of field" }
 local spec = { __name = "a field" }
 
--- Kinds, for fields without a default: optional(integer).
-for _, name in ipairs { "integer", "number", "boolean", "text" } do
+-- Kinds, for fields without a default: optional(integer). What they are is kind.lua's.
+for _, name in ipairs(host.kind_names) do
     words[name] = host.seal({ kind = name }, marker)
 end
 
@@ -24,7 +24,7 @@ end
 
 local function kind_in(what, kind)
     if kind ~= nil and (type(kind) ~= "table" or getmetatable(kind) ~= marker) then
-        host.failf("%s takes a kind: integer, number, boolean or text; and got %s", what, host.kind_of(kind))
+        host.failf("%s takes a kind such as integer, number, boolean or text; and got %s", what, host.kind_of(kind))
     end
     return kind and open(kind).kind
 end
@@ -76,15 +76,7 @@ end
 
 -- ---- What is in the file ----
 
-local function shown(value)
-    if type(value) == "string" then
-        return '"' .. value .. '"'
-    end
-    if math.type(value) == "float" then
-        return string.format("%.14g", value) .. (value == math.floor(value) and value < 1e14 and ".0" or "")
-    end
-    return type(value) == "table" and (#value > 0 and "a list" or "an object") or tostring(value)
-end
+local shown, check_kind = host.shown, host.check_kind
 
 -- A default, whose lists are short.
 local function shown_default(value)
@@ -100,8 +92,8 @@ end
 
 -- refuse("hidden_act", "the library has no such activation"): an error at the field's line in the config
 function words.refuse(name, why)
-    local state, value = host.field(name)
-    host.fail_field(name, name .. " is " .. (state == "value" and shown(value) or state) .. ": " .. why)
+    local state, value, form = host.field(name)
+    host.fail_field(name, name .. " is " .. (state == "value" and shown(value, form) or state) .. ": " .. why)
 end
 
 -- choose("architecture", { resnet50 = ... , ... }): what the table has under the field's text, and the text
@@ -126,22 +118,6 @@ end
 -- note("..."): what was assumed; `sow plan` tells it
 words.note = host.note
 
-local function check_kind(name, value, kind)
-    local is = math.type(value)
-    is = is == "float" and "number" or is or ({ boolean = "boolean", string = "text" })[type(value)] or type(value)
-    if kind == nil or is == kind then
-        return value
-    end
-    if kind == "number" and is == "integer" then
-        host.note(string.format("%s is the integer %d: read as a number (its class insists on %d.0)", name, value, value))
-        return value + 0.0
-    end
-    local needed = { integer = "an integer", number = "a number", boolean = "true or false", text = "a text" }
-    host.fail_field(name, string.format("%s is %s; it must be %s%s", name, shown(value), needed[kind],
-                                        kind == "integer" and is == "number"
-                                        and " (in JSON 12.0 and 1e3 are no integers)" or ""))
-end
-
 -- State and value of a field under its name or its second one.
 local function look(name, field)
     local state, value = host.field(name)
@@ -159,18 +135,23 @@ local function look(name, field)
 end
 
 -- "; the file has n_layers, which nobody reads", when a field is absent and one of nearly its name is there
-local function misspelt(name, fields)
-    local unread = {}
+local function misspelt(name, known)
+    local unknown = {}
     for _, other in ipairs(host.field_names()) do
-        if fields[other] == nil then
-            unread[#unread + 1] = other
+        if not known[other] then
+            unknown[#unknown + 1] = other
         end
     end
-    local near = host.nearest(name, unread)
+    local near = host.nearest(name, unknown)
     return near and "; the file has " .. near .. ", which nobody reads" or ""
 end
 
-local function resolve(name, field, source, path, fields)
+local function fail_null(name, field, source)
+    host.fail_field(name, string.format("%s is null; %s needs a value (leave the field out for its default%s)", name, source,
+                                        field.default ~= nil and ", " .. shown(field.default) or ""))
+end
+
+local function resolve(name, field, source, path, known)
     local state, value, found_as = look(name, field)
     if state == "value" then
         value = check_kind(found_as, value, field.kind or kind_of_default(field.default))
@@ -180,13 +161,11 @@ local function resolve(name, field, source, path, fields)
         return value
     end
     if state == "null" and not field.optional and not field.nullable then
-        host.fail_field(found_as, string.format("%s is null; %s needs a value (leave the field out for its default%s)",
-                                                found_as, source,
-                                                field.default ~= nil and ", " .. shown(field.default) or ""))
+        fail_null(found_as, field, source)
     end
     if state == "absent" and field.required then
         host.failf("%s has no field %s, which this line needs%s", path or "the recipe's config", name,
-                   misspelt(name, fields))
+                   misspelt(name, known))
     end
     local default
     if state == "absent" then
@@ -194,7 +173,7 @@ local function resolve(name, field, source, path, fields)
     end
     if path and default ~= nil then
         host.note(string.format("%s is absent: %s, the default of %s%s", name, shown_default(default), source,
-                                misspelt(name, fields)))
+                                misspelt(name, known)))
     elseif path and field.meaning then
         host.note(string.format("%s is %s: %s", name, state, field.meaning))
     end
@@ -222,7 +201,7 @@ local function check_not_honoured(fields)
     local declared = {}
     for name, field in pairs(fields) do
         declared[name] = true
-        declared[name ~= 1 and as_spec(field).also or name] = true
+        declared[type(name) == "string" and as_spec(field).also or name] = true
     end
     for name, why in pairs(not_honoured) do
         local state, value = host.field(name)
@@ -232,22 +211,65 @@ local function check_not_honoured(fields)
     end
 end
 
+-- ---- Fields that no recipe reads, and whose kind the library checks all the same ----
+
+local unread = { __name = "unread fields" }
+
+-- The second entry of config: unread { use_cache = boolean, eos_token_id = optional(integers) }, the fields of a config class
+-- of transformers that concern no tensor. Its null and its wrong kinds are refused here as there. What all its classes
+-- check comes by itself.
+function words.unread(fields)
+    local copy = { num_labels = words.extra(words.integer), id2label = words.optional(words.classes),
+                   per_layer_config = words.optional(words.object), output_hidden_states = words.optional(words.boolean) }
+    for name, field in pairs(fields) do
+        copy[name] = field
+    end
+    if fields.rope_parameters then
+        copy.rope_theta, copy.partial_rotary_factor = words.extra(words.real), words.optional(words.real)
+    end
+    local state, value = host.field("rope_scaling")
+    if state == "value" and value ~= "" and is_set(value) then -- what counts as false is as good as null
+        copy.rope_scaling = fields.rope_parameters and words.rope or words.object
+    end
+    return host.seal(copy, unread)
+end
+
+local function check_unread(fields, source)
+    for name, field in pairs(fields) do
+        field = as_spec(field)
+        local state, value = host.field(name)
+        if state == "value" then
+            check_kind(name, value, field.kind)
+        elseif state == "null" and not field.optional then
+            fail_null(name, field, source)
+        end
+    end
+end
+
 -- ---- config ----
 
 local resolved = {}
 local declared = { model_type = true, dtype = true, torch_dtype = true } -- by any config { ... }
 
--- config { "GPT2Config of transformers 5.24.0", n_embd = 768, n_inner = optional(integer), ... }
+-- config { "GPT2Config of transformers 5.24.0", unread { ... }, n_embd = 768, n_inner = optional(integer), ... }
 function words.config(fields)
     local path = host.config_path()
     local source = type(fields) == "table" and fields[1] or "the recipe"
+    local others = type(fields) == "table" and type(fields[2]) == "table" and getmetatable(fields[2]) == unread
+                   and open(fields[2]) or {}
+    local known = {}
+    for _, list in ipairs { fields, others } do
+        for name in pairs(list) do
+            known[name], declared[name] = true, true
+        end
+    end
     for name, field in pairs(fields) do
-        if name ~= 1 then
-            declared[name] = true
-            resolved[name] = resolve(name, as_spec(field), source, path, fields)
+        if type(name) ~= "number" then
+            resolved[name] = resolve(name, as_spec(field), source, path, known)
         end
     end
     check_not_honoured(fields)
+    check_unread(others, source)
     return setmetatable({}, {
         __name = "a config",
         __index = function(_, name)
@@ -259,7 +281,7 @@ function words.config(fields)
                 host.fail_field(name, name .. " is null, and the recipe needs a value")
             elseif state == "absent" then
                 host.failf("%s has no field %s, which this line needs%s", path or "the recipe's config", tostring(name),
-                           misspelt(tostring(name), fields))
+                           misspelt(tostring(name), known))
             end
             return value
         end,
@@ -365,7 +387,7 @@ end
 -- argument is the fewest that the model can have; 1 when it is left out.
 function words.labels(fewest)
     fewest = fewest or 1
-    local state, names = host.field("id2label")
+    local state, names, form = host.field("id2label")
     local other, count = host.field("num_labels")
     if other == "null" or (other == "value" and (math.type(count) ~= "integer" or count < fewest)) then
         words.refuse("num_labels", "it must be an integer of at least " .. fewest)
@@ -376,18 +398,10 @@ function words.labels(fewest)
         end
         return other == "value" and count or 2
     end
-    local numbers, length = {}, 0
-    for key in pairs(type(names) == "table" and names or {}) do
-        local number = type(key) == "string" and math.tointeger(tonumber(key))
-        if not number then
-            length = 0
-            break
-        end
-        length = length + (numbers[number] and 0 or 1)
-        numbers[number] = true
-    end
-    if length == 0 and not (fewest == 0 and type(names) == "table" and next(names) == nil) then
-        words.refuse("id2label", "it must be an object whose keys are the classes' numbers: { \"0\": \"cat\", \"1\": \"dog\" }")
+    check_kind("id2label", names, "classes")
+    local length = host.count_classes(names, form)
+    if length < fewest and other ~= "value" then
+        words.refuse("id2label", "it names no class")
     end
     if other == "value" and count ~= length then
         host.note(string.format("num_labels is %d and id2label has %d: %d labels, as transformers counts them", count, length,
