@@ -82,10 +82,10 @@ struct sow_cli_options {
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
     const char *expression, *kinks, *sigma_w, *sigma_b;
     struct sow_cli_list sets, only, ignore;
-    uint64_t seed, shard_size, chunk_size, threads;
+    uint64_t seed, shard_size, chunk_size, threads, batch, tokens;
     enum sow_dtype dtype;
     enum sow_color color;
-    int json, all, force, dry_run, quiet, verbose, help, no_record, codes;
+    int json, csv, all, force, dry_run, quiet, verbose, help, no_record, codes;
 };
 
 /* Reads argv[2...]: options anywhere, "--" ends them, each at most once but for --set. Returns SOW_EXIT_DONE, or

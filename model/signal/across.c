@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* What mixes places, on the way forward: windows, pools, attention. Two different places are taken to be alike to one
+ * degree, whichever they are. */
+#include <math.h>
+#include <string.h>
+
+#include "core/base/circular.h"
+#include "core/base/elementary.h"
+#include "model/signal/predict.h"
+
+#define ROTARY_BASE 10000.0
+
+/* ---- Windows ------------------------------------------------------------------------------------------ */
+
+void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow *in,
+                      const struct sow_flow *out, double *share, double *pair_share)
+{
+    *share = *pair_share = 1;
+    for (uint32_t axis = 0; axis < at->spatial; axis++) {
+        double size = (double)in->shape[axis + 2], windows = (double)out->shape[axis + 2], one = 0,
+               two = 0;
+        double stride = (double)at->stride[axis];
+        for (uint64_t k = 0; k < at->kernel[axis] && k < 4096; k++) {
+            /* windows o with 0 <= o stride + k - padding < size */
+            double from = ceil(((double)at->padding[axis] - (double)k) / stride);
+            double to = floor((size - 1 + (double)at->padding[axis] - (double)k) / stride);
+            from = from > 0 ? from : 0;
+            to = to < windows - 1 ? to : windows - 1;
+            double part = to >= from ? (to - from + 1) / windows : 0;
+            one += part;
+            two += part * part;
+        }
+        *share *= one / (double)at->kernel[axis];
+        *pair_share *= two / (double)at->kernel[axis];
+    }
+}
+
+/* ---- Pools ---------------------------------------------------------------------------------------------- */
+
+/* The mean of `count` places. */
+static void average(const struct sow_state *in, double count, double share, double places,
+                    struct sow_state *out)
+{
+    struct sow_raw x = sow_raw_of(in, in->log > -INFINITY ? in->log : 0), y;
+    double n = count * share; /* those that are no padding */
+    double cross = sow_cross_feature(in, in->place) * x.square, both = sow_both(in) * x.square;
+    y.square = n * (x.square + (n - 1) * x.place) / (count * count);
+    y.mean = share * x.mean;
+    y.feature = n * (x.feature + (n - 1) * cross) / (count * count);
+    y.place = share * share * x.place;
+    y.sample = n * (x.sample + (n - 1) * both) / (count * count);
+    double log = in->log > -INFINITY ? in->log : 0;
+    *out = *in;
+    sow_state_set(out, &y, log);
+    double lone = 1 - in->place > 0 ? 1 - in->place : 0, m2 = in->mean * in->mean;
+    /* near inputs differ in their own parts, which average out */
+    out->apart = in->apart + sow_log_of(x.square * (n / (count * count)), log) - out->log;
+    out->ln_perp = in->ln_perp + sow_log_of(n / (count * count), 0);
+    out->ln_par = in->ln_par + out->log - in->log;
+    out->kurtosis = 3 + (in->kurtosis - 3) / (1 + (n - 1) * lone);
+    out->unrelated = y.square > 0 ? share * share * m2 * x.square / y.square : 1;
+    out->places = places;
+    out->place = places > 1 ? out->place : 1;
+}
+
+/* One number for all windows' share of a shared draw, and a window's own largest of `count`: E f, E f^2, E (E f)^2 and
+ * E f'^2 over both, x = mean + std (sqrt(c) a + sqrt(1 - c) b), b the largest of count. */
+static void largest(const struct sow_function *f, double mean, double std, double c, double count,
+                    double moments[4])
+{
+    const double width = 0.125;
+    double own = sow_sqrt(1 - c), shared = sow_sqrt(c), outer = 0;
+    memset(moments, 0, 4 * sizeof moments[0]);
+    for (double a = c > 0 ? -6 : 0; a <= 6; a += c > 0 ? 2 * width : 7) {
+        double first = 0, second = 0, slopes = 0, total = 0, weight = sow_exp(-0.5 * a * a);
+        for (double b = -6; b <= 8; b += width) {
+            double below = 0.5 * sow_erfc(-b * 0.70710678118654752);
+            double density = sow_exp(-0.5 * b * b) * (count > 1 ? sow_pow(below, count - 1) : 1);
+            double x = mean + std * (shared * a + own * b), slope = 1;
+            double y = f != NULL ? sow_function_value(f, x, &slope) : x;
+            total += density;
+            first += density * y;
+            second += density * y * y;
+            slopes += density * slope * slope;
+        }
+        outer += weight;
+        moments[0] += weight * first / total;
+        moments[1] += weight * second / total;
+        moments[2] += weight * (first / total) * (first / total);
+        moments[3] += weight * slopes / total;
+    }
+    for (int i = 0; i < 4; i++) {
+        moments[i] /= outer;
+    }
+}
+
+/* Of an activation that nobody else reads the largest is that of its input, which is normal. */
+static void maximum(struct sow_predictor *p, const struct sow_node *node, double count,
+                    double places)
+{
+    const struct sow_flow *flow = &p->network->flows[node->inputs[0]];
+    const struct sow_node *maker = &p->network->nodes[flow->node];
+    const struct sow_state *in = &p->states[node->inputs[0]], *under = in;
+    struct sow_state *out = &p->states[node->output];
+    const struct sow_function *f = NULL;
+    if (maker->op == SOW_OP_ACTIVATION) {
+        f = &maker->at.function;
+        under = &p->states[maker->inputs[0]];
+    }
+    double held = under->log > 200 ? 200 : under->log < -200 ? -200 : under->log;
+    double scale = sow_exp(0.5 * held), m2 = under->mean * under->mean, moments[4];
+    double c = sow_centred(under, under->place);
+    c = c < 0 ? 0 : c;
+    largest(f, under->mean * scale, sow_sqrt(1 - m2) * scale, c, count, moments);
+    double mean2 = moments[0] * moments[0], variance = moments[1] - mean2;
+    double sample = sow_centred(in, in->sample);
+    struct sow_raw y = {moments[1], moments[0], mean2 + variance * sow_centred(in, in->feature),
+                        moments[2], mean2 + variance * sample};
+    *out = *in;
+    sow_state_set(out, &y, under->log > -INFINITY ? under->log - held : 0);
+    struct sow_local *made = &p->locals[flow->node];
+    if (f != NULL && flow->uses == 1 && made->slope_square > 0) {
+        made->chosen = moments[3] / made->slope_square;
+    }
+    double step =
+        f != NULL && made->slope_square > 0 ? sow_log_of(moments[3] / made->slope_square, 0) : 0;
+    out->apart = in->apart + in->log + step - out->log;
+    out->ln_perp = in->ln_perp + step;
+    out->ln_par = in->ln_par + out->log - in->log;
+    out->unrelated = out->mean * out->mean;
+    out->kurtosis = 3;
+    out->places = places;
+    out->place = places > 1 ? out->place : 1;
+}
+
+static void forward_pool(struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_flow *from = &p->network->flows[node->inputs[0]],
+                          *to = &p->network->flows[node->output];
+    const struct sow_state *in = &p->states[node->inputs[0]];
+    double count = in->places, share = 1, pairs, places = 1;
+    int is_max = node->op == SOW_OP_MAX_POOL;
+    if (node->op == SOW_OP_GLOBAL_POOL) {
+        is_max = strcmp(node->at.kind, "max") == 0;
+    } else {
+        count = 1;
+        for (uint32_t i = 0; i < node->at.spatial; i++) {
+            count *= (double)node->at.kernel[i];
+        }
+        sow_window_share(&node->at, from, to, &share, &pairs);
+        places = (double)(to->elements / to->shape[0] / to->shape[1]);
+    }
+    if (is_max) {
+        maximum(p, node, count * share, places);
+    } else {
+        average(in, count, share, places, &p->states[node->output]);
+    }
+}
+
+/* ---- Attention --------------------------------------------------------------------------------------------- */
+
+/* Queries, keys and values; of a packed value that a linear layer made, each by its own part of the weights. */
+static void take_parts(struct sow_predictor *p, const struct sow_node *node,
+                       struct sow_local *local)
+{
+    const struct sow_op_attributes *at = &node->at;
+    for (uint32_t i = 0; i < 3; i++) {
+        local->part[i] = p->states[node->inputs[node->input_count == 1 ? 0 : i]];
+    }
+    const struct sow_node *maker = &p->network->nodes[p->network->flows[node->inputs[0]].node];
+    if (node->input_count > 1 || maker->op != SOW_OP_LINEAR) {
+        return;
+    }
+    uint64_t q = at->heads * at->head_dim, kv = at->kv_heads * at->head_dim;
+    const uint64_t ends[4] = {0, q, q + kv, q + 2 * kv};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct sow_weights bias = {0, 0};
+        struct sow_weights weights =
+            sow_weights_of(sow_plan_at(p->plan, maker->parameters[0]), ends[i], ends[i + 1]);
+        if (maker->parameter_count > 1) {
+            bias = sow_weights_of(sow_plan_at(p->plan, maker->parameters[1]), ends[i], ends[i + 1]);
+        }
+        sow_linear_rule(&p->states[maker->inputs[0]], (double)maker->at.inputs, 1, 1, &weights,
+                        &bias, &local->part[i], NULL);
+        local->part[i].features = (double)(ends[i + 1] - ends[i]);
+    }
+}
+
+/* How far keys at different places keep their direction after rotation, averaged over pairs and frequencies. */
+static double rotation_kept(double tokens, double head_dim)
+{
+    double sum = 0, count = 0;
+    for (double i = 0; i < head_dim / 2 && count < 256; i++, count++) {
+        double t = tokens * sow_exp(-2 * i / head_dim * sow_log(ROTARY_BASE)), s = t / 2;
+        double kept = s > 1e-4 ? sow_sin(s) / s : 1;
+        sum += kept * kept;
+    }
+    return count > 0 ? sum / count : 1;
+}
+
+static void forward_attention(struct sow_predictor *p, const struct sow_node *node)
+{
+    struct sow_local *local = &p->locals[node - p->network->nodes];
+    const struct sow_flow *flow = &p->network->flows[node->output];
+    struct sow_state *out = &p->states[node->output];
+    take_parts(p, node, local);
+    const struct sow_state *q = &local->part[0], *k = &local->part[1], *v = &local->part[2];
+    double keep = node->at.rotary ? rotation_kept((double)flow->shape[flow->rank - 2],
+                                                  (double)node->at.head_dim)
+                                  : 1;
+    double alike = k->place * keep, own = 1 - alike > 0 ? 1 - alike : 0;
+    double s2 = node->at.scale * node->at.scale * (double)node->at.head_dim * own;
+    double ln_s2 = sow_log_of(s2, q->log + k->log);
+    s2 = ln_s2 < 20 ? sow_exp(ln_s2) : 1e9;
+    uint64_t keys = flow->shape[flow->rank - 2];
+    local->softmax = sow_softmax_of(p, s2, q->place, keys, node->at.causal, node->at.window);
+    const struct sow_softmax *softmax = &local->softmax;
+    double log = v->log > -INFINITY ? v->log : 0, both = sow_both(v);
+    struct sow_raw x = sow_raw_of(v, log);
+    double cross = sow_cross_feature(v, v->place);
+    struct sow_raw y = {x.square * (v->place + (1 - v->place) * softmax->same), x.mean,
+                        x.square * (cross + (v->feature - cross) * softmax->same),
+                        x.square * (v->place + (1 - v->place) * softmax->cross),
+                        x.square * (both + (v->sample - both) * softmax->alone)};
+    *out = *v;
+    sow_state_set(out, &y, log);
+    out->features = (double)(node->at.heads * node->at.head_dim);
+    out->places = q->places;
+    out->kurtosis = 3;
+    out->apart = v->apart + sow_log_of(x.square * softmax->same, log) - out->log;
+    out->ln_perp = out->ln_par = 0;
+    out->unrelated = 0;
+}
+
+enum sow_status sow_forward_across(struct sow_predictor *p, const struct sow_node *node,
+                                   struct sow_error *error)
+{
+    const struct sow_flow *flow = &p->network->flows[node->output];
+    if (node->op != SOW_OP_ATTENTION) {
+        forward_pool(p, node);
+    } else if (flow->rank < 2) {
+        return sow_node_fail(node, SOW_E_SHAPE, error, "attention needs tokens");
+    } else {
+        forward_attention(p, node);
+    }
+    return SOW_OK;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Prediction from the inside: what is known of a signal at a value, and of the gradient there. One file a kind of rule:
+ * forward.c, several.c, across.c (pools, attention), backward.c, ancestors.c; predict.c walks the network. Second moments live as
+ * logarithms and everything else relative to them, so that no depth overflows. */
+#ifndef SOW_SIGNAL_PREDICT_H
+#define SOW_SIGNAL_PREDICT_H
+
+#include "core/activation/pair.h"
+#include "model/graph/arena.h"
+#include "model/signal/network.h"
+
+/* A signal: x an element; means over seeds, samples and elements. */
+struct sow_state {
+    double log;  /* ln E[x^2]; -INFINITY for zeros */
+    double mean; /* E[x] / sqrt(E[x^2]) */
+    /* E[x y] / E[x^2], y another feature of the same place, the same feature of another place (token, pixel), and
+     * the same feature and place of another sample */
+    double feature, place, sample;
+    double kurtosis; /* E[x^4] / E[x^2]^2 */
+    double noise;    /* variance over seeds of the ln of one sample's mean square */
+    double par;      /* d ln E[x^2] / d ln of the inputs' */
+    double
+        apart; /* ln of the relative squared distance of two near inputs, over that at the input */
+    /* since the last layer of weights: ln of the factors of a small distance and of a small change of scale, and the
+     * correlation of what came from unrelated signals */
+    double ln_perp, ln_par, unrelated;
+    double features, places; /* how many */
+};
+
+/* The gradient of a loss there: ln of its second moment, and its correlations like those above. */
+struct sow_adjoint {
+    double log, feature, place;
+};
+
+/* A state with its numbers unfolded, in units of exp(log). */
+struct sow_raw {
+    double square, mean, feature, place, sample;
+};
+
+/* Of a tensor or a part of it. */
+struct sow_weights {
+    double mean, square; /* E[w], E[w^2] */
+};
+
+/* Sums over softmax rows (softmax.c). */
+struct sow_softmax {
+    double same;  /* E[sum over keys of p^2], averaged over queries */
+    double cross; /* E[sum over keys of p p'], averaged over pairs of queries */
+    double alone; /* the same of two samples' rows of one query */
+};
+
+/* What forward leaves for backward. */
+struct sow_local {
+    double slope, slope_square, slope_place, slope_feature; /* activation */
+    double factor; /* norms and scales: mean of the Jacobian's diagonal */
+    double
+        ln_back; /* norms and scales: ln of what the gradient's second moment is multiplied with */
+    double chosen; /* slope_square where a max pool behind it looks, over slope_square; 0: none */
+    double chi_perp, chi_par, c0; /* layers of weights; NAN elsewhere */
+    struct sow_softmax softmax;   /* attention */
+    struct sow_state part[3];     /* attention: queries, keys, values */
+    struct sow_adjoint adjoint[3];
+    const struct sow_node *composed; /* multiply of x and an activation of x: the activation */
+};
+
+#define SOW_EXPANSIONS_KEPT 8
+
+/* An expansion that was made: layers that repeat have the same. */
+struct sow_kept_expansion {
+    const struct sow_function *function;
+    int times_x;
+    double mean, std;
+    struct sow_expansion expansion;
+};
+
+struct sow_predictor {
+    const struct sow_network *network;
+    const struct sow_plan *plan;
+    const struct sow_signal_options *options;
+    struct sow_state *states;     /* one a flow */
+    struct sow_adjoint *adjoints; /* one a flow */
+    struct sow_local *locals;     /* one a node */
+    /* Uses: one an input of a node, numbered in order. Those of flow i are use_list[use_begin[i]] and on. */
+    uint32_t *use_begin, *use_list;
+    uint32_t *use_node, *use_slot, *first_use; /* first_use: one a node */
+    struct sow_adjoint *use;                   /* what each gives back */
+    struct softmax_cache *softmax;
+    struct sow_kept_expansion kept[SOW_EXPANSIONS_KEPT]; /* in turn */
+    size_t kept_count;
+    struct sow_arena arena;
+};
+
+/* ---- Numbers (state.c) -------------------------------------------------------------------------- */
+
+struct sow_raw sow_raw_of(const struct sow_state *state, double log);
+/* Sets the five numbers of `state`. */
+void sow_state_set(struct sow_state *state, const struct sow_raw *raw, double log);
+/* ln of a number in units of exp(log); -INFINITY for what is not positive. */
+double sow_log_of(double x, double log);
+/* E[x_i y_j] / E[x^2], features i and j and the two places or samples both different. */
+double sow_cross_feature(const struct sow_state *state, double same_feature);
+/* E[x y] / E[x^2], sample and place both different. */
+double sow_both(const struct sow_state *state);
+/* The correlation of values, from that of second moments. */
+double sow_centred(const struct sow_state *state, double ratio);
+/* Of elements whose index along the output axis is in [begin, end); end 0: all. */
+struct sow_weights sow_weights_of(const struct sow_plan_entry *entry, uint64_t begin, uint64_t end);
+
+/* ---- Rules ----------------------------------------------------------------------------------------- */
+
+enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node,
+                            struct sow_error *error);
+/* phi(x), or x phi(x). */
+enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_node *node,
+                                     const struct sow_function *function, int times_x,
+                                     const struct sow_state *in, struct sow_state *out,
+                                     struct sow_local *local, struct sow_error *error);
+void sow_forward_add(struct sow_predictor *p, const struct sow_node *node);
+enum sow_status sow_forward_multiply(struct sow_predictor *p, const struct sow_node *node,
+                                     struct sow_error *error);
+/* concat, and what only moves elements */
+void sow_forward_shape(struct sow_predictor *p, const struct sow_node *node);
+/* A new layer begins here. */
+void sow_close_layer(struct sow_state *state);
+/* Pools and attention. */
+enum sow_status sow_forward_across(struct sow_predictor *p, const struct sow_node *node,
+                                   struct sow_error *error);
+/* What the node gives back to its inputs, p->use, from the adjoint of its output. */
+void sow_backward(struct sow_predictor *p, const struct sow_node *node);
+/* A linear map of `in` by weights and a bias; fan the inputs of one output, of which `inside` are no padding. */
+void sow_linear_rule(const struct sow_state *in, double fan, double inside, double inside_pairs,
+                     const struct sow_weights *weights, const struct sow_weights *bias,
+                     struct sow_state *out, struct sow_local *local);
+/* Of a softmax over `keys` logits of variance `s2`. */
+struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double query_correlation,
+                                  uint64_t keys, int causal, uint64_t window);
+/* Windows of a convolution or pool: the mean share of a window that is no padding, and that of two windows at once. */
+void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow *in,
+                      const struct sow_flow *out, double *share, double *pair_share);
+
+/* ---- Shared ancestors (ancestors.c) ------------------------------------------------------------------ */
+
+enum sow_pairing { SOW_PAIR_SAME, SOW_PAIR_FEATURE, SOW_PAIR_PLACE, SOW_PAIR_SAMPLE };
+/* E[a b] / sqrt(E[a^2] E[b^2]) of two flows, at the same or at different features, places, samples. */
+double sow_cosine(const struct sow_predictor *p, enum sow_pairing pairing, uint32_t a, uint32_t b);
+/* The same of the gradients that two uses of a flow give back. */
+double sow_use_cosine(const struct sow_predictor *p, uint32_t use_a, uint32_t use_b);
+
+#endif

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""Predictions of sow probe against torch: the same networks with sow's own weights, means over seeds, value by value."""
+import json
+import math
+import os
+import subprocess
+
+import pytest
+import torch
+from libsow import BUILD
+from safetensors.torch import load_file
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+F = torch.nn.functional
+TOOL = os.environ.get("SOW", str(BUILD / "sow"))
+
+
+def sow(*arguments):
+    return subprocess.run([TOOL, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+
+def predict(*arguments):
+    told = json.loads(sow("probe", *arguments, "--json"))
+    return {value["name"]: value for value in told["values"]}
+
+
+def weights(folder, seed, *arguments):
+    path = folder / f"{seed}.safetensors"
+    sow("init", *arguments, "--seed", seed, "-o", path, "-q", "--force")
+    return load_file(path)
+
+
+class Measured:
+    """Second moments of signals and gradients by name, summed over seeds."""
+
+    def __init__(self):
+        self.values, self.signal, self.gradient, self.place, self.runs = {}, {}, {}, {}, 0
+
+    def see(self, name, x):
+        if x.requires_grad:
+            x.retain_grad()
+        self.values[name] = x
+        return x
+
+    def back(self, y, seed):
+        generator = torch.Generator().manual_seed(seed)
+        (y * torch.randn(y.shape, generator=generator)).sum().backward()
+        for name, x in self.values.items():
+            self.signal[name] = self.signal.get(name, 0) + float((x.detach() ** 2).mean())
+            if x.grad is not None:
+                self.gradient[name] = self.gradient.get(name, 0) + float((x.grad ** 2).mean())
+            if x.ndim == 3:
+                total = (x.detach().sum(1) ** 2).mean() - (x.detach() ** 2).sum(1).mean()
+                other = total / (x.shape[1] * (x.shape[1] - 1))
+                self.place[name] = self.place.get(name, 0) + float(other)
+        self.runs += 1
+
+    def agree(self, told, names, near=0.06, gradient_near=None, alike=0.04):
+        """Within 4 standard deviations of the mean over seeds, and what the theory leaves out."""
+        wrong = []
+        for name in names:
+            value, signal = told[name], self.signal[name] / self.runs
+            room = near + 4 * math.sqrt(max(value["seed_noise"], 0) / self.runs)
+            if abs(math.log(signal / value["second_moment"])) > room:
+                wrong.append(f"{name}: E[x^2] {signal:.5g}, predicted {value['second_moment']:.5g}")
+            if name in self.place and value["place_correlation"] is not None:
+                correlation = self.place[name] / self.runs / signal
+                if abs(correlation - value["place_correlation"]) > alike:
+                    wrong.append(f"{name}: correlation {correlation:.4f}, predicted {value['place_correlation']:.4f}")
+            if name in self.gradient:
+                gradient = self.gradient[name] / self.runs
+                room = (gradient_near or near) + 4 * math.sqrt(told["noise"] / self.runs)
+                if abs(math.log(gradient / value["gradient"])) > room:
+                    wrong.append(f"{name}: gradient {gradient:.5g}, predicted {value['gradient']:.5g}")
+        assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name, scheme", [("relu", "he_normal"), ("tanh", "glorot_normal"), ("gelu", "he_normal"),
+                                          ("selu", "lecun_normal"), ("sigmoid", "normal{std=0.1}")])
+def test_mlp(tmp_path, name, scheme):
+    phi = {"relu": torch.relu, "tanh": torch.tanh, "gelu": F.gelu, "selu": F.selu, "sigmoid": torch.sigmoid}[name]
+    source = ["mlp:256,512x5,64", "--activation", name, "--scheme", scheme]
+    told, measured = predict(*source), Measured()
+    told["noise"] = max(value.get("seed_noise", 0) for value in told.values() if "seed_noise" in value) + 5 / 64
+    for seed in range(6):
+        w = weights(tmp_path, seed, *source)
+        x = torch.randn(64, 256, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+        measured.see("input", x)
+        for i in range(6):
+            x = measured.see(f"layers.{i}", F.linear(x, w[f"layers.{i}.weight"], w[f"layers.{i}.bias"]))
+            x = measured.see(f"layers.{i}.{name}", phi(x)) if i < 5 else x
+        measured.back(x, seed)
+    measured.agree(told, measured.values)
+
+
+CONV = """
+local x = input { "batch", 3, 16, 16 }
+x = x >> conv2d("c1", 3, 64, { padding = 1 }) >> activation("relu")
+x = x >> conv2d("c2", 64, 96, { padding = 1, stride = 2 }) >> activation("relu") >> max_pool(2)
+x = x >> conv2d("c3", 96, 128, { padding = 1, groups = 2 }) >> activation("tanh") >> average_pool(2)
+x = x >> flatten() >> linear("fc", 512, 256)
+rule("*.weight", he_normal)
+rule("*.bias", normal { std = 0.1 })
+"""
+
+
+def test_conv(tmp_path):
+    model = tmp_path / "conv.lua"
+    model.write_text(CONV)
+    told, measured = predict(model), Measured()
+    told["noise"] = 0.05
+    for seed in range(6):
+        w = weights(tmp_path, seed, model)
+        x = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+        see = measured.see
+        x = see("relu", torch.relu(see("c1", F.conv2d(see("input", x), w["c1.weight"], w["c1.bias"], padding=1))))
+        x = see("c2", F.conv2d(x, w["c2.weight"], w["c2.bias"], padding=1, stride=2))
+        x = see("max_pool", F.max_pool2d(torch.relu(x), 2))
+        x = see("c3", F.conv2d(x, w["c3.weight"], w["c3.bias"], padding=1, groups=2))
+        x = see("average_pool", F.avg_pool2d(see("tanh", torch.tanh(x)), 2))
+        x = see("fc", F.linear(x.flatten(1), w["fc.weight"], w["fc.bias"]))
+        measured.back(x, seed)
+    measured.agree(told, measured.values, near=0.1, gradient_near=0.12)
+
+
+def transformer(folder, config, model_class, names, told, seeds, rules=()):
+    measured = Measured()
+    path = folder / "config.json"
+    path.write_text(json.dumps(config.to_dict() | {"architectures": [model_class.__name__]}))
+    told |= predict(path, "--tokens", 64, *rules)
+    told["noise"] = 0.02
+    model = model_class(config).eval()
+    modules = dict(model.named_modules())
+    for name in names:
+        modules[name].register_forward_hook(lambda _, __, y, name=name: measured.see(name, y[0] if isinstance(y, tuple) else y))
+    for seed in range(seeds):
+        missing, unexpected = model.load_state_dict(weights(folder, seed, path, *rules), strict=False)
+        assert not unexpected and all("lm_head" in name for name in missing)
+        model.tie_weights()
+        tokens = torch.randint(0, config.vocab_size, (4, 64), generator=torch.Generator().manual_seed(seed))
+        measured.back(model(tokens).logits, seed)
+    return measured
+
+
+# Under a causal mask early tokens are means of fewer values, so that tokens are not all alike, as the rules take them to
+# be; of 64 tokens that is a third of the attention's output, and little of the stream.
+
+def test_gpt2(tmp_path):
+    config = GPT2Config(vocab_size=1000, n_positions=64, n_embd=128, n_layer=4, n_head=4, attn_pdrop=0, resid_pdrop=0,
+                        embd_pdrop=0)
+    parts = ("ln_1", "attn.c_attn", "ln_2", "mlp.c_fc", "mlp.c_proj")
+    names = ["transformer.wte", "transformer.ln_f", "lm_head", *(f"transformer.h.{i}.{part}" for i in range(4)
+                                                                 for part in parts)]
+    mixed = [f"transformer.h.{i}.attn.c_proj" for i in range(4)]
+    told = {}
+    measured = transformer(tmp_path, config, GPT2LMHeadModel, names + mixed, told, 3)
+    measured.agree(told, names, near=0.1, gradient_near=0.15, alike=0.06)
+    measured.agree(told, mixed, near=0.45, gradient_near=0.15, alike=0.2)
+
+
+def test_llama(tmp_path):
+    config = LlamaConfig(vocab_size=1000, hidden_size=128, intermediate_size=256, num_hidden_layers=3,
+                         num_attention_heads=8, num_key_value_heads=2, max_position_embeddings=64,
+                         tie_word_embeddings=False, initializer_range=0.06)
+    parts = ("input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "post_attention_layernorm",
+             "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+    names = ["model.embed_tokens", "model.norm", "lm_head", *(f"model.layers.{i}.{part}" for i in range(3)
+                                                              for part in parts)]
+    mixed = [f"model.layers.{i}.self_attn.o_proj" for i in range(3)]
+    told, rules = {}, ["--set", "*embed_tokens.weight=normal{std=1}"]
+    measured = transformer(tmp_path, config, LlamaForCausalLM, names + mixed, told, 3, rules)
+    measured.agree(told, names, near=0.1, gradient_near=0.2, alike=0.06)
+    measured.agree(told, mixed, near=0.45, gradient_near=0.2, alike=0.2)
