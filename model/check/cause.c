@@ -120,6 +120,15 @@ static double std_as_variance(const struct fit *fit)
 {
     return sow_sqrt(fit->std);
 }
+static double erfinv_missing(const struct fit *fit)
+{
+    const struct sow_draw *draw = &fit->entry->draw;
+    return draw->distribution == SOW_TRUNC_NORMAL ? draw->std * 0.816496580927726 : NAN;
+}
+static double gain_selu(const struct fit *fit)
+{
+    return fit->std * 3 / 4;
+}
 static double gain_missing(const struct fit *fit)
 {
     return fit->std / 1.4142135623730951;
@@ -151,7 +160,7 @@ static double unshrunk(const struct fit *fit)
 
 /* Schemes first, then slips with the expected number, then constants out of libraries. */
 static const struct formula formulas[] = {
-    {"the embedding default of torch, std 1", unit, 0},
+    {"std 1: the default of torch.nn.Embedding, or a scheme called without its std", unit, 0},
     {"torch's layer default, uniform within 1/sqrt(fan_in)", torch_linear, 1},
     {"torch's layer default with the fans swapped, uniform within 1/sqrt(fan_out)",
      torch_linear_swapped, 1},
@@ -174,6 +183,9 @@ static const struct formula formulas[] = {
      0},
     {"the truncation's loss of variance is made up for though nothing is cut (a factor of 1.1368)",
      unshrunk, 0},
+    {"uniform within sqrt(2) std: a truncated normal without the inverse error function",
+     erfinv_missing, 1},
+    {"torch's gain for SELU, 3/4, where the exact one is 1", gain_selu, 0},
     {"a gain of sqrt(2) is missing", gain_missing, 0},
     {"a gain of sqrt(2) too much", gain_twice, 0},
     {"twice the std: the width of the interval was taken for its half", width_as_bound, 0},
@@ -283,6 +295,12 @@ static void try_forms(struct fit *fit)
             try_draw(fit, &draw, words, 0);
         }
     }
+    if (expected->distribution == SOW_UNIFORM &&
+        sow_draw_uniform(0, expected->high, &draw, NULL) == SOW_OK) {
+        snprintf(words, sizeof words,
+                 "uniform on [0, %.4g), one-sided as JAX's word uniform has it", expected->high);
+        try_draw(fit, &draw, words, 0);
+    }
     for (int form = NORMAL; form < FORMS; form++) {
         double std = expected->distribution == SOW_TRUNC_NORMAL && form >= CUT_2_LOST
                          ? expected->std
@@ -294,13 +312,17 @@ static void try_forms(struct fit *fit)
     }
 }
 
-static void try_variants(struct fit *fit)
+/* The authors' and libraries' own; with `matched` that one alone, which fits much and is seldom meant. */
+static void try_variants(struct fit *fit, int matched)
 {
     char words[WORDS_MAX];
     for (size_t i = 0; i < fit->run->other_count; i++) {
         const struct sow_plan_entry *entry =
             sow_plan_find(fit->run->others[i], fit->entry->name, NULL);
         struct sow_law law;
+        if ((strcmp(fit->run->other_names[i], "matched") == 0) != matched) {
+            continue;
+        }
         if (entry != NULL && sow_law_make(entry, &law) && !sow_law_is_constant(&law)) {
             snprintf(words, sizeof words, "what variant %.60s draws: %.160s (--variant %.60s)",
                      fit->run->other_names[i], entry->scheme_text, fit->run->other_names[i]);
@@ -325,6 +347,25 @@ static void try_depth(struct fit *fit)
     try_scaled(fit, 1 / both, words, 0);
     snprintf(words, sizeof words, "scaled by 1/sqrt(%.0f), the depth", layers);
     try_scaled(fit, 1 / one, words, 0);
+}
+
+/* torch counts the outputs of all groups in fan_out; MLX counted the inputs of all in fan_in. */
+static void try_groups(struct fit *fit)
+{
+    char words[WORDS_MAX];
+    uint64_t groups = fit->entry->tensor.groups;
+    if (groups < 2) {
+        return;
+    }
+    snprintf(words, sizeof words,
+             "a fan (fan_in or fan_out) of all %llu groups, where that of one group is meant: "
+             "1/sqrt(%llu)",
+             (unsigned long long)groups, (unsigned long long)groups);
+    try_scaled(fit, 1 / sow_sqrt((double)groups), words, 0);
+    snprintf(words, sizeof words,
+             "a fan (fan_in or fan_out) of one group, where that of all %llu is meant: sqrt(%llu)",
+             (unsigned long long)groups, (unsigned long long)groups);
+    try_scaled(fit, sow_sqrt((double)groups), words, 0);
 }
 
 static void try_formulas(struct fit *fit)
@@ -423,9 +464,11 @@ const char *sow_check_cause(struct sow_check_run *run, size_t tensor,
     find_fans(&fit);
     try_depth(&fit);
     try_forms(&fit);
-    try_variants(&fit);
+    try_variants(&fit, 0);
+    try_groups(&fit);
     try_formulas(&fit);
     try_fans(&fit);
+    try_variants(&fit, 1);
     if (fit.best == -INFINITY) {
         return NULL;
     }

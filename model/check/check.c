@@ -45,6 +45,9 @@ static enum sow_status take_part(void *user, const struct sow_part *part, struct
     struct sow_check_run *run = user;
     struct sow_check_tensor *tensor = &run->tensors[part->tensor];
     int failed = 0;
+    if (part->first == 0) {
+        sow_check_signs(tensor, part);
+    }
     if (is_ordered(tensor)) {
         pthread_mutex_lock(&run->findings->lock);
         if (tensor->order.width == 0) {
@@ -88,9 +91,9 @@ static enum sow_status take_cells(void *user, size_t number,
         tensor->entropy = entropy_of(cells, count, row->zeros);
         tensor->digest = tensor->order.total;
     }
-    sow_check_values(run, number, row);
+    const struct sow_sample sample = {row, sow_value_type(row->dtype), cells, count};
+    sow_check_values(run, number, &sample);
     if (tensor->entry != NULL) {
-        const struct sow_sample sample = {row, sow_value_type(row->dtype), cells, count};
         sow_check_law(run, number, &sample);
     }
     if (tensor->order.width != 0) {

@@ -18,6 +18,11 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
                       "The logarithm of a zero (a decay drawn in bf16), an overflow of f16, or a "
                       "mask stored as a weight.",
                       "draw in f32 and round once, or keep the zero out of the logarithm"},
+    [SOW_CODE_GARBAGE] =
+        {"garbage", SOW_SEVERITY_ERROR, 0, "values that no initialisation makes",
+         "Memory that nobody filled: pointers, text or old numbers read as weights, so that some "
+         "are beyond 1e9 or many below 1e-38.",
+         "find the tensor's first write: it was made empty and never filled; write it anew"},
     [SOW_CODE_MISSING] = {"missing-tensor", SOW_SEVERITY_ERROR, 1,
                           "the source has it, the file has not",
                           "A loader fills it from its own defaults, or not at all.",
@@ -96,6 +101,11 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
         {"permuted-copy", SOW_SEVERITY_ERROR, 0, "the same values in another order",
          "The same stream written in another layout: transposed, shuffled, or sharded another way.",
          "draw each tensor from its own stream"},
+    [SOW_CODE_STREAM] =
+        {"same-stream", SOW_SEVERITY_ERROR, 0, "the same draws at another scale or length",
+         "The generator was seeded anew for each tensor with one seed: their values are those of "
+         "one stream, stretched, and not independent.",
+         "seed once and draw on, or give each tensor a stream of its own (sow keys by name)"},
     [SOW_CODE_ROWS] = {"equal-rows", SOW_SEVERITY_ERROR, 0, "rows that are copies of one row",
                        "In an embedding the vocabulary was padded by repeating a row: those tokens "
                        "start as one. In a "

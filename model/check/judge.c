@@ -10,6 +10,9 @@
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 
+#define FAR   12.0 /* std from the mean, which no draw is */
+#define HEAVY 20.0 /* kurtosis */
+
 /* ---- Constants ------------------------------------------------------------------------------------ */
 
 static uint64_t inner_of(const struct sow_plan_entry *entry, uint32_t axis)
@@ -132,6 +135,43 @@ enum sow_status sow_check_constants(struct sow_check_run *run, const struct sow_
     return SOW_OK;
 }
 
+/* Why a constant is another one: what is there instead, and what the rule says about its own. */
+static const char *cause_of_constant(struct sow_check_run *run, size_t tensor,
+                                     const struct sow_law *law,
+                                     const struct sow_tensor_statistics *row)
+{
+    const struct sow_check_tensor *of = &run->tensors[tensor];
+    const char *reason = of->entry->reason;
+    const char *why = reason != NULL && reason[0] != '\0' ? reason : NULL;
+    double expected = law->parts[0].draw.mean;
+    if (!sow_law_is_constant(law)) {
+        return sow_findings_keep(run->findings,
+                                 "the whole tensor was drawn, and the slice that is constant "
+                                 "(padding) with it");
+    }
+    if (!row->is_constant) {
+        return sow_findings_keep(run->findings, "drawn at random where a constant belongs%s%.200s",
+                                 why != NULL ? ": " : "", why != NULL ? why : "");
+    }
+    if (law->count > 1) {
+        return sow_findings_keep(run->findings,
+                                 "%s: the slice that differs was never set (a forget gate's bias, "
+                                 "a prior of one class)",
+                                 row->min == 0 ? "left at 0" : "one value everywhere");
+    }
+    if (strstr(of->header->name, "var") != NULL && row->min == 0) {
+        return "a running variance of 0, which is divided by: made and never set to 1";
+    }
+    const char *here = why != NULL ? why : of->entry->scheme_text;
+    if (row->min == 1 && expected == 0) {
+        return sow_findings_keep(run->findings, "set to 1 as most scales are; here: %.200s", here);
+    }
+    if (row->min == 0) {
+        return sow_findings_keep(run->findings, "left at 0; here: %.200s", here);
+    }
+    return NULL;
+}
+
 static void find_wrong_constants(struct sow_check_run *run, size_t tensor,
                                  const struct sow_law *law, const struct sow_tensor_statistics *row)
 {
@@ -157,6 +197,7 @@ static void find_wrong_constants(struct sow_check_run *run, size_t tensor,
             "%llu of %llu elements are not the constant of their slice (%s; the first is %llu)",
             wrong, all, of->entry->scheme_text, first);
     }
+    raw.cause = cause_of_constant(run, tensor, law, row);
     sow_check_find(run, tensor, raw);
 }
 
@@ -175,16 +216,31 @@ static void count_judged(struct sow_check_run *run)
     pthread_mutex_unlock(&run->findings->lock);
 }
 
-/* The code, the numbers and the sentence of what failed; the first of them that explains the others. */
+static void describe_zeros(struct sow_check_run *run, const struct sow_tensor_statistics *row,
+                           const struct sow_law *law, struct sow_raw_finding *raw)
+{
+    raw->code = SOW_CODE_ZERO_ROWS;
+    raw->statistic = "elements";
+    raw->expected = 0;
+    raw->found = (double)row->zeros;
+    raw->text = sow_findings_keep(run->findings, "%llu of %llu elements are 0, expected %s",
+                                  (unsigned long long)row->zeros, (unsigned long long)row->elements,
+                                  name_of(law->parts[0].draw.distribution));
+}
+
+/* The code, the numbers and the sentence of what failed; the first of them that explains the others. `known`: the code
+ * that the values themselves gave, or SOW_CODE_COUNT. */
 static int describe(struct sow_check_run *run, const struct sow_sample *sample,
                     const struct sow_law *law, const struct sow_verdict *verdict,
-                    const char *expected_as, struct sow_raw_finding *raw)
+                    const char *expected_as, enum sow_code known, struct sow_raw_finding *raw)
 {
     const struct sow_tensor_statistics *row = sample->row;
     double std = sow_sqrt(verdict->moments.variance), low, high;
     struct sow_findings *findings = run->findings;
     sow_law_bounds(law, &low, &high);
-    if (sow_verdict_fails(verdict, SOW_TEST_SPREAD)) {
+    if (known == SOW_CODE_ZERO_ROWS) {
+        describe_zeros(run, row, law, raw);
+    } else if (known == SOW_CODE_COUNT && sow_verdict_fails(verdict, SOW_TEST_SPREAD)) {
         raw->code = SOW_CODE_STD;
         raw->statistic = "std";
         raw->expected = std;
@@ -192,7 +248,7 @@ static int describe(struct sow_check_run *run, const struct sow_sample *sample,
         raw->text = sow_findings_keep(findings, "std %.5g, expected %.5g%s%s (factor %.4g)",
                                       row->std, std, expected_as != NULL ? " = " : "",
                                       expected_as != NULL ? expected_as : "", row->std / std);
-    } else if (sow_verdict_fails(verdict, SOW_TEST_MEAN)) {
+    } else if (known == SOW_CODE_COUNT && sow_verdict_fails(verdict, SOW_TEST_MEAN)) {
         raw->code = SOW_CODE_MEAN;
         raw->statistic = "mean";
         raw->expected = verdict->moments.mean;
@@ -200,7 +256,7 @@ static int describe(struct sow_check_run *run, const struct sow_sample *sample,
         raw->text =
             sow_findings_keep(findings, "mean %.5g, expected %.5g (%.3g std away)", row->mean,
                               verdict->moments.mean, (row->mean - verdict->moments.mean) / std);
-    } else if (verdict->outside) {
+    } else if (known == SOW_CODE_COUNT && verdict->outside) {
         raw->code = SOW_CODE_BOUNDS;
         raw->statistic = "bound";
         raw->expected = row->min < low ? low : high;
@@ -208,7 +264,7 @@ static int describe(struct sow_check_run *run, const struct sow_sample *sample,
         raw->text =
             sow_findings_keep(findings, "values from %.5g to %.5g, expected within [%.5g, %.5g]",
                               row->min, row->max, low, high);
-    } else if (sow_verdict_fails(verdict, SOW_TEST_HEAP)) {
+    } else if (known != SOW_CODE_LAW && sow_verdict_fails(verdict, SOW_TEST_HEAP)) {
         int top = row->at_max >= row->at_min;
         raw->code = SOW_CODE_CLIPPED;
         raw->statistic = "elements";
@@ -236,6 +292,58 @@ static int describe(struct sow_check_run *run, const struct sow_sample *sample,
     return 1;
 }
 
+/* Signs in the values themselves that name a cause no other scheme does. *code: of the finding. NULL: none. */
+static const char *read_signs(struct sow_check_run *run, size_t tensor,
+                              const struct sow_sample *sample, const struct sow_verdict *verdict,
+                              enum sow_code *code)
+{
+    const struct sow_tensor_statistics *row = sample->row;
+    const struct sow_order *order = &run->tensors[tensor].order;
+    double std = sow_sqrt(verdict->moments.variance);
+    double reach = (fabs(row->min) > fabs(row->max) ? fabs(row->min) : fabs(row->max)) / std;
+    uint64_t first = 0, rows = 0;
+    for (uint64_t i = 0; order->row_sums != NULL && i < order->rows; i++) {
+        first = order->row_sums[i] == 0 && rows++ == 0 ? i : first;
+    }
+    if (rows > 0 && order->columns > 1 && sow_verdict_fails(verdict, SOW_TEST_ZEROS)) {
+        *code = SOW_CODE_ZERO_ROWS;
+        return sow_findings_keep(
+            run->findings, "%s: from element %llu on (a count past 2^31, a shard not loaded)",
+            first + rows == order->rows ? "the tail was never filled" : "rows were never filled",
+            (unsigned long long)(first * order->columns));
+    }
+    if (reach > FAR && row->kurtosis > HEAVY) {
+        *code = sow_verdict_fails(verdict, SOW_TEST_HEAP) ? SOW_CODE_CLIPPED : SOW_CODE_LAW;
+        return sow_findings_keep(
+            run->findings,
+            "a few values %.0f std out, as far as %.4g: infinities of the inverse normal, drawn in "
+            "low precision, set to the bound",
+            reach, row->max > -row->min ? row->max : row->min);
+    }
+    if (sow_verdict_fails(verdict, SOW_TEST_ZEROS)) {
+        *code = SOW_CODE_LAW;
+        return sow_findings_keep(run->findings,
+                                 "%llu elements are exactly 0: not drawn, or too small for the "
+                                 "type they were drawn in",
+                                 (unsigned long long)row->zeros);
+    }
+    if (sow_verdict_fails(verdict, SOW_TEST_OFTEN) &&
+        !sow_verdict_fails(verdict, SOW_TEST_SPREAD) &&
+        !sow_verdict_fails(verdict, SOW_TEST_MEAN)) {
+        *code = SOW_CODE_LAW;
+        return sow_findings_keep(
+            run->findings,
+            "drawn in low precision (bf16, f16): values stand on a lattice, %.0f of them near %.4g "
+            "where %.3g are expected",
+            verdict->often_found, verdict->often_at, verdict->often_expected);
+    }
+    if (sow_verdict_fails(verdict, SOW_TEST_HEAP)) {
+        *code = SOW_CODE_CLIPPED;
+        return "clipped: what lay beyond the bound was set to it, not drawn again";
+    }
+    return NULL;
+}
+
 /* A random tensor that holds one value. */
 static int find_flat(struct sow_check_run *run, size_t tensor,
                      const struct sow_tensor_statistics *row, const struct sow_law *law)
@@ -251,6 +359,7 @@ static int find_flat(struct sow_check_run *run, size_t tensor,
                        .statistic = "std",
                        .expected = sow_sqrt(moments.variance),
                        .found = 0,
+                       .cause = row->min == 0 ? "never filled, or a gain of 0" : NULL,
                        .element = UINT64_MAX,
                        .text = sow_findings_keep(
                            run->findings, "all %llu elements are %.6g, expected %s",
@@ -274,7 +383,7 @@ void sow_check_law(struct sow_check_run *run, size_t tensor, const struct sow_sa
         count_judged(run);
         return;
     }
-    if (!sow_dtype_drawable(row->dtype) || row->finite < row->elements) {
+    if (!sow_dtype_drawable(row->dtype) || row->finite < row->elements || of->is_bad) {
         return;
     }
     count_judged(run);
@@ -288,7 +397,12 @@ void sow_check_law(struct sow_check_run *run, size_t tensor, const struct sow_sa
     }
     const char *expected_as = NULL;
     raw.cause = sow_check_cause(run, tensor, sample, &expected_as);
-    if (describe(run, sample, &law, &verdict, expected_as, &raw)) {
+    enum sow_code known = SOW_CODE_COUNT;
+    if (raw.cause == NULL) {
+        raw.cause = read_signs(run, tensor, sample, &verdict, &known);
+        raw.code = known;
+    }
+    if (describe(run, sample, &law, &verdict, expected_as, known, &raw)) {
         sow_check_find(run, tensor, raw);
     }
 }

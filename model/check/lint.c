@@ -13,6 +13,9 @@
 #define RATIO        2.0 /* of a layer's std to the median of its siblings */
 #define SIBLINGS_MIN 3
 #define UNIT_COUNT   1000 /* elements from which "std 1" says something */
+#define LARGE        1e9  /* no initial weight is beyond */
+#define LARGE_MEANT  1e6
+#define SMALLEST     0x1p-126 /* of the normal numbers of f32 and bf16 */
 
 static int is_float(const struct sow_tensor_statistics *row)
 {
@@ -26,6 +29,7 @@ static void find_not_finite(struct sow_check_run *run, size_t tensor,
 {
     struct sow_raw_finding raw = {
         .statistic = "elements", .expected = 0, .element = row->first_bad};
+    const char *name = run->tensors[tensor].header->name;
     if (row->nan > 0) {
         raw.code = SOW_CODE_NAN;
         raw.found = (double)row->nan;
@@ -37,6 +41,10 @@ static void find_not_finite(struct sow_check_run *run, size_t tensor,
     }
     if (row->inf > 0) {
         raw.code = SOW_CODE_INF;
+        raw.cause =
+            strstr(name, "log") != NULL || strstr(name, "decay") != NULL
+                ? "the logarithm of a zero: drawn in low precision, a uniform is 0 now and then"
+                : NULL;
         raw.found = (double)row->inf;
         raw.text = sow_findings_keep(
             run->findings, "%llu of %llu elements are infinite, the first bad one is %llu",
@@ -90,9 +98,49 @@ static void find_unit_std(struct sow_check_run *run, size_t tensor,
                    });
 }
 
-void sow_check_values(struct sow_check_run *run, size_t tensor,
-                      const struct sow_tensor_statistics *row)
+/* Whether what is expected is itself that large. */
+static int is_large_meant(const struct sow_check_tensor *of)
 {
+    const struct sow_draw *draw = of->entry == NULL ? NULL : &of->entry->draw;
+    return draw != NULL && fabs(draw->mean) + draw->std > LARGE_MEANT;
+}
+
+/* Memory read as numbers. Pointers are below the normal range or, as halves, anywhere. */
+static void find_garbage(struct sow_check_run *run, size_t tensor, const struct sow_sample *sample)
+{
+    const struct sow_tensor_statistics *row = sample->row;
+    struct sow_check_tensor *of = &run->tensors[tensor];
+    double most = fabs(row->min) > fabs(row->max) ? row->min : row->max;
+    uint64_t tiny = 0;
+    for (size_t i = 0; i < sample->count; i++) {
+        const struct sow_cell *cell = &sample->cells[i];
+        int is_tiny = cell->low > -SMALLEST && cell->high < SMALLEST;
+        tiny += is_tiny ? cell->count : 0;
+    }
+    tiny = tiny > row->zeros ? tiny - row->zeros : 0;
+    if (of->kind == SOW_NAME_BUFFER || row->is_constant || is_large_meant(of) ||
+        !(fabs(most) > LARGE || (tiny > 8 && tiny > row->finite / 8))) {
+        return;
+    }
+    of->is_bad = 1;
+    sow_check_find(
+        run, tensor,
+        (struct sow_raw_finding){
+            .code = SOW_CODE_GARBAGE,
+            .statistic = "value",
+            .expected = NAN,
+            .found = most,
+            .element = UINT64_MAX,
+            .cause = "memory that was never filled",
+            .text = sow_findings_keep(
+                run->findings, "values from %.4g to %.4g, %llu of %llu not 0 but below 1e-38",
+                row->min, row->max, (unsigned long long)tiny, (unsigned long long)row->elements),
+        });
+}
+
+void sow_check_values(struct sow_check_run *run, size_t tensor, const struct sow_sample *sample)
+{
+    const struct sow_tensor_statistics *row = sample->row;
     if (row->is_opaque || row->elements == 0) {
         return;
     }
@@ -101,6 +149,7 @@ void sow_check_values(struct sow_check_run *run, size_t tensor,
     }
     find_not_finite(run, tensor, row);
     if (is_float(row)) {
+        find_garbage(run, tensor, sample);
         find_constant(run, tensor, row);
         find_unit_std(run, tensor, row);
     }
@@ -164,7 +213,8 @@ static int has_siblings(const struct sow_check_tensor *of)
 {
     return of->name.count > 0 && of->entry == NULL && of->row != NULL && is_float(of->row) &&
            of->row->rank >= 2 && of->row->elements >= 64 && !of->row->is_constant &&
-           of->kind != SOW_NAME_BUFFER && of->kind != SOW_NAME_ZERO && of->row->std > 0;
+           of->kind != SOW_NAME_BUFFER && of->kind != SOW_NAME_ZERO && of->row->std > 0 &&
+           !of->is_bad;
 }
 
 enum sow_status sow_check_siblings(struct sow_check_run *run, struct sow_error *error)

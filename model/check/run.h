@@ -9,6 +9,8 @@
 #include "model/check/tests.h"
 #include "model/checkpoint/safetensors.h"
 
+#define SOW_SIGNS 128
+
 struct sow_check_tensor {
     const struct sow_st_tensor *header;
     size_t file;
@@ -22,9 +24,11 @@ struct sow_check_tensor {
     _Atomic uint64_t wrong, first_wrong;
     /* bits an element, of those that are not 0; 0 for constants and what is no float */
     double entropy;
-    uint64_t digest; /* of the values in any order; 0 when there is none */
-    int is_tied;     /* stored though the source has it under another name */
-    int is_bad;      /* holds values that are no numbers */
+    uint64_t digest;                /* of the values in any order; 0 when there is none */
+    int is_tied;                    /* stored though the source has it under another name */
+    int is_bad;                     /* holds values that are no numbers, or no weights */
+    int is_twin;                    /* told as a twin or a permuted copy of another */
+    uint64_t signs[SOW_SIGNS / 64]; /* of the first elements, a bit each */
     struct sow_order order;
 };
 
@@ -62,8 +66,7 @@ static inline void sow_check_find(struct sow_check_run *run, size_t tensor,
 /* ---- The parts ------------------------------------------------------------------------------------ */
 
 /* lint.c: of one tensor's numbers alone; called from the pass. Cells are those of sow_visitor. */
-void sow_check_values(struct sow_check_run *run, size_t tensor,
-                      const struct sow_tensor_statistics *row);
+void sow_check_values(struct sow_check_run *run, size_t tensor, const struct sow_sample *sample);
 /* lint.c: after the pass, over layers. SOW_E_MEMORY. */
 enum sow_status sow_check_siblings(struct sow_check_run *run, struct sow_error *error);
 
@@ -83,6 +86,11 @@ struct sow_check_expect;
 enum sow_status sow_check_expect(struct sow_check_run *run, struct sow_check_expect **expect,
                                  const char **against, struct sow_error *error);
 void sow_check_expect_end(struct sow_check_expect *expect);
+
+/* streams.c: keeps the signs of the first elements; from the pass, of the part that begins the tensor. */
+void sow_check_signs(struct sow_check_tensor *tensor, const struct sow_part *part);
+/* streams.c: after the twins, which are marked. SOW_E_MEMORY. */
+enum sow_status sow_check_streams(struct sow_check_run *run, struct sow_error *error);
 
 /* symmetry.c: equal, permuted and zero rows and columns; called from the pass with the tensor's sums complete. */
 enum sow_status sow_check_symmetry(struct sow_check_run *run, size_t tensor,

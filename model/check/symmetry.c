@@ -249,6 +249,31 @@ static size_t count_groups(const struct lines *lines, struct group *groups)
     return count;
 }
 
+/* Two or more groups, each of one row and its copies at the same distances: a block of rows stands there again. */
+static int begins_again(const struct lines *lines)
+{
+    uint64_t distance = 0;
+    size_t groups = 0, before = SIZE_MAX;
+    for (size_t i = 0; i < lines->count; i++) {
+        if (lines->groups[i] == SIZE_MAX || (before != SIZE_MAX && before == i)) {
+            continue;
+        }
+        for (size_t j = i + 1; j < lines->count && before != lines->groups[i]; j++) {
+            if (lines->groups[j] != lines->groups[i]) {
+                continue;
+            }
+            uint64_t found = lines->indices[j] - lines->indices[i];
+            if (groups > 0 && found != distance) {
+                return 0;
+            }
+            distance = found;
+            groups++;
+            before = lines->groups[i];
+        }
+    }
+    return groups > 1;
+}
+
 static const char *cause_of(const struct sow_check_tensor *of, const struct lines *lines,
                             struct group group, int columns, size_t copies, int permuted)
 {
@@ -262,6 +287,9 @@ static const char *cause_of(const struct sow_check_tensor *of, const struct line
     }
     if (copies + 1 >= (columns ? of->order.columns : of->order.rows)) {
         return columns ? "every column is the same" : "every row is the same";
+    }
+    if (!columns && begins_again(lines)) {
+        return "one seed for every shard, or a stream that began again";
     }
     if (!columns && lines->indices[end] == last && of->kind == SOW_NAME_EMBEDDING) {
         return "vocabulary padding: the last row was repeated";

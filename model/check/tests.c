@@ -12,6 +12,7 @@
 #define EDGE         1e-6    /* relative: limits that were computed in float32 */
 #define VALUES_LOG_2 11.09   /* ln of the values that a heap could stand on, 2^16, */
 #define VALUES_LOG_4 22.18   /* or 2^32 */
+#define OFTEN_MIN    6       /* elements of a cell that is looked at */
 
 static double least(double a, double b)
 {
@@ -133,6 +134,28 @@ static double test_tail(const struct sow_sample *sample, const struct sow_law *l
         0, LN2 + least(at_least((double)sure, n, chance), at_least((double)inside, n, 1 - chance)));
 }
 
+/* The cell that holds most for its law, but for the first, the last and that of zero, which have tests of their own. */
+static double test_often(const struct sow_sample *sample, const struct sow_law *law,
+                         struct sow_verdict *verdict)
+{
+    double n = (double)sample->row->finite, worst = 0;
+    for (size_t i = 1; i + 1 < sample->count; i++) {
+        const struct sow_cell *cell = &sample->cells[i];
+        if (cell->count < OFTEN_MIN || (cell->low <= 0 && cell->high >= 0)) {
+            continue;
+        }
+        double share = sow_law_below(law, cell->high) - sow_law_below(law, cell->low) + GRID_CHANCE;
+        double chance = at_least((double)cell->count, n, share);
+        if (chance < worst) {
+            worst = chance;
+            verdict->often_at = (cell->low + cell->high) / 2;
+            verdict->often_found = (double)cell->count;
+            verdict->often_expected = n * share;
+        }
+    }
+    return least(0, worst + VALUES_LOG_2);
+}
+
 /* ---- Ends of the range ---------------------------------------------------------------------------- */
 
 static void test_ends(const struct sow_sample *sample, const struct sow_law *law,
@@ -223,6 +246,7 @@ struct sow_verdict sow_tests_run(const struct sow_sample *sample, const struct s
     test_ends(sample, law, &verdict);
     chance[SOW_TEST_ZEROS] = test_zeros(sample, law);
     chance[SOW_TEST_HEAP] = test_heap(sample, law);
+    chance[SOW_TEST_OFTEN] = test_often(sample, law, &verdict);
     return verdict;
 }
 

@@ -20,10 +20,11 @@ enum sow_test {
     SOW_TEST_HIGH_SHORT,
     SOW_TEST_ZEROS, /* too many zeros */
     SOW_TEST_HEAP,  /* too many equal values at an end of the range; both ends in one */
+    SOW_TEST_OFTEN, /* a cell between them that is too full: a lattice, values drawn with few bits */
     SOW_TEST_COUNT
 };
 
-/* Of each test, so that a right tensor fails any with a chance below 6e-7. */
+/* Of each test, so that a right tensor fails any with a chance below 7e-7. */
 #define SOW_TEST_ALPHA_LOG (-16.81) /* ln(5e-8) */
 
 struct sow_sample {
@@ -39,6 +40,8 @@ struct sow_verdict {
     double distance;    /* largest of the distribution functions */
     double distance_at; /* where */
     int outside;        /* a value lies where the law has none */
+    double often_at;    /* the cell that is fullest for its law, and what is in it */
+    double often_found, often_expected;
 };
 
 /* All elements are finite. */

@@ -414,6 +414,13 @@ enum sow_status sow_check_twins(struct sow_check_run *run, struct sow_error *err
         status = tell_all(&twins, twins.permuted, SOW_CODE_PERMUTED,
                           "hold the same values in another order", error);
     }
+    for (size_t i = 0; i < run->count && status == SOW_OK; i++) {
+        run->tensors[i].is_twin =
+            twins.classes[i] != SIZE_MAX || twins.permuted[i] != SIZE_MAX || twins.layered[i];
+    }
+    if (status == SOW_OK) {
+        status = sow_check_streams(run, error);
+    }
     free(twins.order);
     free(twins.classes);
     free(twins.permuted);
