@@ -5,7 +5,7 @@
 local net = ...
 
 local function from_transformers()
-    local c = config { "ResNetConfig of transformers 5.24.0",
+    local c = config { "ResNetConfig of transformers 5.24.0", unread {},
         num_channels = size(3), embedding_size = size(64), hidden_sizes = { 256, 512, 1024, 2048 }, depths = { 3, 4, 6, 3 },
         layer_type = "bottleneck", hidden_act = "relu", downsample_in_first_stage = false, downsample_in_bottleneck = false }
     if c.layer_type ~= "basic" and c.layer_type ~= "bottleneck" then

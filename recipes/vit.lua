@@ -17,6 +17,7 @@ end
 
 local function from_transformers()
     local c = config { "ViTConfig of transformers 5.24.0",
+        unread { hidden_dropout_prob = fraction, attention_probs_dropout_prob = fraction, encoder_stride = integer },
         hidden_size = size(768), num_hidden_layers = depth(12), num_attention_heads = size(12),
         intermediate_size = size(3072),
         hidden_act = "gelu", initializer_range = 0.02, layer_norm_eps = 1e-12, num_channels = size(3), qkv_bias = true,

@@ -13,7 +13,7 @@ import os
 import subprocess
 
 import pytest
-from test_sweep import ABSENT, CLASS, GRIDS, LLAMA_LIKE, SOW, judge, transformers
+from test_sweep import ABSENT, CLASS, GRIDS, LLAMA_LIKE, SOW, judge, torch, transformers
 
 FULL = os.environ.get("SOW_SWEEP") == "full"
 SHARED = {field.name for field in dataclasses.fields(transformers.PreTrainedConfig)}
@@ -32,8 +32,35 @@ STRICTER = {
 }
 
 
+IMAGES = {
+    "vit": {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 40, "image_size": 8,
+            "patch_size": 4},
+    "resnet": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
+}  # fmt: skip
+
+
+FAMILIES = sorted([*CLASS, *IMAGES])
+
+
+def judge_image(config):
+    """True, or a text that says why the library refuses; as judge() for the families of test_sweep.py."""
+    try:
+        made = transformers.CONFIG_MAPPING[config["model_type"]].from_dict(config)
+        with torch.device("meta"):
+            model = transformers.AutoModelForImageClassification.from_config(made)
+            size = getattr(made, "image_size", 32)
+            model(torch.zeros(1, made.num_channels, *(size if isinstance(size, list) else (size, size))))
+    except ImportError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return True
+
+
 def plain(family):
     """A small config in which every field of the grid is ordinary."""
+    if family in IMAGES:
+        return {"model_type": family} | IMAGES[family]
     config = {"model_type": family} | {k: v[0] for k, v in GRIDS.get(family, LLAMA_LIKE).items() if v[0] is not ABSENT}
     return config
 
@@ -50,7 +77,8 @@ def answer(config, path):
 
 
 def differences(config, field, path):
-    verdict, (said, words) = judge(dict(config)), answer(config, path)
+    ask = judge_image if config["model_type"] in IMAGES else judge
+    verdict, (said, words) = ask(dict(config)), answer(config, path)
     if isinstance(verdict, str) and said == "taken":
         return f"{field} = {config[field]!r}: sow takes what the library refuses: {verdict[:150]}"
     if not isinstance(verdict, str) and said == "refused" and not any(word in words for word in STRICTER):
@@ -58,15 +86,16 @@ def differences(config, field, path):
     return None
 
 
-@pytest.mark.parametrize("family", sorted(CLASS))
+@pytest.mark.parametrize("family", FAMILIES)
 def test_wrong_kinds(family, tmp_path):
     base = plain(family)
-    assert not isinstance(judge(dict(base)), str) and answer(base, tmp_path / "config.json")[0] == "taken"
+    assert differences(base, "model_type", tmp_path / "config.json") is None
+    assert answer(base, tmp_path / "config.json")[0] == "taken"
     names = [field.name for field in dataclasses.fields(transformers.CONFIG_MAPPING[family])]
     names = [n for n in dict.fromkeys(names + MORE) if n not in SPECIAL and (FULL or family == "bert" or n not in SHARED)]
     wrong = []
     for i, field in enumerate(names):
-        turn = (i + sorted(CLASS).index(family)) % len(VALUES)
+        turn = (i + FAMILIES.index(family)) % len(VALUES)
         for value in [None, *(VALUES if FULL else VALUES[turn : turn + 1])]:
             wrong.append(differences(base | {field: value}, field, tmp_path / "config.json"))
     wrong = [text for text in wrong if text]
