@@ -27,7 +27,8 @@ struct sow_signal_input {
 struct sow_signal_options {
     uint64_t batch;  /* samples; 0: 8 */
     uint64_t tokens; /* of a sequence; 0: 256, or as many as there are positions */
-    const struct sow_signal_size *sizes; /* of other symbols */
+    /* of other symbols; "height" and "width" are 224 unless they are here */
+    const struct sow_signal_size *sizes;
     size_t size_count;
     const struct sow_signal_input
         *input; /* NULL: what the recipe says, else mean 0, std 1, no correlation */

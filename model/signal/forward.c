@@ -107,8 +107,9 @@ static void forward_embedding(struct sow_predictor *p, const struct sow_node *no
     double mean = weights.mean * weights.mean, again = 1 / (double)node->at.rows;
     double other = again * weights.square + (1 - again) * mean;
     struct sow_raw y = {weights.square, weights.mean, mean, other, other};
-    if (from == SOW_OP_POSITIONS) {
-        y.place = mean;
+    if (from == SOW_OP_POSITIONS || from == SOW_OP_SEGMENTS) {
+        y.place =
+            from == SOW_OP_SEGMENTS ? weights.square : mean; /* one segment: one row for all */
         y.sample = weights.square;
     }
     out->features = (double)node->at.features;
@@ -302,6 +303,8 @@ static void forward_norm(struct sow_predictor *p, const struct sow_node *node,
 {
     struct sow_weights gamma = weights_at(p, node, 0, (struct sow_weights){1, 1});
     struct sow_weights beta = weights_at(p, node, 1, no_bias);
+    gamma.square += node->at.offset * (2 * gamma.mean + node->at.offset);
+    gamma.mean += node->at.offset;
     double count, taken = taken_away(node, in, p->network->batch, &count);
     int centred = node->op != SOW_OP_RMS_NORM;
     double kept =
@@ -383,6 +386,7 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
     case SOW_OP_INPUT:
     case SOW_OP_TOKENS:
     case SOW_OP_POSITIONS:
+    case SOW_OP_SEGMENTS:
     case SOW_OP_LEARNED:
         forward_beginning(p, node);
         break;

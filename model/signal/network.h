@@ -29,7 +29,7 @@ struct sow_op_attributes {
     uint64_t kernel[SOW_SPATIAL_MAX], stride[SOW_SPATIAL_MAX], padding[SOW_SPATIAL_MAX];
     uint64_t axis, index;    /* from 0: batch_norm, group_norm, layer_scale, concat, take */
     const char *kind, *over; /* global_pool: "average" or "max", "sizes" or "tokens" */
-    double eps;              /* norms */
+    double eps, offset;      /* norms; what is added to the scale */
     double p;                /* dropout: the share that is dropped */
     double factor;           /* scale */
     uint64_t heads, kv_heads, head_dim, window; /* attention; window 0: none */

@@ -264,7 +264,8 @@ static void tell_value(const struct sow_predictor *p, size_t index, struct sow_p
         .rank = flow->rank,
         .has_weights =
             node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV || node->op == SOW_OP_EMBEDDING,
-        .is_signal = node->op != SOW_OP_TOKENS && node->op != SOW_OP_POSITIONS,
+        .is_signal = node->op != SOW_OP_TOKENS && node->op != SOW_OP_POSITIONS &&
+                     node->op != SOW_OP_SEGMENTS,
         .log2_second_moment = state->log * log2_e,
         .second_moment = number_of(state->log),
         .mean = state->mean != 0 ? state->mean * number_of(0.5 * state->log) : 0,

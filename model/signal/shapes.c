@@ -329,6 +329,7 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
         return check_input(&s);
     case SOW_OP_TOKENS:
     case SOW_OP_POSITIONS:
+    case SOW_OP_SEGMENTS:
     case SOW_OP_COUNT:
         return SOW_OK;
     case SOW_OP_LEARNED:

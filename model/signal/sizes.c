@@ -6,7 +6,8 @@
 
 #include "model/signal/inside.h"
 
-#define DEPTH_MAX 64
+#define DEPTH_MAX     64
+#define IMAGE_DEFAULT 224 /* height and width where nothing else is said: ImageNet's */
 
 struct reader {
     const char *at;
@@ -55,6 +56,10 @@ static int64_t name(struct reader *reader)
     }
     if (length == 6 && memcmp(begin, "tokens", 6) == 0) {
         return (int64_t)reader->network->tokens;
+    }
+    if ((length == 6 && memcmp(begin, "height", 6) == 0) ||
+        (length == 5 && memcmp(begin, "width", 5) == 0)) {
+        return IMAGE_DEFAULT;
     }
     return complain(reader, "no size was given for ", begin, length);
 }

@@ -116,8 +116,8 @@ static void test_symbols(void **state)
     const struct sow_op_attributes *conv = &network->nodes[1].at;
     assert_true(conv->spatial == 2 && conv->kernel[1] == 3 && conv->stride[0] == 2);
     sow_network_free(network);
-    refuses("local x = input { 'batch', 3, 'height', 32 }\n" RULES, NULL, SOW_E_ARGUMENT, 1,
-            "no size was given for height");
+    refuses("local x = input { 'batch', 3, 'depth', 32 }\n" RULES, NULL, SOW_E_ARGUMENT, 1,
+            "no size was given for depth");
     height.size = 2;
     refuses("local x = input { 'batch', 3, 'height', 32 }\nx = x >> conv2d('a', 3, 4)\n" RULES,
             &(struct sow_signal_options){.sizes = &height, .size_count = 1}, SOW_E_ARGUMENT, 2,

@@ -49,8 +49,20 @@ value() { # NAME KEY of the JSON on stdin
     run --separate-stderr sow probe m.safetensors --set '*=zeros'
     [[ $status -eq 2 || $status -eq 3 ]]
     has "$stderr" "no graph"
-    printf 'local x = input { "batch", "height" }\nparam("w", { 2 })\nrule("*", zeros)\n' >m.lua
+    printf 'local x = input { "batch", "depth" }\nparam("w", { 2 })\nrule("*", zeros)\n' >m.lua
     run --separate-stderr sow probe m.lua
     ends_with 3
-    has "$stderr" "m.lua:1" "no size was given for height"
+    has "$stderr" "m.lua:1" "no size was given for depth"
+}
+
+@test "families of several kinds are followed from end to end" {
+    local model
+    for model in '{"model_type": "bert", "num_hidden_layers": 2}' '{"model_type": "gemma", "num_hidden_layers": 2}' \
+        '{"model_type": "vit"}' '{"model_type": "resnet"}' '{"model_type": "qwen3", "num_hidden_layers": 2}'; do
+        echo "$model" >config.json
+        run -0 --separate-stderr sow probe config.json
+        has "$output" "predicted" "seed noise"
+        lacks "$output" "nan" "inf"
+        fits_100_columns "$output"
+    done
 }

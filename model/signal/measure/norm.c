@@ -92,7 +92,7 @@ static void measure_group(const struct job *job, uint64_t group)
 /* The factor of a feature, and what is added. */
 static double scale_of(const struct sow_step *step, uint64_t feature)
 {
-    return step->weights[0] != NULL ? (double)step->weights[0][feature] : 1;
+    return step->weights[0] != NULL ? (double)step->weights[0][feature] + step->node->at.offset : 1;
 }
 
 static double shift_of(const struct sow_step *step, uint64_t feature)
