@@ -23,6 +23,13 @@ JSON
     run -0 --separate-stderr sow verify w.safetensors --source config.json --seed 1
 }
 
+@test "model_type is no misspelt layer_type" {
+    echo '{"model_type": "resnet"}' >config.json
+    run -0 --separate-stderr sow plan config.json
+    has "$output" 'layer_type is absent: "bottleneck"' "depths is absent: [3, 4, 6, 3]"
+    lacks "$output" "nobody reads"
+}
+
 @test "names and arguments that are wrong" {
     run -3 --separate-stderr sow plan timm:resnet51
     has "$stderr" 'timm:resnet51:1:' 'architecture is "resnet51": did you mean resnet50?'

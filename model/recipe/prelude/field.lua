@@ -138,7 +138,7 @@ end
 local function misspelt(name, known)
     local unknown = {}
     for _, other in ipairs(host.field_names()) do
-        if not known[other] then
+        if not known[other] and other ~= "model_type" then -- that one chose the recipe
             unknown[#unknown + 1] = other
         end
     end
@@ -297,7 +297,7 @@ function words.no_other_fields()
         if not declared[name] then
             local names = {}
             for known in pairs(declared) do
-                names[#names + 1] = known
+                names[#names + 1] = type(known) == "string" and known or nil
             end
             local near = host.nearest(name, names)
             words.refuse(name, "the recipe reads no such field" .. (near and "; did you mean " .. near .. "?" or ""))
