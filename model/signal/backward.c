@@ -231,6 +231,10 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
     case SOW_OP_AVERAGE_POOL:
     case SOW_OP_GLOBAL_POOL:
         return back_pool(p, node);
+    case SOW_OP_ROUTE:
+        return sow_back_route(p, node);
+    case SOW_OP_EXPERTS:
+        return sow_back_experts(p, node, slot);
     case SOW_OP_EMBEDDING:
         return none;
     default:

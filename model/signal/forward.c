@@ -420,6 +420,12 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
     case SOW_OP_AVERAGE_POOL:
     case SOW_OP_GLOBAL_POOL:
         return sow_forward_across(p, node, error);
+    case SOW_OP_ROUTE:
+        sow_forward_route(p, node);
+        break;
+    case SOW_OP_EXPERTS:
+        sow_forward_experts(p, node);
+        break;
     case SOW_OP_CONCAT:
     case SOW_OP_FLATTEN:
     case SOW_OP_SPLIT_HEADS:

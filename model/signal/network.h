@@ -34,6 +34,8 @@ struct sow_op_attributes {
     double factor;           /* scale */
     uint64_t heads, kv_heads, head_dim, window; /* attention; window 0: none */
     int causal, rotary;
+    uint64_t experts, top_k; /* route, experts */
+    int normalised;          /* route: the weights that are kept add up to 1 */
     double scale; /* of the attention's logits; 1 / sqrt(head_dim) when the recipe says nothing */
     double mean, std, correlation; /* input: of its elements, and between samples or places */
 };

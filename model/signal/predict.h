@@ -120,6 +120,11 @@ enum sow_status sow_forward_multiply(struct sow_predictor *p, const struct sow_n
                                      struct sow_error *error);
 /* concat, and what only moves elements */
 void sow_forward_shape(struct sow_predictor *p, const struct sow_node *node);
+void sow_forward_route(struct sow_predictor *p, const struct sow_node *node);
+void sow_forward_experts(struct sow_predictor *p, const struct sow_node *node);
+struct sow_adjoint sow_back_route(const struct sow_predictor *p, const struct sow_node *node);
+struct sow_adjoint sow_back_experts(const struct sow_predictor *p, const struct sow_node *node,
+                                    uint32_t slot);
 /* A new layer begins here. */
 void sow_close_layer(struct sow_state *state);
 /* Pools and attention. */

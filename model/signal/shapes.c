@@ -217,6 +217,26 @@ static enum sow_status check_concat(const struct shapes *s)
     return sum == s->out->shape[axis] ? SOW_OK : misfit(s, "its parts do not add up");
 }
 
+static enum sow_status check_route(const struct shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    int fits = same(s->in, s->out) && last_of(s->in) == at->experts && at->top_k >= 1 &&
+               at->top_k <= at->experts;
+    return fits ? SOW_OK : misfit(s, "it needs one score an expert, and 1 to experts for top_k");
+}
+
+/* The first input has a weight for each of the others, which are alike. */
+static enum sow_status check_experts(const struct shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    int fits = last_of(s->in) == at->experts && s->node->input_count == at->experts + 1 &&
+               s->network->nodes[s->in->node].op == SOW_OP_ROUTE;
+    for (uint32_t i = 1; fits && i < s->node->input_count; i++) {
+        fits = same(&s->network->flows[s->node->inputs[i]], s->out);
+    }
+    return fits ? SOW_OK : misfit(s, "it needs the weights of route and one value an expert");
+}
+
 static enum sow_status check_take(const struct shapes *s)
 {
     const struct sow_op_attributes *at = &s->node->at;
@@ -357,6 +377,10 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
         return check_pair(&s);
     case SOW_OP_CONCAT:
         return check_concat(&s);
+    case SOW_OP_ROUTE:
+        return check_route(&s);
+    case SOW_OP_EXPERTS:
+        return check_experts(&s);
     case SOW_OP_TAKE:
         return check_take(&s);
     case SOW_OP_GLOBAL_POOL:

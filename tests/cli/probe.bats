@@ -58,7 +58,7 @@ value() { # NAME KEY of the JSON on stdin
 @test "families of several kinds are followed from end to end" {
     local model
     for model in '{"model_type": "bert", "num_hidden_layers": 2}' '{"model_type": "gemma", "num_hidden_layers": 2}' \
-        '{"model_type": "vit"}' '{"model_type": "resnet"}' '{"model_type": "qwen3", "num_hidden_layers": 2}'; do
+        '{"model_type": "mixtral", "num_hidden_layers": 1}' '{"model_type": "vit"}' '{"model_type": "resnet"}' '{"model_type": "qwen3", "num_hidden_layers": 2}'; do
         echo "$model" >config.json
         run -0 --separate-stderr sow probe config.json
         has "$output" "predicted" "seed noise"
