@@ -40,6 +40,7 @@ struct sow_law_moments {
     double square_max; /* (X - mean)^2 is at most that; INFINITY without a bound */
     double square_sum,
         square_peak; /* of normal parts: mean of variance^2 over the shares, and the largest variance */
+    int is_fine; /* the type's steps are small against the std: rounding leaves a normal a normal */
     int is_one_normal; /* one part, normal or as good as uncut */
     int has_one_mean;  /* all parts have the law's mean */
 };

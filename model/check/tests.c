@@ -7,7 +7,10 @@
 
 #include "core/base/elementary.h"
 
-#define LN2          0.6931471805599453
+#define LN2 0.6931471805599453
+#define ROUNDED                                                                                    \
+    0.97 /* of the elements: what rounding to the type may take from the chi square's bound */
+#define TOUCH        0x1p-24 /* relative: just beyond a value of float32 */
 #define GRID_CHANCE  0x1p-22 /* of one value where a uniform draw comes from 23 or 24 bits */
 #define EDGE         1e-6    /* relative: limits that were computed in float32 */
 #define VALUES_LOG_2 11.09   /* ln of the values that a heap could stand on, 2^16, */
@@ -51,29 +54,26 @@ static double test_mean(double n, double mean, const struct sow_law_moments *law
 static double spread_above(double n, double v, const struct sow_law_moments *law)
 {
     double bound = 0, more = v - law->variance;
-    if (law->is_one_normal) {
+    if (law->is_one_normal && law->is_fine) {
         double ratio = v / law->variance;
-        bound = least(bound, -n / 2 * (ratio - 1 - sow_log(ratio)));
-    } else if (law->has_one_mean && law->square_peak > 0) {
+        bound = least(bound, -n * ROUNDED / 2 * (ratio - 1 - sow_log(ratio)));
+    } else if (law->has_one_mean && law->is_fine && law->square_peak > 0) {
         /* solve 2 sqrt(n a x) + 2 b x = n more for x */
         double a = n * law->square_sum, b = law->square_peak, c = n * more;
         double root = (sow_sqrt(a + 2 * b * c) - sow_sqrt(a)) / (2 * b);
         bound = least(bound, -root * root);
     }
-    if (isfinite(law->square_max)) {
-        double peak = law->square_max - law->variance;
-        peak = peak > 0 ? peak : 0;
-        bound = least(bound, -n * more * more / (2 * (law->square_variance + peak * more / 3)));
-    }
-    return bound;
+    double peak = law->square_max - law->variance;
+    peak = peak > 0 ? peak : 0;
+    return least(bound, -n * more * more / (2 * (law->square_variance + peak * more / 3)));
 }
 
 static double spread_below(double n, double v, const struct sow_law_moments *law)
 {
     double bound = 0, less = law->variance - v;
-    if (law->is_one_normal) {
+    if (law->is_one_normal && law->is_fine) {
         double ratio = v / law->variance;
-        bound = ratio <= 0 ? -INFINITY : -n / 2 * (ratio - 1 - sow_log(ratio));
+        bound = ratio <= 0 ? -INFINITY : -n * ROUNDED / 2 * (ratio - 1 - sow_log(ratio));
     }
     return least(bound, -n * less * less / (2 * (law->square_variance + law->variance * less / 3)));
 }
@@ -166,17 +166,19 @@ static void test_ends(const struct sow_sample *sample, const struct sow_law *law
     int narrow = sow_value_narrow(sample->type);
     double least_value = sample->row->min, most = sample->row->max;
     sow_law_bounds(law, &low, &high);
+    double below_touch = fabs(least_value) * TOUCH + 0x1p-150,
+           above_touch = fabs(most) * TOUCH + 0x1p-150;
     double slack = EDGE * (fabs(low) > fabs(high) ? fabs(low) : fabs(high));
     slack = isfinite(slack) ? slack : 0;
     /* a narrow value stands for its cell */
-    double inner_low = narrow ? first->high : least_value + slack,
-           inner_high = narrow ? last->low : most - slack;
+    double inner_low = narrow ? first->high : least_value + slack + below_touch,
+           inner_high = narrow ? last->low : most - slack - above_touch;
     verdict->outside = inner_low < low || inner_high > high;
     verdict->chance_log[SOW_TEST_LOW] = least(0, sow_log(n * sow_law_below(law, inner_low)));
     verdict->chance_log[SOW_TEST_HIGH] = least(0, sow_log(n * sow_law_above(law, inner_high)));
     /* nothing below the smallest value */
-    double below = sow_law_below(law, narrow ? first->low : least_value),
-           above = sow_law_above(law, narrow ? last->high : most);
+    double below = sow_law_below(law, narrow ? first->low : least_value - below_touch),
+           above = sow_law_above(law, narrow ? last->high : most + above_touch);
     verdict->chance_log[SOW_TEST_LOW_SHORT] = below >= 1 ? -INFINITY : n * sow_log1p(-below);
     verdict->chance_log[SOW_TEST_HIGH_SHORT] = above >= 1 ? -INFINITY : n * sow_log1p(-above);
 }
@@ -186,7 +188,7 @@ static double share_of(const struct sow_sample *sample, const struct sow_law *la
 {
     double low = cell->low, high = cell->high;
     if (!sow_value_narrow(sample->type)) {
-        double half = fabs(value) * 0x1p-23;
+        double half = fabs(value) * 0x1p-23 + 0x1p-149;
         low = value - half;
         high = value + half;
         if (sample->type->width == 8) {
