@@ -23,6 +23,7 @@ struct fit {
     double all_in, all_out; /* of the tensor as stored */
     double best;            /* ln of the chance, of the best so far */
     char words[WORDS_MAX];
+    int is_in_layer;
     int is_residual; /* the best is a depth scaling that is missing or not wanted */
 };
 
@@ -335,7 +336,7 @@ static void try_depth(struct fit *fit)
 {
     char words[WORDS_MAX];
     double layers = fit->run->layers;
-    if (layers < 2) {
+    if (layers < 2 || !fit->is_in_layer) {
         return;
     }
     double both = sow_sqrt(2 * layers), one = sow_sqrt(layers);
@@ -449,6 +450,25 @@ static void find_fans(struct fit *fit)
     fit->fan_out = isnan(fit->entry->fan_out) ? fit->all_out : fit->entry->fan_out;
 }
 
+/* The first variant whose law passes on the sample, where the words do not name it yet. */
+static const char *variant_of(const struct fit *fit)
+{
+    for (size_t i = 0; i < fit->run->other_count && strstr(fit->words, "--variant") == NULL; i++) {
+        const struct sow_plan_entry *entry =
+            sow_plan_find(fit->run->others[i], fit->entry->name, NULL);
+        struct sow_law law;
+        if (entry == NULL || !sow_law_make(entry, &law) || sow_law_is_constant(&law) ||
+            sow_tests_quick(fit->sample, &law) < SOW_TEST_ALPHA_LOG) {
+            continue;
+        }
+        struct sow_verdict verdict = sow_tests_run(fit->sample, &law);
+        if (sow_verdict_worst(&verdict) >= SOW_TEST_ALPHA_LOG && !verdict.outside) {
+            return fit->run->other_names[i];
+        }
+    }
+    return NULL;
+}
+
 const char *sow_check_cause(struct sow_check_run *run, size_t tensor,
                             const struct sow_sample *sample, const char **expected_as)
 {
@@ -461,6 +481,7 @@ const char *sow_check_cause(struct sow_check_run *run, size_t tensor,
     }
     struct sow_law_moments moments = sow_law_moments(&law, sample->type);
     fit.std = sow_sqrt(moments.variance);
+    fit.is_in_layer = run->tensors[tensor].name.count > 0;
     find_fans(&fit);
     try_depth(&fit);
     try_forms(&fit);
@@ -478,5 +499,9 @@ const char *sow_check_cause(struct sow_check_run *run, size_t tensor,
             run->findings, fit.is_residual == 1 ? "%.4g/sqrt(2*%.0f)" : "%.4g/sqrt(%.0f)",
             fit.std * sow_sqrt(all), layers);
     }
-    return sow_findings_keep(run->findings, "%s", fit.words);
+    const char *variant = variant_of(&fit);
+    return variant == NULL
+               ? sow_findings_keep(run->findings, "%s", fit.words)
+               : sow_findings_keep(run->findings, "%s; variant %s draws it so (--variant %s)",
+                                   fit.words, variant, variant);
 }
