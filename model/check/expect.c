@@ -126,6 +126,10 @@ static void find_shape(struct sow_check_run *run, size_t tensor, const struct so
     const struct sow_st_tensor *header = run->tensors[tensor].header;
     struct sow_shape_text is = sow_shape_text(header->shape, header->rank);
     struct sow_shape_text should = sow_shape_text(expected->shape, expected->rank);
+    uint64_t before = expected->rank > 0 ? expected->shape[0] : 0,
+             rows = header->rank > 0 ? header->shape[0] : 0;
+    int padded = run->tensors[tensor].kind == SOW_NAME_EMBEDDING && rows > before &&
+                 rows - before <= 1024 && rows % 64 == 0;
     int transposed = header->rank == 2 && expected->rank == 2 &&
                      header->shape[0] == expected->shape[1] &&
                      header->shape[1] == expected->shape[0];
@@ -135,7 +139,9 @@ static void find_shape(struct sow_check_run *run, size_t tensor, const struct so
                        .expected = NAN,
                        .found = NAN,
                        .element = UINT64_MAX,
-                       .cause = transposed ? "stored transposed" : NULL,
+                       .cause = transposed ? "stored transposed"
+                                : padded   ? "the vocabulary was padded to a multiple of 64 or 128"
+                                           : NULL,
                        .text = sow_findings_keep(run->findings, "shape %.90s, expected %.90s",
                                                  is.text, should.text),
                    });

@@ -36,8 +36,7 @@ struct search {
     int trials;
     size_t least; /* differences of the best trial */
     struct sow_model *best;
-    const char *field;
-    char value[32], before[32];
+    char field[128], value[32], before[32];
 };
 
 /* ---- One trial -------------------------------------------------------------------------------------- */
@@ -61,7 +60,7 @@ static void try_value(struct search *search, const char *field, json_t *value, c
             sow_model_free(search->best);
             search->best = model;
             search->least = left;
-            search->field = field;
+            snprintf(search->field, sizeof search->field, "%.127s", field);
             snprintf(search->value, sizeof search->value, "%.31s", shown == NULL ? "?" : shown);
             snprintf(search->before, sizeof search->before, "%.31s", before);
             free(shown);

@@ -109,10 +109,19 @@ static void count_wide(struct sow_tally *tally, const struct sow_value_type *typ
             uint64_t finite =
                 sow_tile_read(type, bytes + at * type->width, part, first + at, &tile, keys);
             sow_moments_join(&moments, &tile);
-            for (uint64_t i = 0; i < finite; i++) {
-                tally->counts[i % 2][keys[i]]++;
+            uint64_t i = 0;
+            for (; i + 4 <= finite; i += 4) { /* four keys in one load */
+                uint64_t four;
+                memcpy(&four, keys + i, sizeof four);
+                tally->counts[0][four & 0xffff]++;
+                tally->counts[1][four >> 16 & 0xffff]++;
+                tally->counts[0][four >> 32 & 0xffff]++;
+                tally->counts[1][four >> 48]++;
             }
-            for (uint64_t i = 0; count <= FEW && i < finite; i++) {
+            for (; i < finite; i++) {
+                tally->counts[0][keys[i]]++;
+            }
+            for (i = 0; count <= FEW && i < finite; i++) {
                 tally->touched[keys[i] / GROUP] = 1;
             }
         }

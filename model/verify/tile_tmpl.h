@@ -30,40 +30,47 @@ static double NAMED(sum_of)(double *values, uint64_t count)
     return NAMED(sum_lanes)(sums);
 }
 
-/* The smallest and the largest of at least one. */
+/* The smallest and the largest of at least one; apart in parts, so that none waits for another. */
 static void NAMED(find_ends)(double *values, uint64_t count, double *min, double *max)
 {
-    vector low, high, some;
+    vector low[PARTS], high[PARTS], some;
     uint64_t padded = pad(values, count, values[0]);
-    memcpy(&low, values, sizeof low);
-    high = low;
-    for (uint64_t i = WIDTH; i < padded; i += WIDTH) {
-        memcpy(&some, values + i, sizeof some);
-        flags below = some<low, above = some> high;
-        low = (vector)((below & (flags)some) | (~below & (flags)low));
-        high = (vector)((above & (flags)some) | (~above & (flags)high));
+    memcpy(low, values, sizeof low);
+    memcpy(high, values, sizeof high);
+    for (uint64_t i = LANES; i < padded; i += LANES) {
+        for (uint32_t part = 0; part < PARTS; part++) {
+            memcpy(&some, values + i + part * WIDTH, sizeof some);
+            flags below = some<low[part], above = some> high[part];
+            low[part] = (vector)((below & (flags)some) | (~below & (flags)low[part]));
+            high[part] = (vector)((above & (flags)some) | (~above & (flags)high[part]));
+        }
     }
-    *min = low[0];
-    *max = high[0];
-    for (uint32_t j = 1; j < WIDTH; j++) {
-        *min = low[j] < *min ? low[j] : *min;
-        *max = high[j] > *max ? high[j] : *max;
+    *min = low[0][0];
+    *max = high[0][0];
+    for (uint32_t j = 1; j < LANES; j++) {
+        double least = low[j / WIDTH][j % WIDTH], most = high[j / WIDTH][j % WIDTH];
+        *min = least < *min ? least : *min;
+        *max = most > *max ? most : *max;
     }
 }
 
-static uint64_t NAMED(count_equal)(double *values, uint64_t count, double value)
+/* How many are the smallest, the largest and zero. */
+static void NAMED(count_equal)(double *values, uint64_t count, struct sow_moments *moments)
 {
-    flags equal = {0};
+    flags lowest = {0}, highest = {0}, zero = {0};
     vector some;
-    uint64_t padded = pad(values, count, NAN), total = 0;
+    uint64_t padded = pad(values, count, NAN);
     for (uint64_t i = 0; i < padded; i += WIDTH) {
         memcpy(&some, values + i, sizeof some);
-        equal -= some == value;
+        lowest -= some == moments->min;
+        highest -= some == moments->max;
+        zero -= some == 0;
     }
     for (uint32_t j = 0; j < WIDTH; j++) {
-        total += (uint64_t)equal[j];
+        moments->at_min += (uint64_t)lowest[j];
+        moments->at_max += (uint64_t)highest[j];
+        moments->zeros += (uint64_t)zero[j];
     }
-    return total;
 }
 
 static void NAMED(central_moments)(double *values, uint64_t count, struct sow_moments *moments)
@@ -133,9 +140,7 @@ static uint64_t NAMED(read_tile)(const struct sow_value_type *type, const unsign
     moments->finite = count;
     moments->mean = sum / (double)count;
     NAMED(find_ends)(values, count, &moments->min, &moments->max);
-    moments->at_min = NAMED(count_equal)(values, count, moments->min);
-    moments->at_max = NAMED(count_equal)(values, count, moments->max);
-    moments->zeros = NAMED(count_equal)(values, count, 0);
+    NAMED(count_equal)(values, count, moments);
     NAMED(make_keys)(values, count, keys);
     NAMED(central_moments)(values, count, moments);
     return count;

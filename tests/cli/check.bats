@@ -219,3 +219,112 @@ t["complex"] = ["C64", [2], bytearray(16)]'
     sow check m.safetensors --source gpt2.json --json -T 7 >seven || true
     cmp one seven
 }
+
+@test "F05: missing shards end it at once; a shard that the index does not name is a warning; a path is refused" {
+    small_gpt2
+    run -0 sow init gpt2.json --shard-size 200KB -o out -q
+    cp out/model-00001-of-*.safetensors keep
+    cp keep out/model-00099-of-00099.safetensors
+    run sow check out/model.safetensors.index.json
+    ends_with 1
+    has "$output" "warning loose-shard: model-00099-of-00099.safetensors" "not passed: 0 errors, 1 warning"
+    rm out/model-00099-of-00099.safetensors out/model-00002-of-*.safetensors
+    run --separate-stderr sow check out
+    ends_with 3
+    [[ -z $output ]]
+    has "$stderr" "1 of " "shards" "model-00002-of-" "bytes)"
+    sed -i 's#"model-00001-of#"../model-00001-of#' out/model.safetensors.index.json
+    run sow check out
+    ends_with 3
+    has "$output" "only a plain file name"
+}
+
+@test "F06: a file that is cut is an error; one that is complete and zero is told in folded findings" {
+    echo '{"model_type": "llama", "vocab_size": 200, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 30,' \
+        '"num_attention_heads": 4, "tie_word_embeddings": false}' >llama.json
+    run -0 sow init llama.json -o zeros.safetensors -q --set '*layers.*proj.weight=zeros' --set '*embed*=zeros'
+    run sow check zeros.safetensors --no-record
+    ends_with 1
+    has "$output" "error all-zero: model.layers.{0..29}.mlp.up_proj.weight (all of layers 0-29)" \
+        "error all-zero: model.embed_tokens.weight" "not passed: 8 errors, 0 warnings"
+    [[ ${#lines[@]} -lt 40 ]]
+    run sow check zeros.safetensors --source llama.json
+    ends_with 1
+    has "$output" "expected normal{std=0.02}"
+    truncate -s 50000 zeros.safetensors
+    run --separate-stderr sow check zeros.safetensors
+    ends_with 3
+    [[ -z $output ]]
+    has "$stderr" "the file is cut: it needs" "are missing (" "the first tensor that is cut is"
+}
+
+@test "F14: streams of 16 bits make twins, sow's make none among many" {
+    echo 'for i = 0, 9999 do param("layers." .. i .. ".w", { 4, 8 }) end rule("*", normal { std = 0.02 })' >many.lua
+    run -0 sow init many.lua -o many.safetensors --seed 7 -q
+    run -0 sow check many.safetensors
+    has "$output" "0 errors, 0 warnings, 0 notes in 10,000 tensors"
+    edit many.safetensors folded.safetensors '
+first = {}
+for name in t: # as if the stream were the name folded to 16 bits
+    key = (int(name.split(".")[1]) * 40503 ^ 12345) * 2654435761 % 2**32 >> 16
+    t[name][2][:] = first.setdefault(key, bytes(t[name][2]))
+print(len(t) - len(first), file=open("twins", "w"))'
+    run sow check folded.safetensors --no-record
+    ends_with 1
+    has "$output" "error twins: layers." "are equal bit for bit"
+    [[ $(cat twins) -gt 0 ]]
+}
+
+@test "F16: a bracket: the factor, and the bug's signature" {
+    printf '%s\n' 'local x = input { "batch", 256 }' 'x = x >> linear("fc", 256, 512, { bias = false })' \
+        'rule("*", glorot_normal)' >net.lua
+    run -0 sow init net.lua -o w.safetensors -q --set '*=normal{std=sqrt(2/fan_in + fan_out)}'
+    run sow check w.safetensors --source net.lua
+    ends_with 1
+    has "$output" "error std: fc.weight" "expected 0.051031" "(factor 44" \
+        "sqrt(2/fan_in + fan_out), about sqrt(fan_out): a bracket is missing"
+    run -0 sow init net.lua -o right.safetensors -q
+    run -0 sow check right.safetensors --source net.lua
+}
+
+@test "F18: padding rows that are copies of one row, in f32 and bf16; zero rows are another finding" {
+    echo 'param("emb.weight", { 50304, 64 }) param("ln.bias", { 64 }) rule("ln.*", constant { value = 0.5 }) rule("*", normal { std = 0.02 })' >emb.lua
+    for dtype in f32 bf16; do
+        run -0 sow init emb.lua -o emb.safetensors -q -f --dtype $dtype
+        run -0 sow check emb.safetensors --no-record
+        edit emb.safetensors copies.safetensors '
+raw = t["emb.weight"][2]
+width = len(raw) // 50304
+raw[50257 * width :] = raw[50256 * width : 50257 * width] * 47'
+        run sow check copies.safetensors
+        ends_with 1
+        has "$output" "error equal-rows: emb.weight" "48 rows (50256-50303) are identical, 47 copies" "vocabulary padding"
+        lacks "$output" "ln.bias" "zero-rows"
+    done
+    edit emb.safetensors zero.safetensors '
+raw = t["emb.weight"][2]
+raw[50257 * len(raw) // 50304 :] = bytes(47 * len(raw) // 50304)'
+    run sow check zero.safetensors
+    ends_with 1
+    has "$output" "warning zero-rows: emb.weight" "rows 50257 to 50303: 47 are all zero"
+    lacks "$output" "equal-rows"
+    sed -n 's/50304/50257/p' emb.lua >config.lua
+    run sow check copies.safetensors --source config.lua
+    ends_with 1
+    has "$output" "shape [50304, 64], expected [50257, 64]" "padded to a multiple of 64 or 128"
+}
+
+@test "F24: an output head at std 1" {
+    echo 'local x = input { "batch", 768 } x = x >> linear("lm_head", 768, 4096, { bias = false })' \
+        'rule("*", lecun_normal)' >head.lua
+    run -0 sow init head.lua -o head.safetensors -q --set '*=normal{std=1}'
+    run sow check head.safetensors --no-record
+    ends_with 1
+    has "$output" "warning unit-std: lm_head.weight" "for a head 1/sqrt(fan_in)"
+    run sow check head.safetensors --source head.lua
+    ends_with 1
+    has "$output" "error std: lm_head.weight" "expected 0.036084" "the embedding default of torch, std 1"
+    run -0 sow init head.lua -o right.safetensors -q
+    run -0 sow check right.safetensors --no-record
+    run -0 sow check right.safetensors --source head.lua
+}
