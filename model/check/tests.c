@@ -7,9 +7,8 @@
 
 #include "core/base/elementary.h"
 
-#define LN2 0.6931471805599453
-#define ROUNDED                                                                                    \
-    0.97 /* of the elements: what rounding to the type may take from the chi square's bound */
+#define LN2          0.6931471805599453
+#define ROUNDED      0.97    /* of n: what rounding may take from the chi square */
 #define TOUCH        0x1p-24 /* relative: just beyond a value of float32 */
 #define GRID_CHANCE  0x1p-22 /* of one value where a uniform draw comes from 23 or 24 bits */
 #define EDGE         1e-6    /* relative: limits that were computed in float32 */

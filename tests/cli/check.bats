@@ -323,7 +323,7 @@ raw[50257 * len(raw) // 50304 :] = bytes(47 * len(raw) // 50304)'
     has "$output" "warning unit-std: lm_head.weight" "for a head 1/sqrt(fan_in)"
     run sow check head.safetensors --source head.lua
     ends_with 1
-    has "$output" "error std: lm_head.weight" "expected 0.036084" "the embedding default of torch, std 1"
+    has "$output" "error std: lm_head.weight" "expected 0.036084" "std 1: the default of torch.nn.Embedding"
     run -0 sow init head.lua -o right.safetensors -q
     run -0 sow check right.safetensors --no-record
     run -0 sow check right.safetensors --source head.lua

@@ -114,7 +114,7 @@ CAUSES = [
     (lambda w: torch.nn.init.kaiming_uniform_(w, a=5 ** 0.5), "lecun_uniform { gain = 1 / sqrt(3) }", None),
     (lambda w: torch.nn.init.trunc_normal_(w, 0, 0.02, -0.04, 0.04), "trunc_normal { std=0.02 }", None),
     (lambda w: torch.nn.init.trunc_normal_(w, 0, 0.02), "trunc_normal { std=0.02 }", "the truncation at 2 sigma is missing"),
-    (lambda w: torch.nn.init.normal_(w), "normal { std=0.02 }", "embedding default of torch"),
+    (lambda w: torch.nn.init.normal_(w), "normal { std=0.02 }", "the default of torch.nn.Embedding"),
     (lambda w: torch.nn.init.kaiming_uniform_(w, a=5 ** 0.5), "normal { std=0.02 }", "torch's layer default"),
     (lambda w: torch.nn.init.xavier_uniform_(w), "normal { std=0.02 }", "Glorot"),
     (lambda w: torch.nn.init.kaiming_normal_(w, nonlinearity="relu"), "glorot_normal", "He by fan_in"),
