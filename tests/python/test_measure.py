@@ -105,7 +105,6 @@ CASES = {
     "flatten": (IMAGE, "flatten()", lambda x, w: x.flatten(1)),
     "to_tokens": (IMAGE, "to_tokens()", lambda x, w: x.flatten(2).transpose(1, 2)),
     "take": (TOKENS, "take(4, { axis = 2 })", lambda x, w: x[:, 3]),
-    "dropout": (VECTOR, "dropout(0.3)", lambda x, w: x * 1),
     "heads": (TOKENS, 'split_heads(4) >> rms_norm("a", 6) >> merge_heads()',
               lambda x, w: F.rms_norm(x.unflatten(-1, (4, 6)), (6,), w["a.weight"], 1e-5).flatten(-2)),
     "attention": (TOKENS, "attention { heads = 2 }", lambda x, w: attend(*split(x, 8, 8, 8), 2, 2)),
@@ -173,6 +172,27 @@ ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "ge
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_is_torchs(name, tmp_path):
     judge(f'local x = (input {{ "batch", 4001 }} * 3) >> activation("{name}")', lambda x, w: ACTIVATIONS[name](3 * x), tmp_path)
+
+
+def test_dropout_is_on_as_in_training(tmp_path):
+    source = tmp_path / "model.lua"
+    source.write_text('local x = input { "batch", 4000 } >> dropout(0.3)\nparam("one", { 1 })\nrule("*", zeros)\n')
+    found = Measured(source, seed=3, batch=5, watch=True)
+    x, y = found.value("input"), found.value("dropout")
+    kept = y != 0
+    assert abs(kept.mean() - 0.7) < 4 * (0.21 / x.size) ** 0.5
+    np.testing.assert_allclose(y[kept], x[kept] / 0.7, rtol=1e-6)
+    np.testing.assert_array_equal(found.gradient("input") != 0, kept)
+
+
+def test_only_the_last_value_gets_cotangents(tmp_path):
+    source = tmp_path / "model.lua"
+    source.write_text('local x = input { "batch", 9 } >> linear("a", 9, 9)\nlocal y = x >> linear("b", 9, 4)\n'
+                      'x = x >> linear("c", 9, 5)\nrule("*", normal { std = 0.5 })\n')
+    found = Measured(source, seed=3, batch=5, watch=True)
+    w = weights_of(source, tmp_path)
+    assert set(found.arrays["weight"]) == {"a.weight", "a.bias", "c.weight", "c.bias"} and "b" not in found.arrays["gradient"]
+    close(found.gradient("a"), torch.tensor(found.gradient("c")).double() @ w["c.weight"], "gradient")
 
 
 def test_tokens_and_a_tied_head(tmp_path):

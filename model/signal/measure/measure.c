@@ -171,7 +171,7 @@ static void see_weight(void *user, uint32_t parameter, const float *weight, cons
     const struct sow_plan_entry *entry = sow_plan_at(m->plan, parameter);
     struct gathered_weight *g = &m->parameters[parameter];
     struct sow_team *team = sow_round_team(m->round);
-    double size = sow_second_moment_of(team, weight, entry->elements);
+    double size = weight != NULL ? sow_second_moment_of(team, weight, entry->elements) : NAN;
     double slope = sow_second_moment_of(team, gradient, entry->elements);
     watch(m, SOW_WATCH_WEIGHT_GRADIENT, entry->name, gradient, entry->elements);
     g->used = 1;

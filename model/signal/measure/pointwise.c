@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Elements times a factor, and two values element by element: sums and products with broadcasting. Dropout is the identity: at the start nothing is learned yet that it
- * could protect, and its mask would be noise in what is measured. */
+/* Elements times a factor, and two values element by element: sums and products with broadcasting. */
+#include <stdio.h>
 #include <string.h>
 
 #include "model/signal/measure/step.h"
@@ -48,6 +48,49 @@ void sow_scale_forward(const struct sow_step *step)
 void sow_scale_backward(const struct sow_step *step)
 {
     scaled(step, step->input_gradients[0], step->output_gradient, (float)step->node->at.factor);
+}
+
+/* ---- Dropout ---------------------------------------------------------------------------------- */
+
+struct dropped {
+    const struct sow_step *step;
+    const float *from;
+    float *to;
+    struct sow_draw draw;
+    struct sow_key key;
+};
+
+/* As in training: an element stays, divided by the share that stays, when its draw from [0, 1] is below that share. */
+static void drop_range(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct dropped *job = user;
+    const float kept = (float)(1 - job->step->node->at.p), factor = 1 / kept;
+    sow_fill(scratch, SOW_F32, begin, end - begin, &job->draw, job->key);
+    for (uint64_t i = begin; i < end; i++) {
+        job->to[i] = scratch[i - begin] < kept ? job->from[i] * factor : 0;
+    }
+}
+
+static void drop(const struct sow_step *step, const float *from, float *to)
+{
+    char name[64];
+    struct dropped job = {.step = step, .from = from, .to = to};
+    snprintf(name, sizeof name, "probe dropout %u", step->node->output);
+    job.key = sow_key(name, step->seed);
+    sow_draw_uniform(0, 1, &job.draw, NULL);
+    if (to != NULL) {
+        sow_team_ranges(step->team, step->out->elements, SOW_STEP_BLOCK, drop_range, &job);
+    }
+}
+
+void sow_dropout_forward(const struct sow_step *step)
+{
+    drop(step, step->inputs[0], step->output);
+}
+
+void sow_dropout_backward(const struct sow_step *step)
+{
+    drop(step, step->output_gradient, step->input_gradients[0]);
 }
 
 /* ---- Two values ----------------------------------------------------------------------------- */

@@ -58,6 +58,7 @@ static struct sow_step step_of(const struct sow_round *round, const struct sow_n
     struct sow_step step = {.node = node,
                             .network = round->network,
                             .team = round->team,
+                            .seed = round->seed,
                             .out = &round->network->flows[node->output],
                             .aside = round->aside};
     for (uint32_t i = 0; i < node->input_count; i++) {
@@ -200,6 +201,11 @@ static void close_gradients(struct sow_round *round, struct sow_step *step, cons
             sow_buffers_give(&round->buffers, step->input_gradients[i], step->in[i]->elements);
         }
     }
+}
+
+/* The node is through with its inputs and parameters; after the last use of a parameter its gradient is whole. */
+static void leave(struct sow_round *round, const struct sow_node *node)
+{
     for (uint32_t i = 0; i < node->parameter_count; i++) {
         struct shared *shared = &round->parameters[node->parameters[i]];
         if (--shared->left > 0 || shared->gradient == NULL) {
@@ -212,43 +218,44 @@ static void close_gradients(struct sow_round *round, struct sow_step *step, cons
         shared->gradient = sow_buffers_give(&round->buffers, shared->gradient,
                                             floats_of(round, node->parameters[i]));
     }
-}
-
-static void backward(struct sow_round *round, const struct sow_node *node)
-{
-    const struct sow_step_row *row = sow_step_row(node->op);
-    struct sow_step step = step_of(round, node);
-    int added[SOW_STEP_INPUTS] = {0};
-    load_weights(round, &step);
-    step.output_gradient = round->flows[node->output].gradient;
-    open_gradients(round, &step, added);
-    if (!round->buffers.dry && round->status == SOW_OK) {
-        row->backward(&step);
-    }
-    close_gradients(round, &step, added);
-    drop_weights(round, node);
-    for (uint32_t i = 0; i < node->input_count && row->keeps; i++) {
+    for (uint32_t i = 0; i < node->input_count && sow_step_row(node->op)->keeps; i++) {
         if (--round->flows[node->inputs[i]].backward_left == 0) {
             give_value(round, node->inputs[i]);
         }
     }
 }
 
-/* The gradient of the node's output is whole; an output of the network gets its cotangents. */
-static void arrive(struct sow_round *round, const struct sow_node *node)
+static void backward(struct sow_round *round, const struct sow_node *node)
 {
+    struct sow_step step = step_of(round, node);
+    int added[SOW_STEP_INPUTS] = {0};
+    load_weights(round, &step);
+    step.output_gradient = round->flows[node->output].gradient;
+    open_gradients(round, &step, added);
+    if (!round->buffers.dry && round->status == SOW_OK) {
+        sow_step_row(node->op)->backward(&step);
+    }
+    close_gradients(round, &step, added);
+}
+
+/* The gradient of the node's output is whole; the last output of the network gets its cotangents. Returns 0 when none has
+ * come. */
+static int arrive(struct sow_round *round, const struct sow_node *node)
+{
+    const struct sow_network *network = round->network;
     struct held *out = &round->flows[node->output];
-    uint64_t elements = round->network->flows[node->output].elements;
-    if (out->gradient == NULL) {
+    uint64_t elements = network->flows[node->output].elements;
+    if (out->gradient == NULL && out->carries &&
+        node->output == network->outputs[network->output_count - 1]) {
         out->gradient = take(round, elements);
         if (!round->buffers.dry && round->status == SOW_OK) {
-            sow_source_cotangent(round->network, round->team, node->output, round->seed,
-                                 out->gradient);
+            sow_source_cotangent(network, round->team, node->output, round->seed, out->gradient);
         }
     }
-    if (!round->buffers.dry && round->status == SOW_OK) {
+    if (out->gradient != NULL && !round->buffers.dry && round->status == SOW_OK) {
         round->hooks->gradient(round->hooks->user, node->output, out->gradient);
     }
+    return out->gradient != NULL;
 }
 
 /* ---- A run ------------------------------------------------------------------------------------ */
@@ -287,12 +294,13 @@ enum sow_status sow_round_walk(struct sow_round *round)
     }
     for (size_t n = network->node_count; n-- > 0 && done(round);) {
         const struct sow_node *node = &network->nodes[n];
-        if (!round->flows[node->output].carries) {
-            continue;
-        }
-        arrive(round, node);
+        int comes = arrive(round, node);
         if (!sow_source_is(node->op)) {
-            backward(round, node);
+            if (comes) {
+                backward(round, node);
+            }
+            leave(round, node);
+            drop_weights(round, node);
         }
         give_gradient(round, node->output);
     }

@@ -15,6 +15,7 @@ struct sow_step {
     const struct sow_node *node;
     const struct sow_network *network;
     struct sow_team *team;
+    uint64_t seed;
     const struct sow_flow *in[SOW_STEP_INPUTS], *out;
     const struct sow_tensor *tensors[SOW_STEP_PARAMETERS];
     const float *weights[SOW_STEP_PARAMETERS]; /* row-major, as the plan has their shapes */
@@ -74,6 +75,7 @@ sow_step_fn sow_norm_forward, sow_norm_backward;
 uint64_t sow_norm_aside(const struct sow_node *node, const struct sow_network *network);
 sow_step_fn sow_activation_forward, sow_activation_backward;
 sow_step_fn sow_copy_forward, sow_copy_backward;
+sow_step_fn sow_dropout_forward, sow_dropout_backward;
 sow_step_fn sow_scale_forward, sow_scale_backward;
 sow_step_fn sow_add_forward, sow_add_backward;
 sow_step_fn sow_multiply_forward, sow_multiply_backward;

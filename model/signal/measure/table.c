@@ -20,7 +20,7 @@ static const struct sow_step_row rows[SOW_OP_COUNT] = {
     [SOW_OP_TAKE] = {sow_take_forward, sow_take_backward},
     [SOW_OP_GLOBAL_POOL] = {sow_global_pool_forward, sow_global_pool_backward, .keeps = 1},
     [SOW_OP_ACTIVATION] = {sow_activation_forward, sow_activation_backward, .keeps = 1},
-    [SOW_OP_DROPOUT] = {sow_copy_forward, sow_copy_backward},
+    [SOW_OP_DROPOUT] = {sow_dropout_forward, sow_dropout_backward},
     [SOW_OP_SCALE] = {sow_scale_forward, sow_scale_backward},
     [SOW_OP_ADD] = {sow_add_forward, sow_add_backward},
     [SOW_OP_MULTIPLY] = {sow_multiply_forward, sow_multiply_backward, .keeps = 1},
