@@ -43,6 +43,7 @@ int sow_cli_interrupted_code(void);
 struct sow_cli_progress {
     const char *what; /* "writing gpt2.safetensors" */
     int quiet, terminal, shown;
+    int steps;          /* what is counted are no bytes: only their share is shown */
     double begin, last; /* seconds */
 };
 void sow_cli_progress_begin(struct sow_cli_progress *progress, const char *what, int quiet);

@@ -80,12 +80,12 @@ struct sow_cli_options {
     uint64_t given; /* bit SOW_OPTION_x */
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
-    const char *expression, *kinks, *sigma_w, *sigma_b;
+    const char *weights, *expression, *kinks, *sigma_w, *sigma_b;
     struct sow_cli_list sets, only, ignore;
-    uint64_t seed, shard_size, chunk_size, threads, batch, tokens;
+    uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory;
     enum sow_dtype dtype;
     enum sow_color color;
-    int json, csv, all, force, dry_run, quiet, verbose, help, no_record, codes;
+    int json, csv, measure, all, force, dry_run, quiet, verbose, help, no_record, codes;
 };
 
 /* Reads argv[2...]: options anywhere, "--" ends them, each at most once but for --set. Returns SOW_EXIT_DONE, or

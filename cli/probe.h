@@ -1,15 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* What sow probe prints, in parts: the table for people (probe_table.c), JSON and CSV for machines (probe_data.c). */
+/* What sow probe prints, in parts: the table for people (probe_table.c), JSON and CSV for machines (probe_data.c), and
+ * what --measure adds to them (probe_measured.c). `measured` is NULL when nothing was. */
 #ifndef SOW_CLI_PROBE_H
 #define SOW_CLI_PROBE_H
 
+#include "cmd.h"
 #include "format.h"
-#include "sow/signal.h"
+#include "sow/measure.h"
 
-void sow_cli_probe_json(const struct sow_probe *probe, const char *variant);
+void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
+                        const char *variant);
 /* A row a value, with a title. */
-void sow_cli_probe_csv(const struct sow_probe *probe);
+void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured);
 /* Rows of repeated layers in the middle are left out unless `all`. */
-void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_cli_options *options);
+void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measurement *measured,
+                         const struct sow_cli_options *options);
+
+/* Whether the options ask for numbers to be sent through. */
+int sow_cli_measures(const struct sow_cli_options *options);
+/* With progress; tells what goes wrong. An interrupted run may leave *measured with what is known. */
+int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,
+                    const struct sow_cli_options *options, struct sow_measurement **measured);
+/* Of the values that `shown` marks, 2 after some that are left out. */
+void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_measurement *measured,
+                            const unsigned char *shown, const struct sow_cli_options *options);
+/* Of a value, and of the whole. */
+void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value);
+void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured);
+void sow_cli_measured_titles(void);
+void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value);
 
 #endif

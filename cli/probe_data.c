@@ -35,7 +35,8 @@ static double number_of(const struct sow_probe_value *value, size_t column)
     return number;
 }
 
-static void add_value(struct sow_cli_text *text, const struct sow_probe_value *value)
+static void add_value(struct sow_cli_text *text, const struct sow_probe_value *value,
+                      const struct sow_measured_value *measured)
 {
     sow_cli_add(text, "{\"name\": ");
     sow_cli_add_json(text, value->name);
@@ -52,6 +53,9 @@ static void add_value(struct sow_cli_text *text, const struct sow_probe_value *v
     for (size_t i = 0; i < COLUMNS && value->is_signal; i++) {
         sow_cli_add(text, ", \"%s\": ", columns[i].name);
         sow_cli_add_number(text, number_of(value, i));
+    }
+    if (measured != NULL) {
+        sow_cli_add_measured(text, measured);
     }
     sow_cli_add(text, "}");
 }
@@ -83,12 +87,14 @@ static void add_depth(struct sow_cli_text *text, const struct sow_probe_depth *d
     sow_cli_add(text, "}");
 }
 
-void sow_cli_probe_json(const struct sow_probe *probe, const char *variant)
+void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
+                        const char *variant)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(probe);
     const struct sow_probe_value *value;
     struct sow_cli_text text = {0};
-    sow_cli_add(&text, "{\n  \"how\": \"predicted\",\n  \"variant\": ");
+    sow_cli_add(&text, "{\n  \"how\": \"%s\",\n  \"variant\": ",
+                measured != NULL ? "predicted and measured" : "predicted");
     if (variant != NULL) {
         sow_cli_add_json(&text, variant);
     } else {
@@ -104,10 +110,14 @@ void sow_cli_probe_json(const struct sow_probe *probe, const char *variant)
     sow_cli_add_number(&text, summary->seconds);
     sow_cli_add(&text, ",\n  \"repeated\": ");
     add_depth(&text, &summary->depth);
-    sow_cli_add(&text, ",\n  \"values\": [");
+    sow_cli_add(&text, ",\n");
+    if (measured != NULL) {
+        sow_cli_add_measurement(&text, measured);
+    }
+    sow_cli_add(&text, "  \"values\": [");
     for (size_t i = 0; (value = sow_probe_at(probe, i)) != NULL; i++) {
         sow_cli_add(&text, "%s\n    ", i > 0 ? "," : "");
-        add_value(&text, value);
+        add_value(&text, value, measured != NULL ? sow_measured_value_at(measured, i) : NULL);
         fputs(text.bytes, stdout);
         sow_cli_text_clear(&text);
     }
@@ -129,13 +139,16 @@ static void add_word(struct sow_cli_text *text, const char *word)
     sow_cli_add(text, plain ? "" : "\"");
 }
 
-void sow_cli_probe_csv(const struct sow_probe *probe)
+void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured)
 {
     const struct sow_probe_value *value;
     struct sow_cli_text text = {0};
     fputs("name,operation,layer", stdout);
     for (size_t i = 0; i < COLUMNS; i++) {
         printf(",%s", columns[i].name);
+    }
+    if (measured != NULL) {
+        sow_cli_measured_titles();
     }
     putchar('\n');
     for (size_t i = 0; (value = sow_probe_at(probe, i)) != NULL; i++) {
@@ -145,6 +158,9 @@ void sow_cli_probe_csv(const struct sow_probe *probe)
         for (size_t k = 0; k < COLUMNS; k++) {
             double number = value->is_signal ? number_of(value, k) : NAN;
             sow_cli_add(&text, isnan(number) ? "," : ",%.17g", number);
+        }
+        if (measured != NULL) {
+            sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i));
         }
         puts(text.bytes);
     }

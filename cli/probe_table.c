@@ -226,7 +226,8 @@ static void print_rows(struct view *view)
     }
 }
 
-void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_cli_options *options)
+void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measurement *measured,
+                         const struct sow_cli_options *options)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(probe);
     struct view view = {
@@ -245,17 +246,22 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_cli_opt
             break;
         }
     }
-    puts("predicted: means over seeds, no weight was drawn; from the input (left) to the output "
-         "(right)");
+    puts(measured != NULL
+             ? "predicted, and measured beside it; from the input (left) to the output (right)"
+             : "predicted: means over seeds, no weight was drawn; from the input (left) to the "
+               "output (right)");
     print_bars(&view, "signal", 0, 0);
     print_bars(&view, "gradient", 1, 0);
     putchar('\n');
-    print_rows(&view);
+    if (measured != NULL) {
+        sow_cli_measured_table(probe, measured, view.shown, options);
+    } else {
+        print_rows(&view);
+    }
     putchar('\n');
     print_depth(&summary->depth);
     printf("seed noise %.3g: the variance over seeds of ln E[x^2] at the output%s\n",
-           summary->seed_noise,
-           summary->seed_noise > 1 ? "; above 1, one seed tells little of the next" : "");
+           summary->seed_noise, summary->seed_noise > 1 ? "; above 1 seeds differ" : "");
     for (int column = 0; column < COLUMNS; column++) {
         sow_cli_text_free(&view.cells[column]);
     }

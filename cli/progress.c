@@ -62,8 +62,9 @@ void sow_cli_progress_begin(struct sow_cli_progress *progress, const char *what,
 
 /* "[######      ] 25 %  62 MB of 249 MB, 1.3 GB/s, 3 s left" */
 static void add_state(struct sow_cli_text *text, uint64_t done, uint64_t total, double seconds,
-                      int bar)
+                      const struct sow_cli_progress *progress)
 {
+    int bar = progress->terminal;
     double part = total > 0 ? (double)done / (double)total : 1;
     int filled = (int)(part * BAR_COLUMNS);
     if (bar) {
@@ -71,6 +72,10 @@ static void add_state(struct sow_cli_text *text, uint64_t done, uint64_t total, 
                     "");
     }
     sow_cli_add(text, "%3.0f %%  ", part * 100);
+    if (progress->steps) {
+        sow_cli_add(text, part > 0 ? "%.0f s left" : "", seconds / part * (1 - part));
+        return;
+    }
     sow_cli_add_size(text, done);
     sow_cli_add(text, " of ");
     sow_cli_add_size(text, total);
@@ -92,7 +97,7 @@ void sow_cli_progress(void *user, uint64_t done_bytes, uint64_t total_bytes)
     progress->last = time;
     progress->shown = 1;
     sow_cli_add(&text, progress->terminal ? "\r\033[K%s " : "sow: %s: ", progress->what);
-    add_state(&text, done_bytes, total_bytes, time - progress->begin, progress->terminal);
+    add_state(&text, done_bytes, total_bytes, time - progress->begin, progress);
     sow_cli_add(&text, progress->terminal ? "" : "\n");
     fwrite(text.bytes, 1, text.length, stderr);
     fflush(stderr);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* sow probe --measure: what a random network does, beside what was predicted of it. Running it, the table for people,
+ * and its part of the JSON and CSV. */
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "message.h"
+#include "probe.h"
+#include "stats.h"
+#include "table.h"
+
+enum { NAME, MOMENT, MOMENT_SEEN, SIMILAR, SIMILAR_SEEN, GRADIENT, GRADIENT_SEEN, NOTE, COLUMNS };
+
+#define NAME_ROOM 29
+
+/* ---- Running it ------------------------------------------------------------------------------------ */
+
+int sow_cli_measures(const struct sow_cli_options *options)
+{
+    return options->measure || options->seeds > 0 || options->weights != NULL;
+}
+
+int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,
+                    const struct sow_cli_options *options, struct sow_measurement **measured)
+{
+    struct sow_error error;
+    struct sow_cli_progress progress;
+    struct sow_measure_options wanted = {
+        .seeds = (uint32_t)(options->seeds < UINT32_MAX ? options->seeds : UINT32_MAX),
+        .weights = options->weights,
+        .threads = (uint32_t)options->threads,
+        .memory_bytes = options->memory,
+        .progress = sow_cli_progress,
+        .progress_user = &progress,
+        .interrupted = sow_cli_interrupts(),
+    };
+    sow_cli_progress_begin(&progress, "measuring", options->quiet);
+    progress.steps = 1;
+    enum sow_status status =
+        sow_measure(source->model, source->plan, how, &wanted, measured, &error);
+    sow_cli_progress_end(&progress);
+    if (status == SOW_OK) {
+        return SOW_EXIT_DONE;
+    }
+    if (status == SOW_E_INTERRUPTED && *measured != NULL) {
+        sow_cli_say("note", "interrupted: these are the numbers known so far");
+        return sow_cli_interrupted_code();
+    }
+    int code = sow_cli_fail(&error);
+    return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+}
+
+/* ---- For machines ---------------------------------------------------------------------------------- */
+
+static const struct column {
+    const char *name;
+    size_t offset; /* of a double */
+} columns[] = {
+#define COLUMN(name)                                                                               \
+    {                                                                                              \
+#name, offsetof(struct sow_measured_value, name)                                           \
+    }
+    COLUMN(second_moment),
+    COLUMN(typical),
+    COLUMN(log_spread),
+    COLUMN(mean),
+    COLUMN(std),
+    COLUMN(max_abs),
+    COLUMN(kurtosis),
+    COLUMN(correlation),
+    COLUMN(gradient_second_moment),
+    COLUMN(gradient_typical),
+    COLUMN(gradient_log_spread),
+    COLUMN(dead),
+    COLUMN(dead_expected),
+    COLUMN(saturated),
+    COLUMN(saturated_expected),
+    COLUMN(entropy),
+    COLUMN(entropy_expected),
+    COLUMN(participation),
+    COLUMN(participation_expected),
+    COLUMN(stable_rank),
+    COLUMN(effective_rank),
+#undef COLUMN
+};
+#define NUMBERS (sizeof columns / sizeof columns[0])
+
+static double number_of(const struct sow_measured_value *value, size_t column)
+{
+    double number;
+    memcpy(&number, (const char *)value + columns[column].offset, sizeof number);
+    return number;
+}
+
+void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value)
+{
+    int any = 0;
+    for (size_t i = 0; i < NUMBERS; i++) {
+        double number = number_of(value, i);
+        if (!isnan(number)) {
+            sow_cli_add(text, "%s\"%s\": ", any++ ? ", " : ", \"measured\": {", columns[i].name);
+            sow_cli_add_number(text, number);
+        }
+    }
+    if (any) {
+        sow_cli_add(text, ", \"non_finite\": %llu}", (unsigned long long)value->non_finite);
+    }
+}
+
+void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured)
+{
+    const struct sow_measurement_report *report = sow_measurement_report(measured);
+    const struct sow_measured_weight *weight;
+    sow_cli_add(text, "  \"seeds\": %u,\n  \"memory_bytes\": %llu,\n  \"measured_seconds\": ",
+                report->seeds, (unsigned long long)report->memory_bytes);
+    sow_cli_add_number(text, report->seconds);
+    sow_cli_add(text, ",\n  \"weights\": [");
+    for (size_t i = 0; (weight = sow_measured_weight_at(measured, i)) != NULL; i++) {
+        sow_cli_add(text, "%s\n    {\"name\": ", i > 0 ? "," : "");
+        sow_cli_add_json(text, weight->name);
+        sow_cli_add(text, ", \"second_moment\": ");
+        sow_cli_add_number(text, weight->second_moment);
+        sow_cli_add(text, ", \"gradient\": ");
+        sow_cli_add_number(text, weight->gradient_second_moment);
+        sow_cli_add(text, ", \"ratio\": ");
+        sow_cli_add_number(text, weight->ratio);
+        sow_cli_add(text, "}");
+    }
+    sow_cli_add(text, "\n  ],\n");
+}
+
+void sow_cli_measured_titles(void)
+{
+    for (size_t i = 0; i < NUMBERS; i++) {
+        printf(",measured_%s", columns[i].name);
+    }
+}
+
+void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value)
+{
+    for (size_t i = 0; i < NUMBERS; i++) {
+        double number = number_of(value, i);
+        sow_cli_add(text, isnan(number) ? "," : ",%.17g", number);
+    }
+}
+
+/* ---- For people ------------------------------------------------------------------------------------ */
+
+struct view {
+    const struct sow_probe *probe;
+    const struct sow_measurement *measured;
+    struct sow_table table;
+    struct sow_cli_text cells[COLUMNS];
+};
+
+static void add_number(struct sow_cli_text *text, double number, const char *format)
+{
+    if (!isnan(number)) {
+        sow_cli_add(text, format, number);
+    }
+}
+
+static void add_pair(struct sow_cli_text *text, const char *what, double seen, double expected,
+                     double unit)
+{
+    if (!isnan(seen)) {
+        sow_cli_add(text, "%s %.3g", what, seen * unit);
+        if (!isnan(expected)) {
+            sow_cli_add(text, " (%.3g)", expected * unit);
+        }
+    }
+}
+
+static void make_cells(struct view *view, size_t index)
+{
+    const struct sow_probe_value *value = sow_probe_at(view->probe, index);
+    const struct sow_measured_value *seen = sow_measured_value_at(view->measured, index);
+    size_t length = strlen(value->name), skip = length > NAME_ROOM ? length - NAME_ROOM + 2 : 0;
+    double similar =
+        isnan(value->place_correlation) ? value->sample_correlation : value->place_correlation;
+    for (int column = 0; column < COLUMNS; column++) {
+        sow_cli_text_clear(&view->cells[column]);
+        sow_cli_add(&view->cells[column], "%s", "");
+    }
+    while ((value->name[skip] & 0xC0) == 0x80) {
+        skip++;
+    }
+    sow_cli_add(&view->cells[NAME], skip > 0 ? ".." : "");
+    sow_cli_add_safe(&view->cells[NAME], value->name + skip, length - skip, 0);
+    add_number(&view->cells[MOMENT], value->second_moment, "%.3g");
+    add_number(&view->cells[MOMENT_SEEN], seen->second_moment, "%.3g");
+    add_number(&view->cells[SIMILAR], similar, "%.2f");
+    add_number(&view->cells[SIMILAR_SEEN], seen->correlation, "%.2f");
+    add_number(&view->cells[GRADIENT], value->gradient, "%.3g");
+    add_number(&view->cells[GRADIENT_SEEN], seen->gradient_second_moment, "%.3g");
+    struct sow_cli_text *note = &view->cells[NOTE];
+    if (seen->non_finite > 0) {
+        sow_cli_add(note, "%llu not finite", (unsigned long long)seen->non_finite);
+    } else if (seen->dead > 0 || seen->dead_expected > 0.001) {
+        add_pair(note, "dead %", seen->dead, seen->dead_expected, 100);
+    } else if (isnan(seen->entropy)) {
+        add_pair(note, "flat %", seen->saturated, seen->saturated_expected, 100);
+    } else {
+        add_pair(note, "entropy", seen->entropy, seen->entropy_expected, 1);
+    }
+}
+
+static void print_foot(const struct view *view)
+{
+    const struct sow_measurement_report *report = sow_measurement_report(view->measured);
+    struct sow_cli_text text = {0};
+    sow_cli_add(&text, "%u %s of %llu samples", report->seeds,
+                report->seeds == 1 ? "seed" : "seeds", (unsigned long long)report->batch);
+    sow_cli_add(&text, " in %.2f s, ", report->seconds);
+    sow_cli_add_size(&text, report->memory_bytes);
+    sow_cli_add(&text,
+                "; in brackets what a random network gives. dead: units that no sample wakes; "
+                "flat: slope below 5 %% of the steepest; entropy of attention in nats");
+    sow_cli_print_paragraph(text.bytes);
+    sow_cli_text_free(&text);
+}
+
+void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_measurement *measured,
+                            const unsigned char *shown, const struct sow_cli_options *options)
+{
+    struct view view = {
+        .probe = probe,
+        .measured = measured,
+        .table = {.columns = COLUMNS,
+                  .titles = {"value", "E[x^2]", "measured", "corr", "measured", "E[grad^2]",
+                             "measured", "units"},
+                  .right = 1u << MOMENT | 1u << MOMENT_SEEN | 1u << SIMILAR | 1u << SIMILAR_SEEN |
+                           1u << GRADIENT | 1u << GRADIENT_SEEN,
+                  .colored = sow_cli_colored(stdout, options->color)},
+    };
+    for (int printing = 0; printing < 2; printing++) {
+        if (printing) {
+            sow_cli_table_title(&view.table);
+        }
+        for (size_t i = 0; sow_probe_at(probe, i) != NULL; i++) {
+            if (shown[i] == 0) {
+                continue;
+            }
+            make_cells(&view, i);
+            if (!printing) {
+                sow_cli_table_measure(&view.table, view.cells);
+                continue;
+            }
+            if (shown[i] > 1) {
+                puts("...");
+            }
+            sow_cli_table_row(&view.table, view.cells);
+        }
+    }
+    putchar('\n');
+    print_foot(&view);
+    for (int column = 0; column < COLUMNS; column++) {
+        sow_cli_text_free(&view.cells[column]);
+    }
+}

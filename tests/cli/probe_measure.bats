@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+# sow probe --measure: the table, the JSON, a checkpoint's weights, the same numbers for any thread count, what it refuses.
+# shellcheck disable=SC2154 # stderr and output come from run
+load helper
+
+# Of the JSON on stdin, without what time changes.
+numbers() {
+    python3 -c 'import json, sys; d = json.load(sys.stdin); d.pop("seconds"); d.pop("measured_seconds"); d.pop("memory_bytes"); print(d)'
+}
+
+@test "the table has measured beside predicted and fits the screen" {
+    tiny gpt2 >config.json
+    run -0 --separate-stderr sow probe config.json --measure
+    has "$output" "predicted, and measured" "E[x^2]" "entropy" "1 seed of 8 samples"
+    fits_100_columns "$output"
+    run -0 --separate-stderr sow probe mlp:64,64x50,10 --seeds 3
+    has "$output" "3 seeds" "dead %" "..."
+    fits_100_columns "$output"
+    [[ ${#lines[@]} -lt 50 && -z $stderr ]]
+}
+
+@test "measured agrees with predicted" {
+    run -0 --separate-stderr sow probe mlp:256,256x4,256 --measure --batch 64 --seeds 4 --json
+    echo "$output" >probe.json
+    python3 - probe.json <<'PYTHON'
+import json, sys
+values = json.load(open(sys.argv[1]))["values"]
+assert len(values) == 10
+for v in values:
+    # the variance over seeds of ln E[x^2] is at most 5 / width a layer; 4 sd of the mean of 4 seeds
+    assert abs(v["measured"]["second_moment"] / v["second_moment"] - 1) < 0.3, v
+    assert abs(v["measured"]["gradient_second_moment"] / v["gradient"] - 1) < 0.3, v
+    assert abs(v["measured"]["correlation"] - v["sample_correlation"]) < 0.05, v
+PYTHON
+}
+
+@test "numbers do not depend on threads" {
+    tiny llama >config.json
+    run -0 --separate-stderr sow probe config.json --measure --json -T 1
+    one=$(numbers <<<"$output")
+    run -0 --separate-stderr sow probe config.json --measure --json -T 3
+    [[ $(numbers <<<"$output") == "$one" ]]
+}
+
+@test "CSV gains columns" {
+    run -0 --separate-stderr sow probe mlp:8,8,8 --measure --csv
+    [[ ${#lines[@]} -eq 5 && ${lines[0]} == *,log2_distance,measured_second_moment,* ]]
+    [[ $(tr -cd , <<<"${lines[0]}") == $(tr -cd , <<<"${lines[4]}") ]]
+}
+
+@test "weights of a checkpoint" {
+    run -0 --separate-stderr sow init mlp:64,64,64 -o w.safetensors -q
+    run -0 --separate-stderr sow probe mlp:64,64,64 --measure --json
+    drawn=$(numbers <<<"$output")
+    run -0 --separate-stderr sow probe mlp:64,64,64 --weights w.safetensors --json
+    [[ $(numbers <<<"$output") == "$drawn" ]]
+    run ! --separate-stderr sow probe mlp:64,32,64 --weights w.safetensors
+    has "$stderr" "layers.0.weight" "[64, 64]" "[32, 64]"
+    run ! --separate-stderr sow probe mlp:64,64,64 --weights none.safetensors
+    has "$stderr" "none.safetensors"
+}
+
+@test "what does not fit is refused before anything is drawn" {
+    run ! --separate-stderr sow probe mlp:4096,4096x4,10 --measure --memory 20MB
+    has "$stderr" "allowed" "--batch" "--memory"
+    [[ -z $output ]]
+}
