@@ -11,6 +11,7 @@
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 #include "model/signal/measure/round.h"
+#include "model/signal/measure/source.h"
 #include "model/signal/measure/statistics.h"
 
 /* A mean over seeds. */
@@ -132,7 +133,7 @@ static void see_value(void *user, const struct sow_step *step)
     struct gathered *g = &m->gathered[flow];
     struct sow_view view = view_of(m, flow, step->output);
     watch(m, SOW_WATCH_VALUE, step->node->name, step->output, step->out->elements);
-    if (step->node->op == SOW_OP_TOKENS || step->node->op == SOW_OP_POSITIONS) {
+    if (sow_source_is(step->node->op) && step->node->op != SOW_OP_INPUT) {
         return;
     }
     g->last = sow_moments_of(step->team, step->output, step->out->elements);

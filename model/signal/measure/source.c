@@ -3,6 +3,7 @@
 #include "model/signal/measure/source.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/elementary.h"
 
@@ -41,7 +42,8 @@ static struct sow_key key_of(const char *what, uint32_t flow, uint64_t seed)
 
 int sow_source_is(enum sow_op op)
 {
-    return op == SOW_OP_INPUT || op == SOW_OP_TOKENS || op == SOW_OP_POSITIONS;
+    return op == SOW_OP_INPUT || op == SOW_OP_TOKENS || op == SOW_OP_POSITIONS ||
+           op == SOW_OP_SEGMENTS;
 }
 
 /* x = mean + std (sqrt(1 - c) z + sqrt(c) s), s drawn once for each feature: the correlation between the elements of one
@@ -81,6 +83,10 @@ void sow_source_fill(const struct sow_node *node, const struct sow_network *netw
     const struct sow_flow *flow = &network->flows[node->output];
     if (node->op == SOW_OP_INPUT) {
         fill_input(node, network, team, seed, channels_first, to);
+        return;
+    }
+    if (node->op == SOW_OP_SEGMENTS) { /* one text: all of it is segment 0 */
+        memset(to, 0, flow->elements * sizeof *to);
         return;
     }
     if (node->op == SOW_OP_POSITIONS) {
