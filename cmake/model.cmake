@@ -46,7 +46,7 @@ file(GLOB sow_cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
 if(sow_cli_sources)
     add_executable(sow_tool ${sow_cli_sources})
     set_target_properties(sow_tool PROPERTIES OUTPUT_NAME sow)
-    target_link_libraries(sow_tool PRIVATE sow_strict sow_model_static)
+    target_link_libraries(sow_tool PRIVATE sow_strict sow_model_static m) # libm: for pictures only
     target_compile_definitions(sow_tool PRIVATE _GNU_SOURCE)
     # The man page and the completions are printed by the tool itself, from its one table of options.
     if(NOT CMAKE_CROSSCOMPILING)

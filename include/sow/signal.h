@@ -70,7 +70,8 @@ struct sow_probe_value {
 struct sow_probe_depth {
     uint64_t layers; /* 0: none is repeated, and nothing below is known */
     const char *activation;
-    double sigma_w2, sigma_b2; /* fan_in E[w^2], E[b^2] */
+    struct sow_function function; /* it, with its parameters */
+    double sigma_w2, sigma_b2;    /* fan_in E[w^2], E[b^2] */
     double q; /* where the second moment settles; 0 dies out, INFINITY grows without bound */
     double chi_perp, chi_par, correlation; /* there; the correlation where two signals settle */
     /* layers over which an error of the second moment, of the correlation, and the gradient change by e; INFINITY when

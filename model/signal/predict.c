@@ -217,6 +217,7 @@ static void tell_depth(const struct sow_predictor *p, struct sow_probe_depth *de
     *depth = (struct sow_probe_depth){
         .layers = layer.count,
         .activation = layer.function->activation->name,
+        .function = *layer.function,
         .sigma_w2 = layer.sigma_w2,
         .sigma_b2 = layer.sigma_b2,
         .q = point.q,

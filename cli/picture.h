@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Pictures of what sow probe found: the series (picture_data.c), the script that draws them (picture_script.c), the plane
+ * of (sigma_w, sigma_b) in it (picture_plane.c), and gnuplot, which runs it (picture_run.c). */
+#ifndef SOW_CLI_PICTURE_H
+#define SOW_CLI_PICTURE_H
+
+#include "cmd.h"
+#include "format.h"
+#include "sow/measure.h"
+
+#define SOW_RUNS_MAX 8 /* networks in one picture: as many as there are colours to tell apart */
+
+/* One network with one scheme. */
+struct sow_cli_run {
+    const char *title;
+    struct sow_cli_source source;
+    struct sow_probe *probe;
+    struct sow_measurement *measured; /* NULL: it was not */
+};
+
+struct sow_cli_runs {
+    const char *title; /* of all: the SOURCE and what it was given */
+    struct sow_cli_run items[SOW_RUNS_MAX];
+    size_t count;
+};
+
+/* A value in a picture. Second moments are log10; NAN: nothing to draw, -INFINITY: zero. */
+struct sow_cli_point {
+    const struct sow_probe_value *value;
+    double x;      /* results of layers are whole numbers, what stands between them lies between */
+    int is_result; /* of a layer, or weights outside of layers; of few values, all */
+    double moment, moment_low, moment_high; /* between: 19 of 20 seeds */
+    double gradient, gradient_low, gradient_high;
+    double correlation; /* of places, or of samples where there is one place */
+    double seen_moment, seen_gradient, seen_correlation;
+    double dead, dead_expected, saturated, saturated_expected;
+};
+
+/* Points of a run, in order; the caller frees them. */
+size_t sow_cli_points(const struct sow_cli_run *run, struct sow_cli_point **points);
+/* All runs as CSV: numbers first, then the words. */
+void sow_cli_add_picture_data(struct sow_cli_text *text, const struct sow_cli_runs *runs);
+
+/* The gnuplot script of all panels. Its variables `kind` (svg, png, term) and `out` may be set before it. */
+void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_runs *runs,
+                                const char *stem, const char *kind);
+/* Whether a run repeats a layer, whose place in the plane is known. */
+int sow_cli_has_plane(const struct sow_cli_runs *runs);
+void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *runs);
+/* A word in quotes, which gnuplot takes as it stands. */
+void sow_cli_add_gnuplot(struct sow_cli_text *text, const char *word);
+/* Colour, dash and point of run `index`, as words for "plot". */
+const char *sow_cli_color(size_t index);
+
+/* --plot: OUT.svg or OUT.png with OUT.csv and OUT.gp beside it, or "term". Tells what goes wrong. */
+int sow_cli_plot(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
+/* The picture as SVG, NULL after adding the reason to `reason` when there is none. The caller frees it. */
+char *sow_cli_draw_svg(const struct sow_cli_runs *runs, struct sow_cli_text *reason);
+/* Refuses names that cannot be, before any work. */
+int sow_cli_check_plot(const struct sow_cli_options *options);
+/* Writes under a temporary name and renames. Returns 0, or -1 with errno. */
+int sow_cli_write_file(const char *path, const char *bytes, size_t length);
+
+#endif

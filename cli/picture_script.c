@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* The gnuplot script of sow probe's picture: one panel a question, the same script for SVG, PNG and terminals. Colours are
+ * those of Okabe and Ito (2008), which the colour-blind tell apart; dashes and points tell them apart in grey. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "picture.h"
+
+enum { MOMENT = 4, GRADIENT = 7, CORRELATION = 10, CHI_PERP = 11, CHI_PAR = 12 }; /* CSV columns */
+enum { SEEN_MOMENT = 13, SEEN_GRADIENT = 14, SEEN_CORRELATION = 15, DEAD = 16, SATURATED = 18 };
+
+#define BAND_MAX 6 /* decades */
+
+static const char *const colors[SOW_RUNS_MAX] = {
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31",
+};
+
+const char *sow_cli_color(size_t index)
+{
+    return colors[index % SOW_RUNS_MAX];
+}
+
+/* Whatever means something to gnuplot - quotes, \, ` (a command), @ (a macro), { ^ _ (fonts) - is written in octal. */
+void sow_cli_add_gnuplot(struct sow_cli_text *text, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 "
+                                "-_.,:;=+*/()[]<>!?#|";
+    struct sow_cli_text safe = {0};
+    sow_cli_add_safe(&safe, word, strlen(word), 0);
+    sow_cli_add(text, "\"");
+    for (const char *c = safe.bytes; c != NULL && *c != '\0'; c++) {
+        if (strchr(plain, *c) != NULL || (unsigned char)*c >= 0x80) {
+            sow_cli_add_bytes(text, c, 1);
+        } else {
+            sow_cli_add(text, "\\%03o", (unsigned char)*c);
+        }
+    }
+    sow_cli_add(text, "\"");
+    sow_cli_text_free(&safe);
+}
+
+/* ---- What is there ---------------------------------------------------------------------------------------- */
+
+struct extent {
+    double low, high, depth;
+    double zero; /* depth of the first zero of the first run that has some; NAN: none */
+    int has_inner, is_seen;
+};
+
+static void reach(struct extent *extent, double number)
+{
+    if (isfinite(number)) {
+        extent->low = fmin(extent->low, number);
+        extent->high = fmax(extent->high, number);
+    }
+}
+
+/* Bands are shown whole unless they are very wide. */
+static void reach_band(struct extent *extent, double low, double high)
+{
+    if (high - low < BAND_MAX) {
+        reach(extent, low);
+        reach(extent, high);
+    }
+}
+
+static struct extent extent_of(const struct sow_cli_runs *runs, int is_gradient)
+{
+    struct extent extent = {INFINITY, -INFINITY, 1, NAN, 0, 0};
+    for (size_t run = 0; run < runs->count; run++) {
+        struct sow_cli_point *points;
+        size_t count = sow_cli_points(&runs->items[run], &points);
+        for (size_t i = 0; i < count; i++) {
+            double predicted = is_gradient ? points[i].gradient : points[i].moment;
+            if (points[i].is_result || runs->count == 1) {
+                reach(&extent, predicted);
+            }
+            if (points[i].is_result && runs->count == 1) {
+                reach_band(&extent, is_gradient ? points[i].gradient_low : points[i].moment_low,
+                           is_gradient ? points[i].gradient_high : points[i].moment_high);
+            }
+            reach(&extent, is_gradient ? points[i].seen_gradient : points[i].seen_moment);
+            extent.depth = fmax(extent.depth, points[i].x);
+            extent.has_inner |= !points[i].is_result;
+            if (predicted == -INFINITY && points[i].is_result && isnan(extent.zero)) {
+                extent.zero = points[i].x;
+            }
+        }
+        extent.is_seen |= runs->items[run].measured != NULL;
+        free(points);
+    }
+    return extent;
+}
+
+/* ---- Axes -------------------------------------------------------------------------------------------------- */
+
+/* 1, 2, 5, 10, 20, 50 ... of at least `least`. */
+static double round_step(double least)
+{
+    double step = 1;
+    for (int i = 0; step < least; i++) {
+        step *= i % 3 == 1 ? 2.5 : 2;
+    }
+    return step;
+}
+
+/* A logarithmic axis of numbers that are logarithms: no depth overflows it. At least a decade is shown, so that a network
+ * that keeps its signal looks level. */
+static void add_log_axis(struct sow_cli_text *text, double low, double high)
+{
+    static const int digits[] = {1, 2, 5};
+    if (!(low <= high)) {
+        low = high = 0;
+    }
+    double least = fmax(0, 1.2 - (high - low)) / 2, margin = (high - low + 2 * least) * 0.06;
+    low -= least + margin;
+    high += least + margin;
+    sow_cli_add(text, "set yrange [%.6g:%.6g]\nset ytics (", low, high);
+    int any = 0;
+    if (high - low > 3.5) {
+        double step = round_step((high - low) / 7);
+        for (double at = ceil(low / step) * step; at <= high; at += step) {
+            sow_cli_add(text, "%spower(%.0f) %.0f", any++ ? ", " : "", at, at);
+        }
+    } else {
+        for (double decade = floor(low); decade <= high; decade++) {
+            for (int i = 0; i < 3; i++) {
+                double at = decade + log10(digits[i]);
+                int plain = decade >= -3 && decade < 5;
+                if (at >= low && at <= high && (i == 0 || high - low < 2.6 || i == 1)) {
+                    sow_cli_add(text, plain ? "%s'%.3g' %.6g" : "%s'%.0e' %.6g", any++ ? ", " : "",
+                                digits[i] * pow(10, decade), at);
+                }
+            }
+        }
+    }
+    sow_cli_add(text, any ? ")\n" : "'' 0)\n");
+}
+
+static void add_depth_axis(struct sow_cli_text *text, const struct extent *extent)
+{
+    sow_cli_add(text, "set xlabel '%s'\nset xrange [0:%.6g]\nset xtics %.0f\n",
+                extent->has_inner ? "depth, in layers" : "values, from the input to the output",
+                extent->depth, round_step(extent->depth / 8));
+}
+
+/* ---- Panels -------------------------------------------------------------------------------------------------- */
+
+static void begin_plot(struct sow_cli_text *text, int *any)
+{
+    sow_cli_add(text, "%s", (*any)++ ? ", \\\n     " : "plot ");
+}
+
+static void add_line(struct sow_cli_text *text, const struct sow_cli_runs *runs, size_t run,
+                     int column)
+{
+    sow_cli_add(text, "data using 2:(line(%zu, %d)) with lines lw 2.4 dt %zu lc rgb '%s' ", run,
+                column, run + 1, sow_cli_color(run));
+    if (runs->count > 1 && column != MOMENT) {
+        sow_cli_add(text, "notitle");
+    } else if (runs->count > 1) {
+        sow_cli_add(text, "title ");
+        sow_cli_add_gnuplot(text, runs->items[run].title);
+        sow_cli_add(text, " noenhanced");
+    } else {
+        sow_cli_add(text, "title 'predicted'");
+    }
+}
+
+/* Bands below, then lines, then what was measured. */
+static void add_curves(struct sow_cli_text *text, const struct sow_cli_runs *runs, int column,
+                       int seen_column, int has_band, int has_inner)
+{
+    int any = 0, single = runs->count == 1;
+    for (size_t run = 0; run < runs->count && has_band; run++) {
+        begin_plot(text, &any);
+        sow_cli_add(text,
+                    "data using 2:(band(%zu, %d)):(band(%zu, %d)) with filledcurves fs solid "
+                    "0.18 noborder fc rgb '%s' ",
+                    run, column + 1, run, column + 2, sow_cli_color(run));
+        sow_cli_add(text, single ? "title hide('19 of 20 seeds')" : "notitle");
+    }
+    if (single && has_inner) {
+        begin_plot(text, &any);
+        sow_cli_add(text,
+                    "data using 2:(inner(0, %d)) with points pt 7 ps 0.35 lc rgb '#888888' "
+                    "title 'inside layers'",
+                    column);
+    }
+    for (size_t run = 0; run < runs->count; run++) {
+        begin_plot(text, &any);
+        add_line(text, runs, run, column);
+    }
+    for (size_t run = 0; run < runs->count; run++) {
+        if (runs->items[run].measured != NULL) {
+            begin_plot(text, &any);
+            sow_cli_add(text,
+                        "data using 2:(line(%zu, %d)) with points pt %zu ps dot "
+                        "lw 1.5 lc rgb '%s' ",
+                        run, seen_column, run + 4, single ? colors[1] : sow_cli_color(run));
+            sow_cli_add(text, single ? "title 'measured'" : "notitle");
+        }
+    }
+    sow_cli_add(text, "\n");
+}
+
+static void add_moments(struct sow_cli_text *text, const struct sow_cli_runs *runs, int is_gradient)
+{
+    struct extent extent = extent_of(runs, is_gradient);
+    sow_cli_add(text, "\nset title '%s'\nset ylabel '%s'\n",
+                is_gradient ? "Gradient, backward from the output" : "Signal, forward",
+                is_gradient ? "mean square of the gradient" : "mean square of the values");
+    add_depth_axis(text, &extent);
+    add_log_axis(text, extent.low, extent.high);
+    if (!isnan(extent.zero)) {
+        sow_cli_add(text, "set label 3 'exactly 0' at %.6g, graph 0.05 center tc rgb grey\n",
+                    fmin(fmax(extent.zero, extent.depth * 0.08), extent.depth * 0.92));
+    }
+    add_curves(text, runs, is_gradient ? GRADIENT : MOMENT,
+               is_gradient ? SEEN_GRADIENT : SEEN_MOMENT, 1, extent.has_inner);
+    sow_cli_add(text, "unset label 3\n");
+}
+
+static void add_correlations(struct sow_cli_text *text, const struct sow_cli_runs *runs)
+{
+    struct extent extent = extent_of(runs, 0);
+    sow_cli_add(text, "\nset title 'Are inputs still told apart? (1: no)'\n"
+                      "set ylabel 'correlation of two inputs'\n");
+    add_depth_axis(text, &extent);
+    sow_cli_add(text, "set yrange [-0.05:1.05]\nset ytics 0.2\n");
+    add_curves(text, runs, CORRELATION, SEEN_CORRELATION, 0, extent.has_inner);
+}
+
+/* For networks that are no repetition of one layer: the factors of every layer. */
+static void add_factors(struct sow_cli_text *text, const struct sow_cli_runs *runs)
+{
+    struct extent extent = extent_of(runs, 0);
+    double low = 0, high = 0;
+    int any = 0;
+    for (size_t run = 0; run < runs->count; run++) {
+        struct sow_cli_point *points;
+        size_t count = sow_cli_points(&runs->items[run], &points);
+        for (size_t i = 0; i < count; i++) {
+            double chi = points[i].value->chi_perp, par = points[i].value->chi_par;
+            low = chi > 0 ? fmin(low, log10(chi)) : low;
+            high = chi > 0 && isfinite(chi) ? fmax(high, log10(chi)) : high;
+            low = par > 0 && runs->count == 1 ? fmin(low, log10(par)) : low;
+            high = par > 0 && isfinite(par) && runs->count == 1 ? fmax(high, log10(par)) : high;
+        }
+        free(points);
+    }
+    sow_cli_add(text, "\nset title 'What one layer does (1: keeps)'\nset ylabel 'factor'\n");
+    add_depth_axis(text, &extent);
+    add_log_axis(text, low, high);
+    for (size_t run = 0; run < runs->count; run++) {
+        begin_plot(text, &any);
+        sow_cli_add(text,
+                    "data using 2:(ten(%zu, %d)) with points pt %zu ps 0.9 lw 1.5 lc rgb '%s' ",
+                    run, CHI_PERP, run + 4, sow_cli_color(run));
+        sow_cli_add(text, runs->count == 1 ? "title 'small distances, χ_⊥'" : "notitle");
+    }
+    if (runs->count == 1) {
+        begin_plot(text, &any);
+        sow_cli_add(text,
+                    "data using 2:(ten(0, %d)) with points pt 6 ps 0.9 lw 1.5 lc rgb '%s' "
+                    "title 'errors of scale, χ_∥'",
+                    CHI_PAR, colors[1]);
+    }
+    begin_plot(text, &any);
+    sow_cli_add(text, "0 with lines lc rgb grey dt 2 notitle\n");
+}
+
+/* Units that no sample wakes, and elements where the activation is flat; beside what a random network has. */
+static void add_units(struct sow_cli_text *text, const struct sow_cli_runs *runs)
+{
+    static const int columns[2] = {DEAD, SATURATED};
+    static const char *const titles[2] = {"dead units", "flat elements"};
+    struct extent extent = extent_of(runs, 0);
+    int any = 0;
+    sow_cli_add(text, "\nset title 'Units of activations (lines: expected)'\nset ylabel 'share'\n");
+    add_depth_axis(text, &extent);
+    sow_cli_add(text, "set yrange [-0.03:1.03]\nset ytics 0.2\n");
+    for (size_t run = 0; run < runs->count; run++) {
+        for (int i = 0; i < 2 && runs->items[run].measured != NULL; i++) {
+            const char *color = runs->count > 1 ? sow_cli_color(run) : colors[i];
+            begin_plot(text, &any);
+            sow_cli_add(text,
+                        "data using 2:(any(%zu, %d)) with lines lw 1.6 dt %d lc rgb '%s' "
+                        "notitle",
+                        run, columns[i] + 1, i + 1, color);
+            begin_plot(text, &any);
+            sow_cli_add(text,
+                        "data using 2:(any(%zu, %d)) with points pt %d ps 0.8 lw 1.5 lc rgb "
+                        "'%s' ",
+                        run, columns[i], i == 0 ? 7 : 6, color);
+            sow_cli_add(text, run == 0 ? "title '%s'" : "notitle", titles[i]);
+        }
+    }
+    sow_cli_add(text, "\n");
+}
+
+/* ---- The script ------------------------------------------------------------------------------------------------ */
+
+static void add_frame(struct sow_cli_text *text, const char *stem, const char *kind, int rows)
+{
+    struct sow_cli_text name = {0};
+    sow_cli_add(
+        text,
+        "# The picture of sow probe, for gnuplot 5.2 or later. In this folder: gnuplot THIS.gp\n"
+        "# or, of another kind: gnuplot -e \"kind='png'\" THIS.gp\n"
+        "if (!exists('kind')) kind = '%s'\nfile = exists('out') || kind ne 'term'\n",
+        kind);
+    sow_cli_add(&name, "./%s.", stem); /* never begins with < or |, which would be a command */
+    sow_cli_add(text, "if (!exists('out')) out = ");
+    sow_cli_add_gnuplot(text, name.bytes);
+    sow_cli_add(text, ".kind\ndata = ");
+    sow_cli_add(&name, "csv");
+    sow_cli_add_gnuplot(text, name.bytes);
+    sow_cli_text_free(&name);
+    sow_cli_add(text,
+                "\nset encoding utf8\nset datafile separator ','\nset datafile missing NaN\n"
+                "sigma = kind eq 'term' ? 'sigma' : 'σ'\nrows = %d\n",
+                rows);
+    sow_cli_add(
+        text,
+        "if (kind eq 'svg') set terminal svg size 1080,70+rows*370 dynamic enhanced font "
+        "'sans-serif,13' background '#FFFFFF'\n"
+        "if (kind eq 'png') set terminal pngcairo size 2160,140+rows*740 enhanced font "
+        "'sans-serif,13' fontscale 2 linewidth 2 pointscale 2 background '#FFFFFF'\n"
+        "if (kind eq 'term') set terminal dumb noenhanced mono size 98,rows*40\n"
+        "if (file) set output out\n"
+        "grey = '#666666'\n"
+        "power(n) = n == 0 ? '1' : kind eq 'term' ? sprintf('1e%%d', n) : sprintf('10^{%%d}', n)\n"
+        "hide(s) = kind eq 'term' ? '' : s\n"
+        "any(r, c) = column(1) == r ? column(c) : NaN\n"
+        "line(r, c) = column(3) == 1 ? any(r, c) : NaN\n"
+        "inner(r, c) = column(3) == 0 ? any(r, c) : NaN\n"
+        "band(r, c) = kind eq 'term' ? NaN : line(r, c)\n"
+        "ten(r, c) = any(r, c) > 0 ? log10(any(r, c)) : NaN\n"
+        "set style line 1 lc rgb '#DDDDDD' lw 0.6\nset grid back ls 1\n"
+        "set border 3 lc rgb grey lw 0.8\nset tics nomirror out scale 0.5 tc rgb '#333333'\n"
+        "set title font ',14' offset 0,kind eq 'term' ? 0 : 1.7\nset ylabel offset 0.8,0\n"
+        "set key tmargin center horizontal reverse Left samplen 1.6 width -2 font ',11'\n"
+        "if (kind ne 'term') set key at graph 0.5,1.03 bottom center maxrows 1\n"
+        "side(x) = kind eq 'term' ? NaN : x\n"
+        "edge = kind eq 'term' ? 'edge: chi = 1' : 'edge of chaos, χ_⊥ = 1'\n");
+}
+
+static double depth_of(const struct sow_cli_runs *runs)
+{
+    return extent_of(runs, 0).depth;
+}
+
+void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_runs *runs,
+                                const char *stem, const char *kind)
+{
+    int is_seen = extent_of(runs, 0).is_seen, rows = is_seen ? 3 : 2;
+    add_frame(text, stem, kind, rows);
+    sow_cli_add(text, "dot = %s\n", depth_of(runs) > 60 ? "0.5" : "0.9");
+    sow_cli_add(text, "if (kind eq 'term') set multiplot layout rows*2,1\n"
+                      "if (kind ne 'term') set multiplot layout rows,2 title ");
+    sow_cli_add_gnuplot(text, runs->title);
+    sow_cli_add(text, " noenhanced font ',16' margins 0.092,0.978,0.17/rows,1-0.34/rows "
+                      "spacing 0.112,0.4/rows\n");
+    if (runs->count > 1) { /* one key for all panels */
+        sow_cli_add(text, "if (kind ne 'term') set key at screen 0.5,1-0.13/rows center center\n");
+    }
+    add_moments(text, runs, 0);
+    sow_cli_add(text, "if (kind ne 'term') set key at graph 0.5,1.03 bottom center\n");
+    add_moments(text, runs, 1);
+    add_correlations(text, runs);
+    if (sow_cli_has_plane(runs)) {
+        sow_cli_add_plane(text, runs);
+    } else {
+        add_factors(text, runs);
+    }
+    if (is_seen) {
+        add_units(text, runs);
+    }
+    sow_cli_add(text, "unset multiplot\n");
+}

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+# sow probe shown: --plot through gnuplot, several schemes, the report in a browser.
+# shellcheck disable=SC2154 # stderr and output come from run
+load helper
+
+need() { # PROGRAM
+    command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
+csv() { # EXPRESSION of rows, a list of dicts: of the CSV in file $1
+    python3 -c 'import csv, sys; rows = list(csv.DictReader(open(sys.argv[1]))); print('"$2"')' "$1"
+}
+
+@test "one script draws SVG and PNG, with data and script beside it" {
+    need gnuplot
+    run -0 --separate-stderr sow probe mlp:784,256x20,10 --activation tanh --plot out.svg
+    has "$output" "seed noise"
+    has "$stderr" "wrote: out.svg" "out.csv, out.gp"
+    python3 -c 'import xml.dom.minidom as x; x.parse("out.svg")'
+    for word in "Signal, forward" "Gradient, backward" "told apart" "Edge of chaos of tanh" "you are here" "19 of 20 seeds"; do
+        grep -qF "$word" out.svg
+    done
+    cp out.svg first.svg
+    gnuplot out.gp
+    cmp out.svg first.svg
+    gnuplot -e "kind='png'" out.gp
+    [[ $(head -c 4 out.png | tail -c 3) == PNG ]]
+    [[ $(gnuplot -e "kind='term'" out.gp) == *"Signal, forward"* ]]
+    run -0 sow probe mlp:784,256x20,10 --plot other.png --quiet
+    [[ $(head -c 4 other.png | tail -c 3) == PNG ]]
+}
+
+@test "the data holds what was predicted" {
+    need gnuplot
+    run -0 sow probe mlp:256,256x20,256 --scheme 'normal{std=0.03125}' --plot out.svg -q
+    # 256 / 1024 / 2 = 1/8 a layer after the first, whose inputs are not rectified
+    [[ $(csv out.csv '[round(float(r["log10_second_moment"]), 4) for r in rows if r["value"] == "layers.4.relu"]') == "[-4.5154]" ]]
+    [[ $(csv out.csv '[float(r["depth"]) for r in rows if r["value"] == "layers.4.relu"]') == "[5.0]" ]]
+    # 20 of relu, 5 / 256 each: the band is 4 times its root wide, in natural logarithms
+    [[ $(csv out.csv 'abs((float(rows[-1]["high"]) - float(rows[-1]["low"])) * 2.302585 - 4 * (19 * 5 / 256) ** 0.5) < 0.1') == True ]]
+}
+
+@test "a picture on the terminal leaves nothing behind" {
+    need gnuplot
+    mkdir scratch
+    tiny gpt2 >config.json
+    run -0 --separate-stderr env TMPDIR="$PWD/scratch" "$SOW" probe config.json --plot term
+    has "$output" "Signal, forward" "Gradient, backward" "What one layer does" "seed noise"
+    fits_100_columns "$output"
+    [[ -z $(ls scratch) ]]
+    run --separate-stderr sow probe config.json --plot term --json
+    ends_with 2
+    has "$stderr" "--plot term and --json"
+}
+
+@test "without gnuplot the data is there, and the way out" {
+    mkdir bin
+    run --separate-stderr env PATH="$PWD/bin" "$SOW" probe mlp:8,8,8 --plot out.png
+    ends_with 4
+    has "$stderr" "gnuplot is not installed" "apt install gnuplot-nox" "gnuplot ./out.gp"
+    has "$output" "seed noise"
+    [[ -s out.csv && -s out.gp && ! -e out.png ]]
+    run --separate-stderr env PATH="$PWD/bin" "$SOW" probe mlp:8,8,8 --plot term
+    ends_with 4
+    printf '#!/bin/sh\necho "no such terminal" >&2\nexit 1\n' >bin/gnuplot
+    chmod +x bin/gnuplot
+    run --separate-stderr env PATH="$PWD/bin" "$SOW" probe mlp:8,8,8 --plot bad.png
+    ends_with 4
+    has "$stderr" "gnuplot could not draw it: no such terminal"
+    [[ ! -e bad.png && -z $(find . -name '*part*') ]]
+}
+
+@test "nothing is overwritten unless told, and odd names are names" {
+    need gnuplot
+    run --separate-stderr sow probe mlp:8,8,8 --plot out.pdf
+    ends_with 2
+    has "$stderr" "NAME.svg, NAME.png or term"
+    echo mine >out.csv
+    run --separate-stderr sow probe mlp:8,8,8 --plot out.svg
+    ends_with 4
+    has "$stderr" "out.csv: exists already" "--force"
+    [[ $(cat out.csv) == mine ]]
+    run -0 sow probe mlp:8,8,8 --plot out.svg --force -q
+    mkdir odd
+    cd odd
+    run -0 sow probe mlp:8,8,8 --plot '<touch pwned.svg' -q
+    run -0 sow probe mlp:8,8,8 --plot "a'b\$(touch pwned)\`touch pwned\`.svg" -q
+    [[ -s '<touch pwned.svg' && $(find . -type f | wc -l) -eq 6 && ! -e pwned ]]
+    run --separate-stderr sow probe mlp:8,8,8 --plot nowhere/out.svg
+    ends_with 4
+    has "$stderr" "nowhere/out.csv: No such file or directory"
+}
+
+@test "hostile names of values are text in pictures" {
+    need gnuplot
+    cat >m.lua <<'LUA'
+local x = input { "batch", 16 }
+for i = 1, 9 do
+    x = x >> linear("a'<script>alert(1)</script>`touch pwned`{/Bold x}\"" .. i, 16, 16) >> activation("relu")
+end
+rule("*.bias", zeros)
+rule("*.weight", he_normal)
+LUA
+    mv m.lua "<b>m'.lua"
+    run -0 --separate-stderr sow probe "<b>m'.lua" --plot out.svg
+    [[ $(csv out.csv 'rows[1]["value"]') == "a'<script>alert(1)</script>\`touch pwned\`{/Bold x}\"1" ]]
+    [[ $(grep -c '<b>' out.svg) -eq 0 ]]
+    python3 -c 'import xml.dom.minidom as x; x.parse("out.svg")'
+    [[ ! -e pwned ]]
+}
