@@ -12,10 +12,25 @@ load helper
     ends_with 0
 }
 
+@test "docs/learn/: the commands, their output, and the numbers in the text" {
+    run "$BATS_TEST_DIRNAME/../../scripts/run-doc-examples" "$BATS_TEST_DIRNAME"/../../docs/learn/*.md
+    ends_with 0
+}
+
+@test "a number in the text of docs/learn/ that no output shows is found" {
+    mkdir learn
+    # shellcheck disable=SC2016 # the block is for the script
+    printf 'It is 0.25, 2^-3.5 and 0.126.\n\n```sh\n$ echo 0.25 0.1258\n0.25 0.1258\n```\n' >learn/page.md
+    run "$BATS_TEST_DIRNAME/../../scripts/run-doc-examples" learn/page.md
+    ends_with 1
+    has "$output" "quotes 2^-3.5,"
+    lacks "$output" "quotes 0.25" "quotes 0.126"
+}
+
 @test "links between documents lead somewhere" {
     cd "$BATS_TEST_DIRNAME/../.." || return 1
     local file target missing=
-    for file in README.md docs/*.md CONTRIBUTING.md CHANGELOG.md; do
+    for file in README.md docs/*.md docs/learn/*.md CONTRIBUTING.md CHANGELOG.md; do
         while read -r target; do
             [[ -e $(dirname "$file")/$target ]] || missing+="$file -> $target"$'\n'
         done < <(grep -oE '\]\([^)#]+' "$file" | cut -c3- | grep -v '^https:')
@@ -27,8 +42,11 @@ load helper
 @test "docs/README.md lists every page" {
     cd "$BATS_TEST_DIRNAME/../../docs" || return 1
     local file
-    for file in *.md; do
+    for file in *.md learn/README.md; do
         [[ $file == README.md ]] || has "$(cat README.md)" "[$file]($file)"
+    done
+    for file in learn/*.md; do
+        [[ $file == learn/README.md ]] || has "$(cat learn/README.md)" "](${file#learn/})"
     done
 }
 
