@@ -92,7 +92,11 @@ void sow_check_signs(struct sow_check_tensor *tensor, const struct sow_part *par
 /* streams.c: after the twins, which are marked. SOW_E_MEMORY. */
 enum sow_status sow_check_streams(struct sow_check_run *run, struct sow_error *error);
 
-/* symmetry.c: equal, permuted and zero rows and columns; called from the pass with the tensor's sums complete. */
+/* zeros.c: rows and columns of zeros alone; called by the next. */
+void sow_check_zero_lines(struct sow_check_run *run, size_t tensor,
+                          const struct sow_tensor_statistics *row);
+
+/* symmetry.c: equal and permuted rows and columns; called from the pass with the tensor's sums complete. */
 enum sow_status sow_check_symmetry(struct sow_check_run *run, size_t tensor,
                                    const struct sow_tensor_statistics *row,
                                    struct sow_error *error);

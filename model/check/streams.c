@@ -21,6 +21,9 @@ void sow_check_signs(struct sow_check_tensor *tensor, const struct sow_part *par
         uint64_t sign = part->bytes[(i + 1) * width - 1] >> 7; /* little-endian: the last byte */
         tensor->signs[i / 64] |= sign << i % 64;
     }
+    for (uint32_t i = SOW_SIGNS / 64; tensor->signs[0] & 1 && i > 0; i--) {
+        tensor->signs[i - 1] = ~tensor->signs[i - 1]; /* a tensor and its negative are one stream */
+    }
 }
 
 static int ones_of(const struct sow_check_tensor *of)

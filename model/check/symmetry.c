@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows and columns of equal sums: read again, then told as equal, permuted or zero. Only where chance cannot make them: the
+/* Rows and columns of equal sums: read again, then told as equal or permuted. Only where chance cannot make them: the
  * bits of a row's values (collision entropy) against the number of pairs. */
 #include "model/check/again.h"
 
@@ -433,45 +433,6 @@ static enum sow_status look_at(struct sow_check_run *run, size_t tensor, int col
     return status;
 }
 
-/* Rows of zeros alone, where the other elements' zeros cannot make them. */
-static void find_zero_rows(struct sow_check_run *run, size_t tensor,
-                           const struct sow_tensor_statistics *row)
-{
-    const struct sow_check_tensor *of = &run->tensors[tensor];
-    const struct sow_order *order = &of->order;
-    uint64_t found = 0, first = 0, last = 0;
-    for (uint64_t i = 0; order->row_sums != NULL && i < order->rows; i++) {
-        if (order->row_sums[i] == 0) {
-            first = found++ == 0 ? i : first;
-            last = i;
-        }
-    }
-    if (found == 0 || found == order->rows || found * order->columns > row->zeros ||
-        of->entry != NULL) {
-        return;
-    }
-    double others = (double)(row->zeros - found * order->columns);
-    double chance = others / (double)(row->elements - found * order->columns);
-    double bits = chance <= 0 ? 1e9 : -log2_of(chance) * (double)order->columns;
-    if (bits < log2_of((double)order->rows) + SAFE_BITS) {
-        return;
-    }
-    sow_check_find(
-        run, tensor,
-        (struct sow_raw_finding){
-            .code = SOW_CODE_ZERO_ROWS,
-            .is_note = found == 1 && of->kind == SOW_NAME_EMBEDDING,
-            .statistic = "rows",
-            .expected = 0,
-            .found = (double)found,
-            .element = first * order->columns,
-            .text = sow_findings_keep(
-                run->findings,
-                found == 1 ? "row %llu is all zero" : "rows %llu to %llu: %llu are all zero",
-                (unsigned long long)first, (unsigned long long)last, (unsigned long long)found),
-        });
-}
-
 enum sow_status sow_check_symmetry(struct sow_check_run *run, size_t tensor,
                                    const struct sow_tensor_statistics *row, struct sow_error *error)
 {
@@ -479,7 +440,7 @@ enum sow_status sow_check_symmetry(struct sow_check_run *run, size_t tensor,
     if (row->is_constant || of->kind == SOW_NAME_BUFFER || row->rank < 2) {
         return SOW_OK;
     }
-    find_zero_rows(run, tensor, row);
+    sow_check_zero_lines(run, tensor, row);
     enum sow_status status = look_at(run, tensor, 0, of->entropy, error);
     return status == SOW_OK ? look_at(run, tensor, 1, of->entropy, error) : status;
 }

@@ -157,6 +157,12 @@ static double test_often(const struct sow_sample *sample, const struct sow_law *
 
 /* ---- Ends of the range ---------------------------------------------------------------------------- */
 
+/* Libraries round a bound to the type before they draw: of 16 bits, the range may end a cell earlier. */
+static double play_of(const struct sow_sample *sample, const struct sow_cell *cell)
+{
+    return sample->type->width == 2 ? cell->high - cell->low : 0;
+}
+
 static void test_ends(const struct sow_sample *sample, const struct sow_law *law,
                       struct sow_verdict *verdict)
 {
@@ -176,8 +182,10 @@ static void test_ends(const struct sow_sample *sample, const struct sow_law *law
     verdict->chance_log[SOW_TEST_LOW] = least(0, sow_log(n * sow_law_below(law, inner_low)));
     verdict->chance_log[SOW_TEST_HIGH] = least(0, sow_log(n * sow_law_above(law, inner_high)));
     /* nothing below the smallest value */
-    double below = sow_law_below(law, narrow ? first->low : least_value - below_touch),
-           above = sow_law_above(law, narrow ? last->high : most + above_touch);
+    double below = sow_law_below(law, narrow ? first->low - play_of(sample, first)
+                                             : least_value - below_touch),
+           above =
+               sow_law_above(law, narrow ? last->high + play_of(sample, last) : most + above_touch);
     verdict->chance_log[SOW_TEST_LOW_SHORT] = below >= 1 ? -INFINITY : n * sow_log1p(-below);
     verdict->chance_log[SOW_TEST_HIGH_SHORT] = above >= 1 ? -INFINITY : n * sow_log1p(-above);
 }
@@ -185,7 +193,8 @@ static void test_ends(const struct sow_sample *sample, const struct sow_law *law
 static double share_of(const struct sow_sample *sample, const struct sow_law *law, double value,
                        const struct sow_cell *cell)
 {
-    double low = cell->low, high = cell->high;
+    double play = play_of(sample, cell) / 2; /* and its last cell be whole where half is meant */
+    double low = cell->low - play, high = cell->high + play;
     if (!sow_value_narrow(sample->type)) {
         double half = fabs(value) * 0x1p-23 + 0x1p-149;
         low = value - half;

@@ -453,6 +453,18 @@ def rows_added_and_not_filled(t):
     t["model.embed_tokens.weight"][490:] = 0
 
 
+@exhibit("NVIDIA/Megatron-LM#6799", LLAMA, "zero-rows", "o_proj.weight", "columns 32 to 63", "a shard that was not loaded", lint=True)
+def shard_along_inputs_not_filled(t):
+    """A tensor-parallel shard keeps what its memory had: half of the columns of a row-parallel weight are zero."""
+    t["model.layers.1.self_attn.o_proj.weight"][:, 32:] = 0
+
+
+@exhibit("", GPT2, "same-stream", "c_fc.weight", "the same stream", lint=True)
+def mirrored_draws(t):
+    """Antithetic draws by mistake: one layer's values are another's with the sign turned, at another scale."""
+    t["transformer.h.2.mlp.c_fc.weight"] = t["transformer.h.1.mlp.c_fc.weight"] * -1.5
+
+
 # ---- Constants ---------------------------------------------------------------------------------------------------------
 
 

@@ -150,6 +150,20 @@ def test_a_frameworks_dense_layers(framework, tmp_path):
         assert any(f"--variant {framework}" in (f["cause"] or "") for f in report["findings"]), (variant, told(report))
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_torch_draws_in_16_bits(dtype, tmp_path):
+    """torch rounds a uniform's bounds to the type before it draws: nothing that anyone did wrong."""
+    torch.manual_seed(5)
+    tensors, source = {}, ""
+    for i in range(60):
+        tensors[f"t{i}"] = torch.empty(256, 300, dtype=getattr(torch, dtype)).uniform_(-0.05, 0.05)
+        source += f'param("t{i}", {{ 256, 300 }}, {{ kind = "linear" }})\n'
+    (tmp_path / "net.lua").write_text(source + 'rule("*", uniform { low = -0.05, high = 0.05 })\n')
+    path = save(tensors, tmp_path / "n.safetensors")
+    short = {"bfloat16": "bf16", "float16": "f16"}[dtype]
+    assert told(check(path, "--source", tmp_path / "net.lua", "--dtype", short)) == []
+
+
 def test_torchs_own_convolutions(tmp_path):
     (tmp_path / "net.lua").write_text("""
 local x = input { "batch", 3, 16, 16 } >> conv2d("0", 3, 32) >> activation("relu") >> conv2d("2", 32, 64, { groups = 4 })
