@@ -23,6 +23,16 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
          "Memory that nobody filled: pointers, text or old numbers read as weights, so that some "
          "are beyond 1e9 or many below 1e-38.",
          "find the tensor's first write: it was made empty and never filled; write it anew"},
+    [SOW_CODE_VARIANCE] = {"variance", SOW_SEVERITY_ERROR, 0,
+                           "a running variance that is not above zero",
+                           "It is divided by: made and never set to 1, or a count taken for it.",
+                           "set it to 1, as every library starts it"},
+    [SOW_CODE_PREFIX] =
+        {"prefix", SOW_SEVERITY_WARNING, 1, "all names differ by one prefix",
+         "Saved from another class (the bare model, without its head), or from a wrapper (module. "
+         "of DataParallel, _orig_mod. of torch.compile). Some loaders take the prefix off; others "
+         "find no name and draw everything anew. The rest is judged as if the names agreed.",
+         "save from the class that the config names, or rename"},
     [SOW_CODE_MISSING] = {"missing-tensor", SOW_SEVERITY_ERROR, 1,
                           "the source has it, the file has not",
                           "A loader fills it from its own defaults, or not at all.",

@@ -43,7 +43,7 @@ static enum sow_status make_index(struct sow_name_index *index, struct sow_check
     return SOW_OK;
 }
 
-size_t sow_name_index_find(const struct sow_name_index *index, const char *name)
+static size_t find_exactly(const struct sow_name_index *index, const char *name)
 {
     size_t low = 0, high = index->run->count;
     while (low < high) {
@@ -56,6 +56,20 @@ size_t sow_name_index_find(const struct sow_name_index *index, const char *name)
         high = order < 0 ? high : middle;
     }
     return SIZE_MAX;
+}
+
+size_t sow_name_index_find(const struct sow_name_index *index, const char *name)
+{
+    size_t found = find_exactly(index, name), lacking = strlen(index->lacks);
+    char longer[1024];
+    if (found == SIZE_MAX && lacking > 0 && strncmp(name, index->lacks, lacking) == 0) {
+        found = find_exactly(index, name + lacking);
+    }
+    if (found == SIZE_MAX && index->extra[0] != '\0' &&
+        (size_t)snprintf(longer, sizeof longer, "%s%s", index->extra, name) < sizeof longer) {
+        found = find_exactly(index, longer);
+    }
+    return found;
 }
 
 static int same_shape(const struct sow_st_tensor *found, const struct sow_tensor *expected)
@@ -204,6 +218,7 @@ static enum sow_status compare_names_and_shapes(struct sow_check_run *run,
     if (seen == NULL) {
         return sow_fail(error, SOW_E_MEMORY, "no memory for %zu names", run->count);
     }
+    sow_check_prefix(run, &expect->index, graph);
     size_t differences = sow_check_differences(&expect->index, graph);
     if (differences > 0) {
         status =

@@ -7,16 +7,27 @@
 #include "model/check/run.h"
 #include "model/graph/model.h"
 
+#define SOW_PREFIX_MAX 128
+
 /* The file's tensors by name. */
 struct sow_name_index {
     const struct sow_check_run *run;
     size_t *order;
+    char lacks[SOW_PREFIX_MAX]; /* what the file's names lack of the source's; or "" */
+    char extra[SOW_PREFIX_MAX]; /* what they have too much; or "" */
 };
-/* Index of the tensor, SIZE_MAX when there is none. */
+/* Index of the tensor that the source calls `name`, SIZE_MAX when there is none. */
 size_t sow_name_index_find(const struct sow_name_index *index, const char *name);
 
 /* Parameters that are missing or of another shape, and tensors of the file that are extra. */
 size_t sow_check_differences(const struct sow_name_index *index, const struct sow_graph *graph);
+
+/* Sets the prefix by which most names of the file differ from the graph's, where there is one; adds the finding. */
+void sow_check_prefix(struct sow_check_run *run, struct sow_name_index *index,
+                      const struct sow_graph *graph);
+
+/* The folder's config.json, or the path itself; 0 when it is no config. */
+int sow_check_config_path(const char *path, char *found, size_t room);
 
 /* A field of the config at `path` that explains all or most of `differences`, and then a model made with it (the
  * caller frees it); *model is NULL when there is none. Adds the finding. */

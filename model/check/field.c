@@ -212,8 +212,7 @@ static void tell(struct sow_check_run *run, const struct search *search, size_t 
         });
 }
 
-/* The folder's config.json, or the path itself; 0 when it is no config. */
-static int config_path(const char *path, char *found, size_t room)
+int sow_check_config_path(const char *path, char *found, size_t room)
 {
     struct stat status;
     size_t length = strlen(path);
@@ -232,7 +231,7 @@ enum sow_status sow_check_field(struct sow_check_run *run, const struct sow_name
     struct sow_model *now = NULL;
     struct search search = {.run = run, .index = index, .path = name, .least = differences};
     *model = NULL;
-    if (!config_path(path, name, sizeof name)) {
+    if (!sow_check_config_path(path, name, sizeof name)) {
         return SOW_OK;
     }
     enum sow_status status = sow_file_read(name, "a config", CONFIG_MAX, &text, &length, error);

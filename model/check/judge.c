@@ -135,6 +135,28 @@ enum sow_status sow_check_constants(struct sow_check_run *run, const struct sow_
     return SOW_OK;
 }
 
+/* Why there are several values where one belongs. Only what is wrong nearly everywhere was drawn. */
+static const char *cause_of_several(struct sow_check_run *run, const struct sow_check_tensor *of,
+                                    const struct sow_tensor_statistics *row, const char *why)
+{
+    if (of->kind == SOW_NAME_BUFFER) {
+        return "moved by forward passes in training mode, or by training; or written over";
+    }
+    uint64_t fewer = row->at_min < row->at_max ? row->at_min : row->at_max;
+    if (row->at_min + row->at_max == row->elements && fewer >= row->elements / 8) {
+        return sow_findings_keep(run->findings,
+                                 "two values, %.6g and %.6g: a slice was set (a forget gate's "
+                                 "bias, a prior) in a tensor that should have none; of two biases "
+                                 "that are added one is enough",
+                                 row->min, row->max);
+    }
+    return of->wrong * 2 < row->elements
+               ? NULL
+               : sow_findings_keep(run->findings,
+                                   "drawn at random where a constant belongs%s%.200s",
+                                   why != NULL ? ": " : "", why != NULL ? why : "");
+}
+
 /* Why a constant is another one: what is there instead, and what the rule says about its own. */
 static const char *cause_of_constant(struct sow_check_run *run, size_t tensor,
                                      const struct sow_law *law,
@@ -150,8 +172,7 @@ static const char *cause_of_constant(struct sow_check_run *run, size_t tensor,
                                  "(padding) with it");
     }
     if (!row->is_constant) {
-        return sow_findings_keep(run->findings, "drawn at random where a constant belongs%s%.200s",
-                                 why != NULL ? ": " : "", why != NULL ? why : "");
+        return cause_of_several(run, of, row, why);
     }
     if (law->count > 1) {
         return sow_findings_keep(run->findings,
@@ -161,6 +182,10 @@ static const char *cause_of_constant(struct sow_check_run *run, size_t tensor,
     }
     if (strstr(of->header->name, "var") != NULL && row->min == 0) {
         return "a running variance of 0, which is divided by: made and never set to 1";
+    }
+    if (strstr(of->header->name, "num_batches_tracked") != NULL) {
+        return sow_findings_keep(
+            run->findings, "a count of %.0f batches: the model ran in training mode", row->min);
     }
     const char *here = why != NULL ? why : of->entry->scheme_text;
     if (row->min == 1 && expected == 0) {
@@ -376,7 +401,7 @@ void sow_check_law(struct sow_check_run *run, size_t tensor, const struct sow_sa
     if (row->elements == 0 || !sow_law_make(of->entry, &law)) {
         return;
     }
-    if (of->wrong > 0) {
+    if (of->wrong > row->nan + row->inf) { /* those are told already */
         find_wrong_constants(run, tensor, &law, row);
     }
     if (sow_law_is_constant(&law)) {

@@ -138,6 +138,30 @@ static void find_garbage(struct sow_check_run *run, size_t tensor, const struct 
         });
 }
 
+/* A variance that is divided by. Where a law is known it is judged by that instead. */
+static void find_variance(struct sow_check_run *run, size_t tensor,
+                          const struct sow_tensor_statistics *row)
+{
+    const char *name = run->tensors[tensor].header->name;
+    if (run->tensors[tensor].entry != NULL || row->finite == 0 || row->min > 0 ||
+        (strstr(name, "running_var") == NULL && strstr(name, "moving_variance") == NULL)) {
+        return;
+    }
+    sow_check_find(
+        run, tensor,
+        (struct sow_raw_finding){
+            .code = SOW_CODE_VARIANCE,
+            .statistic = "value",
+            .expected = 1,
+            .found = row->min,
+            .element = UINT64_MAX,
+            .cause = row->is_constant ? "made and never set to 1" : NULL,
+            .text = sow_findings_keep(run->findings, "values from %.4g to %.4g, %llu of %llu are 0",
+                                      row->min, row->max, (unsigned long long)row->zeros,
+                                      (unsigned long long)row->elements),
+        });
+}
+
 void sow_check_values(struct sow_check_run *run, size_t tensor, const struct sow_sample *sample)
 {
     const struct sow_tensor_statistics *row = sample->row;
@@ -151,6 +175,7 @@ void sow_check_values(struct sow_check_run *run, size_t tensor, const struct sow
     if (is_float(row)) {
         find_garbage(run, tensor, sample);
         find_constant(run, tensor, row);
+        find_variance(run, tensor, row);
         find_unit_std(run, tensor, row);
     }
 }

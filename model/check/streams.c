@@ -51,24 +51,38 @@ static int compare_signs(const void *a, const void *b, void *user)
     return order != 0 ? order : (left > right) - (left < right);
 }
 
+/* "the same draws in another precision", or at another scale. */
+static const char *how_alike(struct sow_check_run *run, const struct sow_check_tensor *first,
+                             const struct sow_check_tensor *of)
+{
+    double ratio = of->row->std / first->row->std;
+    if (of->header->dtype != first->header->dtype && of->row->elements == first->row->elements &&
+        ratio > 0.99 && ratio < 1.01) {
+        return sow_findings_keep(run->findings,
+                                 "the same draws as %.200s, in %s where that one is in %s",
+                                 first->header->name, sow_dtype_name(of->header->dtype),
+                                 sow_dtype_name(first->header->dtype));
+    }
+    return sow_findings_keep(run->findings,
+                             "begins with the same draws as %.200s, %.4g times as large",
+                             first->header->name, ratio);
+}
+
 static void tell(struct sow_check_run *run, const size_t *members, size_t count)
 {
     const struct sow_check_tensor *first = &run->tensors[members[0]];
     for (size_t i = 1; i < count; i++) {
         const struct sow_check_tensor *of = &run->tensors[members[i]];
-        sow_check_find(
-            run, members[i],
-            (struct sow_raw_finding){
-                .code = SOW_CODE_STREAM,
-                .statistic = "tensors",
-                .expected = 1,
-                .found = (double)count,
-                .element = UINT64_MAX,
-                .text = sow_findings_keep(
-                    run->findings, "begins with the same draws as %.200s, %.4g times as large",
-                    first->header->name, of->row->std / first->row->std),
-                .cause = "one seed, set anew for each tensor: the same stream",
-            });
+        sow_check_find(run, members[i],
+                       (struct sow_raw_finding){
+                           .code = SOW_CODE_STREAM,
+                           .statistic = "tensors",
+                           .expected = 1,
+                           .found = (double)count,
+                           .element = UINT64_MAX,
+                           .text = how_alike(run, first, of),
+                           .cause = "one seed, set anew for each tensor: the same stream",
+                       });
     }
 }
 

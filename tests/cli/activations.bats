@@ -69,6 +69,7 @@ sys.exit(abs(found - float(sys.argv[2])) > 1e-9 and f"{sys.argv[1]} is {found}")
     key_is mean -0.2892520212
     key_is second_moment 0.4245117887
     key_is gain 1.5348117751
+    key_is variance_gain 1.7128585504
     key_is derivative_second_moment 0.5
     key_is chi_perp 1.1778235925
     run -0 sow activations --expr 'max(x,0) - (sqrt(2.85)-1)' --sigma-w 1.7320508

@@ -7,7 +7,7 @@ load helper
 # bytes of each row. Metadata is dropped.
 edit() {
     python3 - "$@" <<'PY'
-import json, struct, sys
+import json, math, struct, sys
 data = open(sys.argv[1], "rb").read()
 length = struct.unpack("<Q", data[:8])[0]
 header = json.loads(data[8 : 8 + length])
@@ -69,7 +69,6 @@ small_gpt2() {
 @test "lint alone: NaN, infinities, zeros, constants, std 1, a layer unlike the others" {
     small_gpt2 --set '*.h.2.mlp.c_fc.weight=normal{std=0.3}' --set '*.wpe.weight=normal{std=1}'
     edit m.safetensors bad.safetensors '
-import math
 for i in (5, 9): struct.pack_into("<f", t["transformer.wte.weight"][2], 4 * i, math.nan)
 struct.pack_into("<f", t["transformer.h.0.attn.c_attn.weight"][2], 4 * 7, -math.inf)
 t["transformer.h.1.attn.c_attn.weight"][2][:] = bytes(len(t["transformer.h.1.attn.c_attn.weight"][2]))
@@ -200,6 +199,59 @@ t["complex"] = ["C64", [2], bytearray(16)]'
     has "$output" "4 judged by plain.safetensors"
 }
 
+@test "buffers: a variance of zero, counters, what forward passes moved; with a source and without" {
+    run -0 sow init torchvision:resnet18 -o r.safetensors -q
+    for options in "--source torchvision:resnet18" "--no-record"; do
+        # shellcheck disable=SC2086 # two words
+        run -0 sow check r.safetensors $options
+        has "$output" "0 errors, 0 warnings, 0 notes in 122 tensors"
+    done
+    edit r.safetensors bad.safetensors '
+t["layer1.0.bn1.running_var"][2][:] = bytes(256)
+t["bn1.num_batches_tracked"][2][0] = 7
+struct.pack_into("<f", t["layer2.0.bn1.running_mean"][2], 0, math.nan)
+struct.pack_into("<f", t["layer3.0.bn1.running_var"][2], 0, -1)'
+    run sow check bad.safetensors --source torchvision:resnet18
+    ends_with 1
+    has "$output" "not passed: 4 errors" "error nan: layer2.0.bn1.running_mean" \
+        "a running variance of 0, which is divided by" "a count of 7 batches: the model ran in training mode" \
+        "1 of 256 elements are not 1" "moved by forward passes"
+    lacks "$output" "drawn at random"
+    run sow check bad.safetensors --no-record
+    ends_with 1
+    has "$output" "not passed: 3 errors" "error variance: layer1.0.bn1.running_var" "64 of 64 are 0" \
+        "error variance: layer3.0.bn1.running_var" "values from -1 to 1"
+}
+
+@test "names that differ by one prefix are one finding, and the rest is judged" {
+    small_gpt2 --set '*.h.2.mlp.c_fc.weight=normal{std=0.3}'
+    edit m.safetensors bare.safetensors 't = {n.removeprefix("transformer."): v for n, v in t.items()}'
+    run sow check bare.safetensors --source gpt2.json
+    ends_with 1
+    has "$output" "warning prefix: transformer." "52 of 52 names lack the prefix transformer." \
+        "saved from GPT2Model; the config names GPT2LMHeadModel" "error std: h.2.mlp.c_fc.weight" \
+        "not passed: 1 error, 1 warning, 0 notes" "52 judged"
+    edit m.safetensors module.safetensors 't = {"module." + n: v for n, v in t.items()}'
+    run sow check module.safetensors --source gpt2.json
+    ends_with 1
+    has "$output" "52 of 52 names begin with module., the source" "DistributedDataParallel" "not passed: 1 error, 1 warning"
+    sed 's/"n_embd": 64/"n_embd": 96/' gpt2.json >wrong.json
+    run sow check bare.safetensors --source wrong.json
+    ends_with 1
+    has "$output" "n_embd looks like 64, the config says 96" "not passed: 2 errors, 1 warning"
+}
+
+@test "a tensor and its rounding to bf16 are one stream" {
+    small_gpt2
+    edit m.safetensors two.safetensors '
+a, b = (t[f"transformer.h.{i}.attn.c_proj.weight"] for i in (0, 1))
+words = struct.unpack("<4096I", a[2])
+b[0], b[2] = "BF16", bytearray(struct.pack("<4096H", *[(u + 0x7fff + (u >> 16 & 1)) >> 16 for u in words]))'
+    run sow check two.safetensors
+    ends_with 1
+    has "$output" "the same draws as transformer.h.0.attn.c_proj.weight, in bf16 where that one is in f32"
+}
+
 @test "the list of codes, and the page that is made of it" {
     run -0 sow check --codes
     has "$output" "twins" "identical-layers" "config-field"
@@ -275,6 +327,22 @@ print(len(t) - len(first), file=open("twins", "w"))'
     [[ $(cat twins) -gt 0 ]]
 }
 
+@test "F15: cut at three, not at three sigma: told in words, both ways" {
+    printf '%s\n' 'linear("w", 512, 1344, { bias = false })' \
+        'rule("*", trunc_normal { std = function(t) return sqrt(2 / (t.fan_in + t.fan_out)) end, bounds = 3 })' >linear.lua
+    local plain='*=normal{std=sqrt(2/(fan_in+fan_out))}'
+    run -0 sow init linear.lua -o cut.safetensors -q
+    run -0 sow init linear.lua -o plain.safetensors -q --set "$plain"
+    run -0 sow check cut.safetensors --source linear.lua
+    run -0 sow check plain.safetensors --source linear.lua --set "$plain"
+    run sow check plain.safetensors --source linear.lua
+    ends_with 1
+    has "$output" "error std: w.weight" "expected 0.032386" "plain normal of std 0.03283; the truncation at 3 sigma is missing"
+    run sow check cut.safetensors --source linear.lua --set "$plain"
+    ends_with 1
+    has "$output" "expected 0.032827" "normal truncated at 3 sigma, its std before the cut"
+}
+
 @test "F16: a bracket: the factor, and the bug's signature" {
     printf '%s\n' 'local x = input { "batch", 256 }' 'x = x >> linear("fc", 256, 512, { bias = false })' \
         'rule("*", glorot_normal)' >net.lua
@@ -312,6 +380,44 @@ raw[50257 * len(raw) // 50304 :] = bytes(47 * len(raw) // 50304)'
     run sow check copies.safetensors --source config.lua
     ends_with 1
     has "$output" "shape [50304, 64], expected [50257, 64]" "padded to a multiple of 64 or 128"
+}
+
+@test "F20: one layer of three has the forget bias, or both biases have it" {
+    printf '%s\n' 'local y = input { "batch", "tokens", 8 }' \
+        'y = y >> lstm("lstm", 8, 64, { layers = 3, bidirectional = true })' \
+        'rule("*weight*", glorot_uniform) rule("*", zeros)' >lstm.lua
+    local rule='*.bias_hh*=forget_bias{3}'
+    run -0 sow init lstm.lua -o right.safetensors -q --set "$rule"
+    run -0 sow check right.safetensors --source lstm.lua --set "$rule"
+    edit right.safetensors bug.safetensors '
+for name in t:
+    if "bias_hh" in name and name != "lstm.bias_hh_l0":
+        t[name][2][:] = bytes(1024)'
+    run sow check bug.safetensors --source lstm.lua --set "$rule"
+    ends_with 1
+    for name in l0_reverse l1 l1_reverse l2 l2_reverse; do
+        has "$output" "error constant-value: lstm.bias_hh_$name"
+    done
+    has "$output" "64 of 256 elements are not the constant of their slice (forget_bias{value=3}; the first is 64)" \
+        "left at 0" "not passed: 5 errors, 0 warnings"
+    edit right.safetensors both.safetensors '
+for name in t:
+    if "bias_ih" in name:
+        t[name][2][:] = t[name.replace("_ih", "_hh")][2]'
+    run sow check both.safetensors --source lstm.lua --set "$rule"
+    ends_with 1
+    has "$output" "two values, 0 and 3: a slice was set" "not passed: 6 errors"
+    lacks "$output" "drawn at random"
+}
+
+@test "F21: a bias of -2.19 is no finding by itself, against a prior it is" {
+    echo 'linear("hm", 64, 80) rule("*weight", lecun_normal) rule("*", zeros)' >det.lua
+    run -0 sow init det.lua -o det.safetensors -q --set 'hm.bias=constant{-2.19}'
+    run -0 sow check det.safetensors --no-record
+    has "$output" "passed: 0 errors, 0 warnings, 0 notes"
+    run sow check det.safetensors --source det.lua --set 'hm.bias=prior{pi=0.1}'
+    ends_with 1
+    has "$output" "all 80 elements are -2.19, expected -2.19722"
 }
 
 @test "F24: an output head at std 1" {
