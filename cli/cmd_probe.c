@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sow probe: whether signals and gradients survive the depth, predicted from the plan and, on request, measured and
- * drawn. */
+/* sow probe: whether signals and gradients survive the depth, predicted from the plan and, on request, measured, drawn,
+ * and compared with other schemes. */
+#include <string.h>
+
 #include "cmd.h"
 #include "message.h"
 #include "picture.h"
@@ -29,6 +31,59 @@ static void run_free(struct sow_cli_run *run)
     sow_cli_source_free(&run->source);
 }
 
+/* ---- Several schemes ------------------------------------------------------------------------------ */
+
+/* A word of --compare: a variant of the model where it has one of the name, else a scheme of the short form mlp:... */
+static int run_word(const struct sow_cli_options *options, const char *word,
+                    struct sow_cli_run *run)
+{
+    struct sow_cli_options with = *options;
+    struct sow_model_options reading = {.recipes_dir = options->recipes,
+                                        .activation = options->activation};
+    const struct sow_variant *variant;
+    struct sow_model *model = NULL;
+    struct sow_error error;
+    if (sow_model_load(options->arguments[0], &reading, &model, &error) != SOW_OK) {
+        return sow_cli_fail(&error);
+    }
+    with.scheme = word;
+    for (size_t i = 0; (variant = sow_model_variant(model, i)) != NULL; i++) {
+        if (strcmp(variant->name, word) == 0) {
+            with.scheme = NULL;
+            with.variant = word;
+        }
+    }
+    sow_model_free(model);
+    run->title = word;
+    return run_one(&with, run);
+}
+
+static int compare(const struct sow_cli_options *options, struct sow_cli_runs *runs)
+{
+    const struct sow_cli_list *words = &options->compare;
+    size_t more = (size_t)options->argument_count - 1;
+    int code = SOW_EXIT_DONE;
+    if (words->count + more > SOW_RUNS_MAX) {
+        return sow_cli_usage(options->verb, "--compare: at most %d schemes stand in one picture",
+                             SOW_RUNS_MAX);
+    }
+    if (options->scheme != NULL || options->variant != NULL) {
+        return sow_cli_usage(options->verb, "--compare names the schemes: leave --%s out",
+                             options->scheme != NULL ? "scheme" : "variant");
+    }
+    for (size_t i = 0; i < words->count + more && code == SOW_EXIT_DONE; i++) {
+        /* "--compare A B C": A is the option's, B and C are words after it */
+        const char *word = i == 0      ? words->items[0]
+                           : i <= more ? options->arguments[i]
+                                       : words->items[i - more];
+        runs->count++;
+        code = run_word(options, word, &runs->items[i]);
+    }
+    return code;
+}
+
+/* ---- The whole --------------------------------------------------------------------------------------- */
+
 /* "sow probe gpt2/config.json --variant hf", as the title of pictures. */
 static void add_title(struct sow_cli_text *text, const struct sow_cli_options *options)
 {
@@ -37,31 +92,72 @@ static void add_title(struct sow_cli_text *text, const struct sow_cli_options *o
     sow_cli_source_options(text, options);
 }
 
+static void print_one(const struct sow_cli_run *run, const struct sow_cli_options *options)
+{
+    const struct sow_variant *variant = sow_cli_source_variant(&run->source, options);
+    if (options->json) {
+        sow_cli_probe_json(run->probe, run->measured, variant != NULL ? variant->name : NULL);
+    } else if (options->csv) {
+        sow_cli_probe_csv(run->probe, run->measured);
+    } else {
+        sow_cli_probe_table(run->probe, run->measured, options);
+    }
+}
+
+static void print_all(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
+{
+    struct sow_cli_text text = {0};
+    if (options->json) {
+        sow_cli_compare_json(runs);
+    } else if (options->csv) {
+        sow_cli_add_picture_data(&text, runs);
+        fputs(text.bytes, stdout);
+        sow_cli_text_free(&text);
+    } else {
+        sow_cli_compare_table(runs, options);
+    }
+}
+
+static int check(const struct sow_cli_options *options)
+{
+    if (options->argument_count > 1 && options->compare.count == 0) {
+        return sow_cli_usage(options->verb,
+                             "'%s' is one argument too many: sow probe SOURCE, or "
+                             "sow probe SOURCE --compare SCHEME SCHEME...",
+                             options->arguments[1]);
+    }
+    return sow_cli_check_plot(options);
+}
+
 int sow_cmd_probe(const struct sow_cli_options *options)
 {
     struct sow_cli_text title = {0};
-    int code = sow_cli_check_plot(options);
+    struct sow_cli_runs runs = {0};
+    int code = check(options);
     if (code != SOW_EXIT_DONE) {
         return code;
     }
     add_title(&title, options);
-    struct sow_cli_runs runs = {.title = title.bytes, .count = 1};
-    struct sow_cli_run *run = &runs.items[0];
-    run->title = options->arguments[0];
-    code = run_one(options, run);
-    if (code == SOW_EXIT_DONE || run->measured != NULL) {
-        const struct sow_variant *variant = sow_cli_source_variant(&run->source, options);
-        if (options->json) {
-            sow_cli_probe_json(run->probe, run->measured, variant != NULL ? variant->name : NULL);
-        } else if (options->csv) {
-            sow_cli_probe_csv(run->probe, run->measured);
+    runs.title = title.bytes;
+    if (options->compare.count > 0) {
+        code = compare(options, &runs);
+    } else {
+        runs.count = 1;
+        runs.items[0].title = options->arguments[0];
+        code = run_one(options, &runs.items[0]);
+    }
+    if (code == SOW_EXIT_DONE || (runs.count == 1 && runs.items[0].measured != NULL)) {
+        if (options->compare.count > 0) {
+            print_all(&runs, options);
         } else {
-            sow_cli_probe_table(run->probe, run->measured, options);
+            print_one(&runs.items[0], options);
         }
         int drawn = options->plot != NULL ? sow_cli_plot(&runs, options) : SOW_EXIT_DONE;
         code = code != SOW_EXIT_DONE ? code : drawn;
     }
-    run_free(run);
+    for (size_t i = 0; i < runs.count; i++) {
+        run_free(&runs.items[i]);
+    }
     sow_cli_text_free(&title);
     return code;
 }

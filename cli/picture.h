@@ -52,6 +52,10 @@ void sow_cli_add_gnuplot(struct sow_cli_text *text, const char *word);
 /* Colour, dash and point of run `index`, as words for "plot". */
 const char *sow_cli_color(size_t index);
 
+/* --compare for people and machines (probe_compare.c). */
+void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
+void sow_cli_compare_json(const struct sow_cli_runs *runs);
+
 /* --plot: OUT.svg or OUT.png with OUT.csv and OUT.gp beside it, or "term". Tells what goes wrong. */
 int sow_cli_plot(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
 /* The picture as SVG, NULL after adding the reason to `reason` when there is none. The caller frees it. */

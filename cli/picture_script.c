@@ -364,12 +364,14 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
     sow_cli_add(text, " noenhanced font ',16' margins 0.092,0.978,0.17/rows,1-0.34/rows "
                       "spacing 0.112,0.4/rows\n");
     if (runs->count > 1) { /* one key for all panels */
-        sow_cli_add(text, "if (kind ne 'term') set key at screen 0.5,1-0.13/rows center center\n");
+        sow_cli_add(text, "if (kind ne 'term') set key at screen 0.5,1-0.13/rows center center\n"
+                          "set title offset 0,0\n");
     }
     add_moments(text, runs, 0);
     sow_cli_add(text, "if (kind ne 'term') set key at graph 0.5,1.03 bottom center\n");
     add_moments(text, runs, 1);
     add_correlations(text, runs);
+    sow_cli_add(text, "if (kind ne 'term') set title offset 0,%s\n", runs->count > 1 ? "1" : "1.7");
     if (sow_cli_has_plane(runs)) {
         sow_cli_add_plane(text, runs);
     } else {

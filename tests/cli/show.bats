@@ -108,3 +108,46 @@ LUA
     python3 -c 'import xml.dom.minidom as x; x.parse("out.svg")'
     [[ ! -e pwned ]]
 }
+
+@test "several schemes stand in one table, one picture and one JSON" {
+    run -0 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --compare 'normal{std=0.01}' 'normal{std=1}' glorot_normal he_normal
+    fits_100_columns "$output"
+    [[ ${lines[1]} == "normal{std=0.01} "*1.76e-81*2.25e-83*0.0256 ]]
+    [[ ${lines[2]} == "normal{std=1} "*6.22e+47*8.731 ]]
+    [[ ${lines[3]} == "glorot_normal "*" 1" && ${lines[4]} == "he_normal "*1.106 ]]
+    run -0 --separate-stderr sow probe mlp:64,64x9,10 --compare he_normal glorot_normal --json
+    is_json "$output"
+    [[ $(python3 -c 'import json, sys; print([(r["scheme"], round(float(r["probe"]["repeated"]["sigma_w2"]), 6)) for r in json.load(sys.stdin)["compared"]])' <<<"$output") == "[('he_normal', 2.0), ('glorot_normal', 1.0)]" ]]
+    run -0 --separate-stderr sow probe mlp:64,64x9,10 --compare he_normal glorot_normal --csv
+    [[ ${lines[0]} == run,depth,* && ${lines[1]} == 0,0,1,* && ${lines[-1]} == 1,* && ${lines[-1]} == *'"glorot_normal","layers.9","linear"' ]]
+    tiny gpt2 >config.json
+    run -0 --separate-stderr sow probe config.json --compare matched transformers
+    [[ ${lines[1]} == matched* && ${lines[2]} == transformers* ]]
+}
+
+@test "a picture of several schemes names them, once" {
+    need gnuplot
+    run -0 sow probe mlp:64,64x9,10 --activation tanh --compare 'normal{std=0.01}' he_normal --seeds 1 --plot out.svg -q
+    grep -q 'Edge of chaos of tanh' out.svg
+    # once as text, once as the title of its line
+    [[ $(grep -c '<text>he_normal</text>' out.svg) -eq 1 ]]
+    [[ $(grep -c '<text>normal{std=0.01}</text>' out.svg) -eq 1 ]]
+}
+
+@test "what cannot be compared is one clear error" {
+    run --separate-stderr sow probe mlp:8,8,8 he_normal
+    ends_with 2
+    has "$stderr" "one argument too many" "--compare"
+    run --separate-stderr sow probe mlp:8,8,8 --compare nonsense
+    ends_with 2
+    has "$stderr" "nonsense"
+    run --separate-stderr sow probe mlp:8,8,8 --compare zeros --scheme ones
+    ends_with 2
+    has "$stderr" "leave --scheme out"
+    run --separate-stderr sow probe mlp:8,8,8 --compare zeros ones zeros ones zeros ones zeros ones zeros
+    ends_with 2
+    has "$stderr" "at most 8"
+    tiny gpt2 >config.json
+    run --separate-stderr sow probe config.json --compare he_normal
+    ends_with 2
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* sow probe --compare: one network with several schemes, or variants, as one table, one JSON and one CSV. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+#include "picture.h"
+#include "probe.h"
+#include "table.h"
+
+enum { TITLE, SIGNAL, MOMENT, GRADIENTS, GRADIENT, CORRELATION, CHI_PERP, COLUMNS };
+
+#define BARS     16
+#define LOG10_2  0.30102999566398119521
+#define SPAN_MIN 1.0 /* decades that fill the height */
+
+static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+
+/* What all runs have in common, so that bars of two rows compare. */
+struct scale {
+    double low, high;
+};
+
+static double number_of(const struct sow_cli_point *point, int is_gradient)
+{
+    return is_gradient ? point->gradient : point->moment;
+}
+
+static struct scale scale_of(const struct sow_cli_runs *runs, int is_gradient)
+{
+    struct scale scale = {INFINITY, -INFINITY};
+    for (size_t run = 0; run < runs->count; run++) {
+        struct sow_cli_point *points;
+        size_t count = sow_cli_points(&runs->items[run], &points);
+        for (size_t i = 0; i < count; i++) {
+            double number = number_of(&points[i], is_gradient);
+            if (points[i].is_result && isfinite(number)) {
+                scale.low = fmin(scale.low, number);
+                scale.high = fmax(scale.high, number);
+            }
+        }
+        free(points);
+    }
+    return scale;
+}
+
+static void add_bars(struct sow_cli_text *text, const struct sow_cli_point *points, size_t count,
+                     int is_gradient, const struct scale *scale)
+{
+    size_t depth = 0, used = 0, at = 0;
+    for (size_t i = 0; i < count; i++) {
+        depth += (size_t)points[i].is_result;
+    }
+    size_t wide = depth < BARS ? depth : BARS;
+    for (size_t i = 0; i < count; i++) {
+        if (points[i].is_result && at++ * wide / depth == used && used < wide) {
+            double number = number_of(&points[i], is_gradient);
+            double part = (number - scale->low) / fmax(scale->high - scale->low, SPAN_MIN) * 7.999;
+            sow_cli_add(text, "%s", isfinite(number) ? bars[(int)part] : "0");
+            used++;
+        }
+    }
+}
+
+static void add_moment(struct sow_cli_text *text, double log10)
+{
+    if (log10 == -INFINITY) {
+        sow_cli_add(text, "0");
+    } else if (fabs(log10) > 100) {
+        sow_cli_add(text, "2^%.0f", log10 / LOG10_2);
+    } else {
+        sow_cli_add(text, "%.3g", pow(10, log10));
+    }
+}
+
+static void make_cells(const struct sow_cli_run *run, const struct scale scales[2],
+                       struct sow_cli_text *cells)
+{
+    struct sow_cli_point *points;
+    const struct sow_probe_summary *summary = sow_probe_summary(run->probe);
+    size_t count = sow_cli_points(run, &points);
+    for (int column = 0; column < COLUMNS; column++) {
+        sow_cli_text_clear(&cells[column]);
+    }
+    sow_cli_add_safe(&cells[TITLE], run->title, strlen(run->title), 0);
+    if (count > 0) {
+        const struct sow_cli_point *last = &points[count - 1];
+        add_bars(&cells[SIGNAL], points, count, 0, &scales[0]);
+        add_bars(&cells[GRADIENTS], points, count, 1, &scales[1]);
+        add_moment(&cells[MOMENT], last->moment);
+        add_moment(&cells[GRADIENT], points[0].gradient);
+        sow_cli_add(&cells[CORRELATION], isnan(last->correlation) ? "%s" : "%s%.4f", "",
+                    fabs(last->correlation) < 1e-6 ? 0 : last->correlation);
+    }
+    if (summary->depth.layers > 0 && !isnan(summary->depth.chi_perp)) {
+        sow_cli_add(&cells[CHI_PERP], "%.4g", summary->depth.chi_perp);
+    }
+    free(points);
+}
+
+void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
+{
+    struct sow_cli_text cells[COLUMNS] = {{0}};
+    struct scale scales[2] = {scale_of(runs, 0), scale_of(runs, 1)};
+    struct sow_table table = {.columns = COLUMNS,
+                              .titles = {"scheme", "signal", "E[x^2] out", "gradient",
+                                         "E[grad^2] in", "corr", "chi_perp"},
+                              .right = 1u << MOMENT | 1u << GRADIENT | 1u << CORRELATION |
+                                       1u << CHI_PERP,
+                              .colored = sow_cli_colored(stdout, options->color)};
+    for (int printing = 0; printing < 2; printing++) {
+        if (printing) {
+            sow_cli_table_title(&table);
+        }
+        for (size_t run = 0; run < runs->count; run++) {
+            make_cells(&runs->items[run], scales, cells);
+            if (printing) {
+                sow_cli_table_row(&table, cells);
+            } else {
+                sow_cli_table_measure(&table, cells);
+            }
+        }
+    }
+    for (int column = 0; column < COLUMNS; column++) {
+        sow_cli_text_free(&cells[column]);
+    }
+    puts("\nbars: input (left) to output (right), one scale for all rows; predicted means over "
+         "seeds\n"
+         "chi_perp: of the repeated layer, where it settles; gradients vanish below 1, explode "
+         "above");
+}
+
+void sow_cli_compare_json(const struct sow_cli_runs *runs)
+{
+    struct sow_cli_text text = {0};
+    puts("{\"compared\": [");
+    for (size_t run = 0; run < runs->count; run++) {
+        sow_cli_text_clear(&text);
+        sow_cli_add(&text, "%s{\"scheme\": ", run > 0 ? ",\n" : "");
+        sow_cli_add_json(&text, runs->items[run].title);
+        sow_cli_add(&text, ", \"probe\": ");
+        fputs(text.bytes, stdout);
+        sow_cli_probe_json(runs->items[run].probe, runs->items[run].measured, NULL);
+        fputs("}", stdout);
+    }
+    puts("\n]}");
+    sow_cli_text_free(&text);
+}
