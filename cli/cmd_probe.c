@@ -7,6 +7,7 @@
 #include "message.h"
 #include "picture.h"
 #include "probe.h"
+#include "report.h"
 
 /* An interrupted measurement ends with its code, and with what is known. */
 static int run_one(const struct sow_cli_options *options, struct sow_cli_run *run)
@@ -126,7 +127,8 @@ static int check(const struct sow_cli_options *options)
                              "sow probe SOURCE --compare SCHEME SCHEME...",
                              options->arguments[1]);
     }
-    return sow_cli_check_plot(options);
+    int code = sow_cli_check_plot(options);
+    return code != SOW_EXIT_DONE ? code : sow_cli_check_report(options);
 }
 
 int sow_cmd_probe(const struct sow_cli_options *options)
@@ -153,7 +155,8 @@ int sow_cmd_probe(const struct sow_cli_options *options)
             print_one(&runs.items[0], options);
         }
         int drawn = options->plot != NULL ? sow_cli_plot(&runs, options) : SOW_EXIT_DONE;
-        code = code != SOW_EXIT_DONE ? code : drawn;
+        int told = options->report != NULL ? sow_cli_report(&runs, options) : SOW_EXIT_DONE;
+        code = code != SOW_EXIT_DONE ? code : drawn != SOW_EXIT_DONE ? drawn : told;
     }
     for (size_t i = 0; i < runs.count; i++) {
         run_free(&runs.items[i]);

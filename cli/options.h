@@ -80,7 +80,7 @@ struct sow_cli_options {
     uint64_t given; /* bit SOW_OPTION_x */
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
-    const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot;
+    const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report;
     struct sow_cli_list sets, only, ignore, compare;
     uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory;
     enum sow_dtype dtype;

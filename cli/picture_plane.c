@@ -140,7 +140,8 @@ void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *run
     }
     for (size_t i = 0, any = 0; i < runs->count; i++) {
         if (depth_of(runs, i) != NULL) {
-            sow_cli_add(text, "%s$here%zu using 1:2 with points pt %zu ps 2.2 lw 2 lc rgb '%s' ",
+            sow_cli_add(text,
+                        "%s$here%zu using 1:2 with points pt %zu ps 2.2*small lw 2 lc rgb '%s' ",
                         any++ ? ", " : "", i, i + 4, sow_cli_color(i));
             if (runs->count == 1) {
                 sow_cli_add(text, "title 'you are here'");

@@ -184,7 +184,7 @@ static void add_curves(struct sow_cli_text *text, const struct sow_cli_runs *run
     if (single && has_inner) {
         begin_plot(text, &any);
         sow_cli_add(text,
-                    "data using 2:(inner(0, %d)) with points pt 7 ps 0.35 lc rgb '#888888' "
+                    "data using 2:(inner(0, %d)) with points pt 7 ps 0.35*small lc rgb '#888888' "
                     "title 'inside layers'",
                     column);
     }
@@ -255,15 +255,15 @@ static void add_factors(struct sow_cli_text *text, const struct sow_cli_runs *ru
     add_log_axis(text, low, high);
     for (size_t run = 0; run < runs->count; run++) {
         begin_plot(text, &any);
-        sow_cli_add(text,
-                    "data using 2:(ten(%zu, %d)) with points pt %zu ps 0.9 lw 1.5 lc rgb '%s' ",
-                    run, CHI_PERP, run + 4, sow_cli_color(run));
+        sow_cli_add(
+            text, "data using 2:(ten(%zu, %d)) with points pt %zu ps 0.9*small lw 1.5 lc rgb '%s' ",
+            run, CHI_PERP, run + 4, sow_cli_color(run));
         sow_cli_add(text, runs->count == 1 ? "title 'small distances, χ_⊥'" : "notitle");
     }
     if (runs->count == 1) {
         begin_plot(text, &any);
         sow_cli_add(text,
-                    "data using 2:(ten(0, %d)) with points pt 6 ps 0.9 lw 1.5 lc rgb '%s' "
+                    "data using 2:(ten(0, %d)) with points pt 6 ps 0.9*small lw 1.5 lc rgb '%s' "
                     "title 'errors of scale, χ_∥'",
                     CHI_PAR, colors[1]);
     }
@@ -291,7 +291,7 @@ static void add_units(struct sow_cli_text *text, const struct sow_cli_runs *runs
                         run, columns[i] + 1, i + 1, color);
             begin_plot(text, &any);
             sow_cli_add(text,
-                        "data using 2:(any(%zu, %d)) with points pt %d ps 0.8 lw 1.5 lc rgb "
+                        "data using 2:(any(%zu, %d)) with points pt %d ps 0.8*small lw 1.5 lc rgb "
                         "'%s' ",
                         run, columns[i], i == 0 ? 7 : 6, color);
             sow_cli_add(text, run == 0 ? "title '%s'" : "notitle", titles[i]);
@@ -330,7 +330,7 @@ static void add_frame(struct sow_cli_text *text, const char *stem, const char *k
         "'sans-serif,13' fontscale 2 linewidth 2 pointscale 2 background '#FFFFFF'\n"
         "if (kind eq 'term') set terminal dumb noenhanced mono size 98,rows*40\n"
         "if (file) set output out\n"
-        "grey = '#666666'\n"
+        "grey = '#666666'\nsmall = kind eq 'svg' ? 0.65 : 1\n"
         "power(n) = n == 0 ? '1' : kind eq 'term' ? sprintf('1e%%d', n) : sprintf('10^{%%d}', n)\n"
         "hide(s) = kind eq 'term' ? '' : s\n"
         "any(r, c) = column(1) == r ? column(c) : NaN\n"
@@ -357,7 +357,7 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
 {
     int is_seen = extent_of(runs, 0).is_seen, rows = is_seen ? 3 : 2;
     add_frame(text, stem, kind, rows);
-    sow_cli_add(text, "dot = %s\n", depth_of(runs) > 60 ? "0.5" : "0.9");
+    sow_cli_add(text, "dot = %s*small\n", depth_of(runs) > 60 ? "0.5" : "0.9");
     sow_cli_add(text, "if (kind eq 'term') set multiplot layout rows*2,1\n"
                       "if (kind ne 'term') set multiplot layout rows,2 title ");
     sow_cli_add_gnuplot(text, runs->title);

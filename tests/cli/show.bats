@@ -151,3 +151,86 @@ LUA
     run --separate-stderr sow probe config.json --compare he_normal
     ends_with 2
 }
+
+# Opens a page; leaves its DOM in dom.html, and what it says and asks for in said.txt.
+browse() {
+    chromium-headless-shell --no-sandbox --disable-gpu --disable-background-networking --user-data-dir="$PWD/profile" \
+        --enable-logging=stderr --log-net-log="$PWD/net.json" --dump-dom "file://$PWD/$1" >dom.html 2>log.txt
+    grep CONSOLE log.txt >said.txt || true
+    python3 -c '
+import json
+for event in json.load(open("net.json"))["events"]:
+    url = event.get("params", {}).get("url")
+    if url:
+        print("asks for", url)' >>said.txt
+}
+
+@test "the report opens in a browser, which asks nobody for anything" {
+    need gnuplot
+    need chromium-headless-shell
+    printf '<title>x</title><img src="http://127.0.0.1:9/x.png"><script>console.error("boo")</script>' >control.html
+    browse control.html
+    grep -q boo said.txt
+    grep -q 'asks for http://127.0.0.1:9/x.png' said.txt
+    run -0 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --scheme 'normal{std=0.01}' --seeds 1 --report out.html
+    has "$stderr" "wrote: out.html"
+    browse out.html
+    [[ ! -s said.txt ]]
+    grep -q '<title>Will the signal survive? sow probe mlp:784,256x50,10' dom.html
+    [[ $(grep -c '<svg' dom.html) -eq 1 ]]
+    for word in "In plain words" "shrinks fast" "0.0256" "layers.49.tanh" "normal{std=0.01}" "What was assumed" "Edge of chaos of tanh"; do
+        grep -qF "$word" dom.html
+    done
+    chromium-headless-shell --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --window-size=1100,1600 \
+        --screenshot="$PWD/shot.png" "file://$PWD/out.html" 2>log.txt
+    [[ $(stat -c %s shot.png) -gt 50000 ]]
+}
+
+@test "a report of several schemes has a part for each, and is overwritten only when told" {
+    run -0 sow probe mlp:64,64x9,10 --compare he_normal glorot_normal --report out.html -q
+    grep -q '<h2>he_normal</h2>' out.html
+    grep -q '<h2>glorot_normal</h2>' out.html
+    run --separate-stderr sow probe mlp:64,64x9,10 --report out.html
+    ends_with 4
+    has "$stderr" "out.html: exists already" "--force"
+    run -0 sow probe mlp:64,64x9,10 --report out.html --force -q
+    [[ $(grep -c '<h2>he_normal' out.html) -eq 0 ]]
+    run --separate-stderr sow probe mlp:8,8,8 --report nowhere/out.html
+    ends_with 4
+    has "$stderr" "nowhere/out.html: No such file or directory"
+    [[ -z $(find . -name '*part*') ]]
+}
+
+@test "without gnuplot the report says so, and has the rest" {
+    mkdir bin
+    run -0 env PATH="$PWD/bin" "$SOW" probe mlp:64,64x9,10 --report out.html -q
+    grep -q 'No picture: .*gnuplot is not installed' out.html
+    grep -q 'keeps its size' out.html
+}
+
+@test "hostile words are text in reports" {
+    cat >'<b>m.lua' <<'LUA'
+local x = input { "batch", 16 }
+for i = 1, 9 do
+    x = x >> linear("</td><script>alert('1')</script>&amp;" .. i, 16, 16) >> activation("relu")
+end
+rule("*.bias", zeros)
+rule("*.weight", he_normal, "<img src=x onerror=alert(2)>")
+LUA
+    run -0 --separate-stderr sow probe '<b>m.lua' --report out.html -q
+    python3 -c '
+import html.parser
+class Reader(html.parser.HTMLParser):
+    text = ""
+    def handle_starttag(self, tag, attributes):
+        assert tag not in ("script", "img", "b", "iframe", "object"), tag
+        for name, value in attributes:
+            assert not name.startswith("on"), name
+            assert name not in ("src", "href", "xlink:href") or value.startswith("#"), value
+    def handle_data(self, data):
+        self.text += data
+reader = Reader()
+reader.feed(open("out.html").read())
+assert "</td><script>alert(\x271\x27)</script>&amp;1" in reader.text
+assert "<img src=x onerror=alert(2)>" in reader.text'
+}

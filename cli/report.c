@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* sow probe --report: one HTML file with everything, which asks no network for anything, runs no script, and reads well on
+ * paper. What comes from outside (names, titles, notes) goes through add_html, the picture is gnuplot's SVG. */
+#include "report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fold.h"
+#include "message.h"
+
+#define VALUES_MAX 120 /* rows of a table of values; more are results of layers only */
+
+static const char style[] =
+    "body{font:16px/1.5 sans-serif;color:#222;background:#fff;max-width:1100px;margin:2em auto;"
+    "padding:0 1em}\n"
+    "h1{font-size:1.7em;margin:0}h2{font-size:1.25em;margin:2em 0 .4em;border-bottom:1px solid "
+    "#ccc}h3{font-size:1.05em;margin:1.4em 0 .3em}\n"
+    "code,.f{font-family:monospace;overflow-wrap:anywhere}.f{background:#f5f5f5;padding:.5em "
+    ".8em;border-left:3px solid #0072B2}\n"
+    "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums;width:100%}"
+    "th,td{padding:.2em .6em;text-align:right;border-bottom:1px solid #e5e5e5;vertical-align:top}"
+    "th{border-bottom:2px solid #888}th.w,td.w{text-align:left;overflow-wrap:anywhere}\n"
+    "figure{margin:1em 0}svg{width:100%;height:auto}.s{color:#555}\n"
+    "@page{size:A4;margin:15mm}\n"
+    "@media print{body{font-size:10pt;margin:0;max-width:none}h2,h3{break-after:avoid}"
+    "tr,figure,.f{break-inside:avoid}thead{display:table-header-group}}\n";
+
+/* ---- Text ------------------------------------------------------------------------------------------- */
+
+static void add_html(struct sow_cli_text *text, const char *word)
+{
+    struct sow_cli_text safe = {0};
+    sow_cli_add_safe(&safe, word, strlen(word), 0);
+    for (const char *c = safe.bytes; c != NULL && *c != '\0'; c++) {
+        switch (*c) {
+        case '&':
+            sow_cli_add(text, "&amp;");
+            break;
+        case '<':
+            sow_cli_add(text, "&lt;");
+            break;
+        case '>':
+            sow_cli_add(text, "&gt;");
+            break;
+        case '"':
+            sow_cli_add(text, "&quot;");
+            break;
+        case '\'':
+            sow_cli_add(text, "&#39;");
+            break;
+        default:
+            sow_cli_add_bytes(text, c, 1);
+        }
+    }
+    sow_cli_text_free(&safe);
+}
+
+static void add_cell(struct sow_cli_text *text, const char *word)
+{
+    sow_cli_add(text, "<td class=w>");
+    add_html(text, word);
+    sow_cli_add(text, "</td>");
+}
+
+/* 3.2e-81 as 3.2&times;10^-81, from its logarithm, which no depth overflows. */
+static void add_power(struct sow_cli_text *text, double log10)
+{
+    double exponent = floor(log10);
+    if (isnan(log10)) {
+        sow_cli_add(text, "-");
+    } else if (log10 == -INFINITY) {
+        sow_cli_add(text, "0");
+    } else if (log10 > -4 && log10 < 5) {
+        sow_cli_add(text, "%.4g", pow(10, log10));
+    } else {
+        sow_cli_add(text, "%.3g&times;10<sup>%.0f</sup>", pow(10, log10 - exponent), exponent);
+    }
+}
+
+static void add_number(struct sow_cli_text *text, double number)
+{
+    sow_cli_add(text, isnan(number) ? "-" : "%.4g", fabs(number) < 1e-12 ? 0 : number);
+}
+
+/* ---- In plain words ------------------------------------------------------------------------------------ */
+
+/* Factor a layer between two points; below 5 % it is no trend, and 20 % are bad. */
+static void add_trend(struct sow_cli_text *text, const char *what, double from, double to,
+                      double layers, const char *way)
+{
+    double factor = pow(10, (to - from) / layers);
+    sow_cli_add(text, "<p>%s ", what);
+    if (to == -INFINITY || from == -INFINITY) {
+        sow_cli_add(text, "becomes exactly 0 %s.</p>\n", way);
+        return;
+    }
+    if (fabs(log(factor)) <= log(1.05)) {
+        sow_cli_add(text, "<strong>keeps its size</strong> %s: its mean square goes from ", way);
+    } else {
+        sow_cli_add(text,
+                    "<strong>%s%s</strong> %s, by a factor of %.3g a layer: its mean square goes "
+                    "from ",
+                    factor < 1 ? "shrinks" : "grows", fabs(log(factor)) > log(1.2) ? " fast" : "",
+                    way, factor);
+    }
+    add_power(text, from);
+    sow_cli_add(text, " to ");
+    add_power(text, to);
+    sow_cli_add(text, ".</p>\n");
+}
+
+static void add_words(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    const struct sow_probe_summary *summary = sow_probe_summary(run->probe);
+    struct sow_cli_point *points;
+    size_t count = sow_cli_points(run, &points), last = count;
+    for (size_t i = 0; i < count;
+         i++) { /* the result before the head, which has a scale of its own */
+        last = points[i].is_result && i + 1 < count ? i : last;
+    }
+    if (last < count && points[last].x >= 1) {
+        const struct sow_cli_point *to = &points[last];
+        add_trend(text, "The signal", points[0].moment, to->moment, to->x,
+                  "from the input to the last layer but one");
+        add_trend(text, "The gradient", to->gradient, points[0].gradient, to->x,
+                  "from there back to the input");
+        if (to->correlation > 0.99) {
+            sow_cli_add(text,
+                        "<p>Different inputs <strong>look alike</strong> there: their correlation "
+                        "is %.4f.</p>\n",
+                        to->correlation);
+        }
+    }
+    sow_cli_add(text,
+                "<p>Seeds scatter the logarithm of the output's mean square with variance %.3g: 19 "
+                "of 20 seeds lie between %.3g and %.3g times the mean%s.</p>\n",
+                summary->seed_noise, exp(-summary->seed_noise / 2 - 2 * sqrt(summary->seed_noise)),
+                exp(-summary->seed_noise / 2 + 2 * sqrt(summary->seed_noise)),
+                summary->seed_noise > 1 ? "; <strong>one seed tells little of the next</strong>"
+                                        : "");
+    free(points);
+}
+
+/* ---- Formulas ---------------------------------------------------------------------------------------------- */
+
+static void add_settled(struct sow_cli_text *text, const struct sow_probe_depth *depth)
+{
+    const struct {
+        const char *formula;
+        double number;
+    } rows[] = {
+        {"q* = &sigma;<sub>w</sub><sup>2</sup> E[&phi;(&radic;q* z)<sup>2</sup>] + "
+         "&sigma;<sub>b</sub><sup>2</sup>",
+         depth->q},
+        {"&chi;<sub>&perp;</sub> = &sigma;<sub>w</sub><sup>2</sup> E[&phi;'(&radic;q* "
+         "z)<sup>2</sup>] "
+         "(gradients and small distances, a layer)",
+         depth->chi_perp},
+        {"&chi;<sub>&#8741;</sub> = dq<sub>l+1</sub>/dq<sub>l</sub> (a small error of scale, a "
+         "layer)",
+         depth->chi_par},
+        {"c* (where the correlation of two inputs settles)", depth->correlation},
+        {"6 &xi;<sub>c</sub> (layers over which inputs are told apart)", 6 * depth->xi_c},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (isfinite(rows[i].number)) {
+            sow_cli_add(text, "<p class=f>%s = ", rows[i].formula);
+            add_number(text, rows[i].number);
+            sow_cli_add(text, "</p>\n");
+        }
+    }
+    if (!isfinite(depth->q)) {
+        sow_cli_add(text, "<p class=f>q grows without bound</p>\n");
+    }
+}
+
+static void add_formulas(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    const struct sow_probe_depth *depth = &sow_probe_summary(run->probe)->depth;
+    if (depth->layers == 0) {
+        sow_cli_add(
+            text, "<p>The network repeats no single layer of weights and activation, so each value "
+                  "has its own numbers, below. A linear layer: <span class=f>E[h<sup>2</sup>] = "
+                  "fan_in E[w<sup>2</sup>] E[x<sup>2</sup>] + E[b<sup>2</sup>]</span></p>\n");
+        return;
+    }
+    sow_cli_add(text, "<p>%llu layers are alike: weights, then &phi; = <code>",
+                (unsigned long long)depth->layers);
+    add_html(text, depth->activation);
+    sow_cli_add(
+        text,
+        "</code>; z is normal, of mean 0 and std 1; h is what the weights give, q its mean "
+        "square.</p>\n<p class=f>&sigma;<sub>w</sub><sup>2</sup> = fan_in E[w<sup>2</sup>] = "
+        "%.6g, &sigma;<sub>b</sub><sup>2</sup> = E[b<sup>2</sup>] = %.6g</p>\n"
+        "<p class=f>q<sub>l+1</sub> = %.6g E[&phi;(&radic;q<sub>l</sub> z)<sup>2</sup>] + "
+        "%.6g</p>\n<p>Repeated for ever:</p>\n",
+        depth->sigma_w2, depth->sigma_b2, depth->sigma_w2, depth->sigma_b2);
+    add_settled(text, depth);
+}
+
+/* ---- Tables -------------------------------------------------------------------------------------------------- */
+
+static void add_value_row(struct sow_cli_text *text, const struct sow_cli_point *point, int is_seen)
+{
+    sow_cli_add(text, "<tr>");
+    add_cell(text, point->value->name);
+    add_cell(text, point->value->operation);
+    const double powers[] = {point->moment, point->seen_moment, point->gradient,
+                             point->seen_gradient};
+    for (int i = 0; i < 4; i++) {
+        if (is_seen || i % 2 == 0) {
+            sow_cli_add(text, "<td>");
+            add_power(text, powers[i]);
+            sow_cli_add(text, "</td>");
+        }
+    }
+    const double numbers[] = {point->correlation, point->value->chi_perp, point->value->chi_par};
+    for (int i = 0; i < 3; i++) {
+        sow_cli_add(text, "<td>");
+        add_number(text, numbers[i]);
+        sow_cli_add(text, "</td>");
+    }
+    sow_cli_add(text, "</tr>\n");
+}
+
+static void add_values(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    struct sow_cli_point *points;
+    size_t count = sow_cli_points(run, &points), results = 0, at = 0;
+    for (size_t i = 0; i < count; i++) {
+        results += (size_t)points[i].is_result;
+    }
+    int all = count <= VALUES_MAX, is_seen = run->measured != NULL;
+    size_t step = all ? 1 : (results + VALUES_MAX - 1) / VALUES_MAX;
+    sow_cli_add(text,
+                "<table><thead><tr><th class=w>value</th><th class=w>operation</th>"
+                "<th>E[x<sup>2</sup>]</th>%s<th>E[grad<sup>2</sup>]</th>%s<th>correlation</th>"
+                "<th>&chi;<sub>&perp;</sub></th><th>&chi;<sub>&#8741;</sub></th></tr></thead>"
+                "<tbody>\n",
+                is_seen ? "<th>measured</th>" : "", is_seen ? "<th>measured</th>" : "");
+    for (size_t i = 0; i < count; i++) {
+        if ((all || points[i].is_result) && (at++ % step == 0 || i + 1 == count)) {
+            add_value_row(text, &points[i], is_seen);
+        }
+    }
+    sow_cli_add(text, "</tbody></table>\n");
+    if (!all) {
+        sow_cli_add(text,
+                    "<p class=s>Of %zu values the results of layers are shown%s; all are in "
+                    "<code>--csv</code>.</p>\n",
+                    count, step > 1 ? ", some left out" : "");
+    }
+    free(points);
+}
+
+static void add_plan_row(struct sow_cli_text *text, const struct sow_fold *fold,
+                         const struct sow_fold_row *row, const struct sow_plan *plan)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(plan, row->index);
+    struct sow_cli_text name = {0};
+    double mean, std;
+    sow_cli_fold_name(fold, row, 0, strlen(entry->name), &name);
+    sow_cli_add(text, "<tr>");
+    add_cell(text, name.bytes);
+    sow_cli_text_free(&name);
+    sow_cli_add(text, "<td>");
+    for (uint32_t i = 0; i < entry->tensor.rank; i++) {
+        sow_cli_add(text, "%s%llu", i > 0 ? " &times; " : "",
+                    (unsigned long long)entry->tensor.shape[i]);
+    }
+    sow_cli_add(text, "</td>");
+    add_cell(text, entry->scheme_text);
+    sow_draw_moments(&entry->draw, &mean, &std);
+    sow_cli_add(text, "<td>");
+    add_number(text, entry->region_count > 0 ? NAN : std);
+    sow_cli_add(text, "</td><td>");
+    add_number(text, entry->region_count > 0 ? NAN : entry->fan_in * (std * std + mean * mean));
+    sow_cli_add(text, "</td>");
+    add_cell(text, entry->reason);
+    sow_cli_add(text, "</tr>\n");
+}
+
+static void add_plan(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    struct sow_fold fold = sow_cli_fold_plan(run->source.plan, 1);
+    sow_cli_add(text,
+                "<table><thead><tr><th class=w>tensor</th><th>shape</th><th class=w>scheme</th>"
+                "<th>std</th><th>fan_in E[w<sup>2</sup>]</th><th class=w>why</th></tr></thead>"
+                "<tbody>\n");
+    for (size_t i = 0; i < fold.count; i++) {
+        add_plan_row(text, &fold, &fold.rows[i], run->source.plan);
+    }
+    sow_cli_add(text, "</tbody></table>\n");
+    sow_cli_fold_free(&fold);
+}
+
+static void add_assumed(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    const struct sow_probe_summary *summary = sow_probe_summary(run->probe);
+    const char *note;
+    sow_cli_add(text, "<ul>\n<li>%llu samples", (unsigned long long)summary->batch);
+    if (summary->tokens > 0) {
+        sow_cli_add(text, ", of %llu tokens where there are sequences",
+                    (unsigned long long)summary->tokens);
+    }
+    sow_cli_add(
+        text, "; inputs as the recipe says, else independent, of mean 0 and std 1</li>\n"
+              "<li>the gradient at the output: each element times a random normal number of std 1; "
+              "no loss, no labels</li>\n<li>as in training: dropout is on, batch norms see the "
+              "batch</li>\n<li>predictions are means over seeds, for wide layers whose "
+              "pre-activations are normal</li>\n");
+    for (size_t i = 0; (note = sow_model_note(run->source.model, i)) != NULL; i++) {
+        sow_cli_add(text, "<li>");
+        add_html(text, note);
+        sow_cli_add(text, "</li>\n");
+    }
+    if (run->measured != NULL) {
+        const struct sow_measurement_report *report = sow_measurement_report(run->measured);
+        sow_cli_add(text, "<li>measured with %u %s of %llu samples</li>\n", report->seeds,
+                    report->seeds == 1 ? "seed" : "seeds", (unsigned long long)report->batch);
+    }
+    sow_cli_add(text, "</ul>\n");
+}
+
+/* ---- The page -------------------------------------------------------------------------------------------------- */
+
+/* gnuplot's SVG without what stands before <svg, and with a title that says what it is. */
+static void add_picture(struct sow_cli_text *text, const struct sow_cli_runs *runs)
+{
+    struct sow_cli_text reason = {0};
+    char *picture = sow_cli_draw_svg(runs, &reason);
+    const char *begin = picture != NULL ? strstr(picture, "<svg") : NULL;
+    const char *title = begin != NULL ? strstr(begin, "<title>Gnuplot</title>") : NULL;
+    sow_cli_add(text, "<figure>\n");
+    if (begin == NULL) {
+        sow_cli_add(text, "<figcaption>No picture: ");
+        add_html(text, reason.length > 0 ? reason.bytes : "gnuplot wrote no SVG");
+        sow_cli_add(text, ", and write this report again.</figcaption>\n");
+    } else if (title == NULL) {
+        sow_cli_add_bytes(text, begin, strlen(begin));
+    } else {
+        sow_cli_add_bytes(text, begin, (size_t)(title - begin));
+        sow_cli_add(text, "<title>Signal and gradient by depth</title>");
+        sow_cli_add_bytes(text, strchr(title + 1, '/') + 7, strlen(strchr(title + 1, '/') + 7));
+    }
+    sow_cli_add(text, "</figure>\n");
+    sow_cli_text_free(&reason);
+    free(picture);
+}
+
+static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, size_t index)
+{
+    static const struct {
+        const char *title;
+        void (*add)(struct sow_cli_text *text, const struct sow_cli_run *run);
+    } parts[] = {
+        {"In plain words", add_words},     {"Formulas, with their numbers", add_formulas},
+        {"Value by value", add_values},    {"What is drawn", add_plan},
+        {"What was assumed", add_assumed},
+    };
+    const struct sow_cli_run *run = &runs->items[index];
+    if (runs->count > 1) {
+        sow_cli_add(text, "<h2>");
+        add_html(text, run->title);
+        sow_cli_add(text, "</h2>\n");
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        sow_cli_add(text, "<h%d>%s</h%d>\n", runs->count > 1 ? 3 : 2, parts[i].title,
+                    runs->count > 1 ? 3 : 2);
+        parts[i].add(text, run);
+        if (i == 0 && runs->count == 1) {
+            sow_cli_add(text, "<h2>Pictures</h2>\n");
+            add_picture(text, runs);
+        }
+    }
+}
+
+static void add_page(struct sow_cli_text *text, const struct sow_cli_runs *runs)
+{
+    sow_cli_add(text, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                      "style-src 'unsafe-inline'\">\n<meta name=\"viewport\" "
+                      "content=\"width=device-width\">\n<title>Will the signal survive? ");
+    add_html(text, runs->title);
+    sow_cli_add(text,
+                "</title>\n<style>\n%s</style>\n</head>\n<body>\n"
+                "<h1>Will the signal survive?</h1>\n<p><code>",
+                style);
+    add_html(text, runs->title);
+    sow_cli_add(text, "</code></p>\n");
+    if (runs->count > 1) {
+        sow_cli_add(text, "<h2>Pictures</h2>\n");
+        add_picture(text, runs);
+    }
+    for (size_t i = 0; i < runs->count; i++) {
+        add_run(text, runs, i);
+    }
+    sow_cli_add(text,
+                "<p class=s>sow %s, stream %d. Formulas and their sources: docs/probe.md.</p>\n"
+                "</body>\n</html>\n",
+                SOW_VERSION, SOW_STREAM_VERSION);
+}
+
+/* ---- The file --------------------------------------------------------------------------------------------------- */
+
+static int fail(enum sow_status code, const char *file, const char *message)
+{
+    struct sow_error error = {.code = code};
+    snprintf(error.file, sizeof error.file, "%s", file);
+    snprintf(error.message, sizeof error.message, "%s", message);
+    return sow_cli_fail(&error);
+}
+
+int sow_cli_check_report(const struct sow_cli_options *options)
+{
+    struct stat state;
+    if (options->report != NULL && !options->force && lstat(options->report, &state) == 0) {
+        return fail(SOW_E_EXISTS, options->report,
+                    "exists already; --force overwrites it, or choose another name for --report");
+    }
+    return SOW_EXIT_DONE;
+}
+
+int sow_cli_report(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
+{
+    struct sow_cli_text text = {0};
+    int code = SOW_EXIT_DONE;
+    add_page(&text, runs);
+    if (sow_cli_write_file(options->report, text.bytes, text.length) != 0) {
+        code = fail(SOW_E_IO, options->report, strerror(errno));
+    } else if (!options->quiet) {
+        sow_cli_say("wrote", options->report);
+    }
+    sow_cli_text_free(&text);
+    return code;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* sow probe --report: everything about the runs as one HTML file (report.c). */
+#ifndef SOW_CLI_REPORT_H
+#define SOW_CLI_REPORT_H
+
+#include "picture.h"
+
+/* Refuses to overwrite, before any work. */
+int sow_cli_check_report(const struct sow_cli_options *options);
+/* Writes the file under a temporary name and renames it; tells what goes wrong. */
+int sow_cli_report(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
+
+#endif
