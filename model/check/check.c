@@ -94,10 +94,12 @@ static enum sow_status take_cells(void *user, size_t number,
     const struct sow_sample sample = {row, sow_value_type(row->dtype), cells, count};
     sow_check_values(run, number, &sample);
     if (tensor->entry != NULL) {
-        sow_check_law(run, number, &sample);
+        status = sow_check_law(run, number, &sample, error);
     }
     if (tensor->order.width != 0) {
-        status = sow_check_symmetry(run, number, row, error);
+        enum sow_status rows =
+            sow_check_symmetry(run, number, row, status == SOW_OK ? error : NULL);
+        status = status == SOW_OK ? rows : status;
         sow_order_end(&tensor->order);
     }
     return status;

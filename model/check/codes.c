@@ -157,8 +157,8 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
                          "The file says that sow wrote it, but the record does not fit the file.",
                          "name the model: --source CONFIG"},
     [SOW_CODE_OPAQUE] = {"not-judged", SOW_SEVERITY_NOTE, 1, "the expected law cannot be tested",
-                         "The type's values are not read (c64, types below 8 bits), or slices "
-                         "overlap in several axes.",
+                         "The type's values are not read or not drawn (c64, below 8 bits, "
+                         "integers that hold a quantised weight), or slices lie on several axes.",
                          "nothing"},
 };
 

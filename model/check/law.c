@@ -88,6 +88,13 @@ int sow_law_make(const struct sow_plan_entry *entry, struct sow_law *law)
     return law->count > 0;
 }
 
+const struct sow_draw *sow_law_block(const struct sow_plan_entry *entry, uint64_t at,
+                                     uint64_t *next)
+{
+    *next = next_edge(entry, at, entry->tensor.shape[entry->regions[0].axis]);
+    return draw_at(entry, at);
+}
+
 struct sow_law sow_law_of(const struct sow_draw *draw)
 {
     struct sow_law law = {.count = 1};

@@ -18,8 +18,11 @@ struct sow_law {
     size_t count;
 };
 
-/* Zero when the slices are too many, or overlap in several axes. */
+/* Zero when the slices are too many, or on several axes. */
 int sow_law_make(const struct sow_plan_entry *entry, struct sow_law *law);
+/* The draw of index `at` of the regions' axis, the same up to index *next; there are regions, on one axis. */
+const struct sow_draw *sow_law_block(const struct sow_plan_entry *entry, uint64_t at,
+                                     uint64_t *next);
 struct sow_law sow_law_of(const struct sow_draw *draw);
 /* Every element is a constant, of one value or several. */
 int sow_law_is_constant(const struct sow_law *law);

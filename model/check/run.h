@@ -70,10 +70,15 @@ void sow_check_values(struct sow_check_run *run, size_t tensor, const struct sow
 /* lint.c: after the pass, over layers. SOW_E_MEMORY. */
 enum sow_status sow_check_siblings(struct sow_check_run *run, struct sow_error *error);
 
-/* judge.c: of a tensor whose entry is known. A part: what should be constant. Cells: the law. */
+/* constants.c: of a tensor whose entry is known. A part: counts what should be constant and is not; then the finding. */
 enum sow_status sow_check_constants(struct sow_check_run *run, const struct sow_part *part,
                                     struct sow_error *error);
-void sow_check_law(struct sow_check_run *run, size_t tensor, const struct sow_sample *sample);
+void sow_check_wrong_constants(struct sow_check_run *run, size_t tensor, const struct sow_law *law,
+                               const struct sow_tensor_statistics *row);
+
+/* judge.c: the cells of such a tensor against the law, and its blocks, which are read again. */
+enum sow_status sow_check_law(struct sow_check_run *run, size_t tensor,
+                              const struct sow_sample *sample, struct sow_error *error);
 
 /* cause.c: the scheme that fits better than the expected one, in words that live as long as the findings; NULL. Of the
  * residual scaling *expected_as is how the expected std comes about ("0.02/sqrt(2*12)"), else NULL. */

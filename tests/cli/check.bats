@@ -252,6 +252,43 @@ b[0], b[2] = "BF16", bytearray(struct.pack("<4096H", *[(u + 0x7fff + (u >> 16 & 
     has "$output" "the same draws as transformer.h.0.attn.c_proj.weight, in bf16 where that one is in f32"
 }
 
+@test "blocks of a fused weight are judged one by one; what cannot be is a note" {
+    for layout in out-in in-out; do
+        echo "linear('qkv', 128, 384, { layout = '$layout', blocks = { 256, 64, 64 }, bias = false }) rule('*', glorot_uniform)" >qkv.lua
+        for dtype in f32 bf16; do
+            run -0 sow init qkv.lua -o right.safetensors -q -f --dtype $dtype
+            run -0 sow check right.safetensors --source qkv.lua
+            run -0 sow init qkv.lua -o whole.safetensors -q -f --dtype $dtype --set '*=uniform{-sqrt(6/512),sqrt(6/512)}'
+            run sow check whole.safetensors --source qkv.lua
+            ends_with 1
+            has "$output" "error std: qkv.weight" "block [0, 256) of axis $([[ $layout = in-out ]] && echo 1 || echo 0), the first of 3" \
+                "Glorot by the fans of the whole fused tensor" "not passed: 1 error"
+        done
+    done
+    echo 'linear("qkv", 128, 384, { blocks = { 256, 64, 64 }, bias = false }) rule("*", glorot_uniform)' >qkv.lua
+    run -0 sow init qkv.lua -o right.safetensors -q -f
+    # one block 8 % too wide: 0.6 % of the whole tensor's std, which a mixture would hide
+    edit right.safetensors wide.safetensors '
+raw = t["qkv.weight"][2]
+for at in range(4 * 320 * 128, len(raw), 4):
+    struct.pack_into("<f", raw, at, 1.08 * struct.unpack_from("<f", raw, at)[0])'
+    run sow check wide.safetensors --source qkv.lua
+    ends_with 1
+    has "$output" "block [320, 384) of axis 0: std" "expected 0.10206 (factor 1.0"
+    edit right.safetensors zero.safetensors 't["qkv.weight"][2][4 * 320 * 128 :] = bytes(4 * 64 * 128)'
+    run sow check zero.safetensors --source qkv.lua
+    ends_with 1
+    has "$output" "error all-zero: qkv.weight" "block [320, 384) of axis 0: all 8192 elements are 0"
+    edit right.safetensors packed.safetensors 't["qkv.weight"] = ["U8", [384, 128], bytearray(384 * 128)]'
+    run -0 sow check packed.safetensors --source qkv.lua
+    has "$output" "note not-judged: qkv.weight" "stored as u8, expected glorot_uniform" "0 judged"
+    awk 'BEGIN { for (i = 1; i <= 1000; i++) print 1 + i % 97 }' >counts.txt
+    echo 'linear("head", 4, 1000) rule("*weight", glorot_uniform) rule("*", zeros)' >head.lua
+    run -0 sow init head.lua -o head.safetensors -q --set 'head.bias=class_prior{counts="counts.txt"}'
+    run -0 sow check head.safetensors
+    has "$output" "note not-judged: head.bias" "more than can be told apart" "1 judged"
+}
+
 @test "the list of codes, and the page that is made of it" {
     run -0 sow check --codes
     has "$output" "twins" "identical-layers" "config-field"
