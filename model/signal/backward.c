@@ -19,8 +19,8 @@ static struct sow_adjoint scaled(const struct sow_adjoint *adjoint, double facto
 /* ---- Weights -------------------------------------------------------------------------------------------- */
 
 /* `outputs` gradients reach an input through the weights. */
-static struct sow_adjoint through_weights(const struct sow_adjoint *adjoint, double outputs,
-                                          const struct sow_weights *weights)
+struct sow_adjoint sow_back_weights(const struct sow_adjoint *adjoint, double outputs,
+                                    const struct sow_weights *weights)
 {
     double mean2 = weights->mean * weights->mean, spread = weights->square - mean2;
     spread = spread > 0 ? spread : 0;
@@ -49,7 +49,7 @@ static struct sow_adjoint back_linear(const struct sow_predictor *p, const struc
     const struct sow_local *reader = packed_reader(p, node->output);
     if (reader == NULL) {
         struct sow_weights weights = sow_weights_of(weight, 0, 0);
-        return through_weights(&p->adjoints[node->output], (double)node->at.outputs, &weights);
+        return sow_back_weights(&p->adjoints[node->output], (double)node->at.outputs, &weights);
     }
     struct sow_adjoint parts[3];
     double log = -INFINITY, sum = 0, place = 0, feature = 0;
@@ -57,7 +57,7 @@ static struct sow_adjoint back_linear(const struct sow_predictor *p, const struc
     for (int i = 0; i < 3; i++) {
         uint64_t size = (uint64_t)reader->part[i].features;
         struct sow_weights weights = sow_weights_of(weight, begin, begin + size);
-        parts[i] = through_weights(&reader->adjoint[i], (double)size, &weights);
+        parts[i] = sow_back_weights(&reader->adjoint[i], (double)size, &weights);
         begin += size;
         log = parts[i].log > log ? parts[i].log : log;
     }
@@ -80,9 +80,23 @@ static struct sow_adjoint back_conv(const struct sow_predictor *p, const struct 
     for (uint32_t i = 0; i < node->at.spatial; i++) {
         taps *= (double)node->at.kernel[i] * (double)out->shape[i + 2] / (double)in->shape[i + 2];
     }
-    struct sow_adjoint made = through_weights(&p->adjoints[node->output], channels, &weights);
+    struct sow_adjoint made = sow_back_weights(&p->adjoints[node->output], channels, &weights);
     made.log += sow_log_of(taps * share, 0);
     return made;
+}
+
+static struct sow_adjoint back_transposed(const struct sow_predictor *p,
+                                          const struct sow_node *node)
+{
+    const struct sow_flow *in = &p->network->flows[node->inputs[0]],
+                          *out = &p->network->flows[node->output];
+    struct sow_weights weights = sow_weights_of(sow_plan_at(p->plan, node->parameters[0]), 0, 0);
+    double share, pairs, taps = 1, channels = (double)out->shape[1] / (double)node->at.groups;
+    sow_window_share(&node->at, out, in, &share, &pairs);
+    for (uint32_t i = 0; i < node->at.spatial; i++) {
+        taps *= (double)node->at.kernel[i];
+    }
+    return sow_back_weights(&p->adjoints[node->output], channels * taps * share, &weights);
 }
 
 /* ---- Elements -------------------------------------------------------------------------------------------- */
@@ -207,6 +221,12 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
         return back_linear(p, node);
     case SOW_OP_CONV:
         return back_conv(p, node);
+    case SOW_OP_CONV_TRANSPOSE:
+        return back_transposed(p, node);
+    case SOW_OP_BILINEAR:
+        return sow_back_bilinear(p, node, slot);
+    case SOW_OP_GATED:
+        return sow_back_gated(p, node, slot);
     case SOW_OP_ACTIVATION:
         return back_function(p, node);
     case SOW_OP_LAYER_NORM:

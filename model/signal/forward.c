@@ -87,10 +87,12 @@ static void forward_weights(struct sow_predictor *p, const struct sow_node *node
             fan *= (double)node->at.kernel[i];
         }
         sow_window_share(&node->at, from, to, &inside, &pairs);
+    } else if (node->op == SOW_OP_CONV_TRANSPOSE) {
+        fan = sow_transposed_fan(&node->at, from, to, &pairs);
     }
     sow_linear_rule(in, fan, inside, pairs, &weights, &bias, out,
                     &p->locals[node - p->network->nodes]);
-    if (node->op == SOW_OP_CONV) {
+    if (node->op != SOW_OP_LINEAR) {
         out->features = (double)to->shape[1];
         out->places = (double)(to->elements / to->shape[0] / to->shape[1]);
     } else {
@@ -376,6 +378,31 @@ static void forward_scaling(struct sow_predictor *p, const struct sow_node *node
     }
 }
 
+/* Sums, products and mixtures. */
+static enum sow_status forward_several(struct sow_predictor *p, const struct sow_node *node,
+                                       struct sow_error *error)
+{
+    switch (node->op) {
+    case SOW_OP_MULTIPLY:
+        return sow_forward_multiply(p, node, error);
+    case SOW_OP_GATED:
+        return sow_forward_gated(p, node, error);
+    case SOW_OP_BILINEAR:
+        sow_forward_bilinear(p, node);
+        break;
+    case SOW_OP_ROUTE:
+        sow_forward_route(p, node);
+        break;
+    case SOW_OP_EXPERTS:
+        sow_forward_experts(p, node);
+        break;
+    default:
+        sow_forward_add(p, node);
+        break;
+    }
+    return SOW_OK;
+}
+
 enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node,
                             struct sow_error *error)
 {
@@ -392,6 +419,7 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
         break;
     case SOW_OP_LINEAR:
     case SOW_OP_CONV:
+    case SOW_OP_CONV_TRANSPOSE:
         forward_weights(p, node);
         break;
     case SOW_OP_EMBEDDING:
@@ -410,22 +438,18 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
     case SOW_OP_LAYER_SCALE:
         forward_scaling(p, node, in, out, local);
         break;
-    case SOW_OP_ADD:
-        sow_forward_add(p, node);
-        break;
-    case SOW_OP_MULTIPLY:
-        return sow_forward_multiply(p, node, error);
     case SOW_OP_ATTENTION:
     case SOW_OP_MAX_POOL:
     case SOW_OP_AVERAGE_POOL:
     case SOW_OP_GLOBAL_POOL:
         return sow_forward_across(p, node, error);
+    case SOW_OP_ADD:
+    case SOW_OP_MULTIPLY:
+    case SOW_OP_GATED:
+    case SOW_OP_BILINEAR:
     case SOW_OP_ROUTE:
-        sow_forward_route(p, node);
-        break;
     case SOW_OP_EXPERTS:
-        sow_forward_experts(p, node);
-        break;
+        return forward_several(p, node, error);
     case SOW_OP_CONCAT:
     case SOW_OP_FLATTEN:
     case SOW_OP_SPLIT_HEADS:

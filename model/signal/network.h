@@ -22,11 +22,14 @@ const char *sow_op_word(enum sow_op op);
 /* What an operation was given; a field that its row in ops.def does not name is 0. */
 struct sow_op_attributes {
     uint64_t inputs, outputs, rows, features; /* linear, embedding */
+    uint64_t inputs2;                         /* bilinear: of its second value */
     const char *tied;                         /* NULL; or the name that the weight has here too */
-    struct sow_function function;             /* activation */
+    struct sow_function function;             /* activation, gated */
+    const char *first; /* gated, of one value: its first half, "gate" or "value" */
     /* conv and pools: axes after [batch, channels]; kernel, stride and padding of each */
     uint64_t spatial, groups;
     uint64_t kernel[SOW_SPATIAL_MAX], stride[SOW_SPATIAL_MAX], padding[SOW_SPATIAL_MAX];
+    uint64_t output_padding[SOW_SPATIAL_MAX]; /* conv_transpose; shapes have it in them */
     uint64_t axis, index;    /* from 0: batch_norm, group_norm, layer_scale, concat, take */
     const char *kind, *over; /* global_pool: "average" or "max", "sizes" or "tokens" */
     double eps, offset;      /* norms; what is added to the scale */
@@ -84,6 +87,9 @@ enum sow_status sow_network_make(const struct sow_model *model, const struct sow
                                  const struct sow_signal_options *options,
                                  struct sow_network **network, struct sow_error *error);
 void sow_network_free(struct sow_network *network);
+
+/* Whether a linear layer's weight is (inputs, outputs), either of them maybe a grid of axes. */
+int sow_weight_turned(const struct sow_tensor *tensor);
 
 /* Fills *error with the node's name and place before the sentence, and returns `code`. */
 enum sow_status sow_node_fail(const struct sow_node *node, enum sow_status code,

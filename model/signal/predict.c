@@ -263,8 +263,9 @@ static void tell_value(const struct sow_predictor *p, size_t index, struct sow_p
         .line = node->line,
         .layer = node->layer,
         .rank = flow->rank,
-        .has_weights =
-            node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV || node->op == SOW_OP_EMBEDDING,
+        .has_weights = node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV ||
+                       node->op == SOW_OP_EMBEDDING || node->op == SOW_OP_CONV_TRANSPOSE ||
+                       node->op == SOW_OP_BILINEAR,
         .is_signal = node->op != SOW_OP_TOKENS && node->op != SOW_OP_POSITIONS &&
                      node->op != SOW_OP_SEGMENTS,
         .log2_second_moment = state->log * log2_e,

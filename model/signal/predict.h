@@ -58,7 +58,7 @@ struct sow_local {
     double chosen; /* slope_square where a max pool behind it looks, over slope_square; 0: none */
     double chi_perp, chi_par, c0; /* layers of weights; NAN elsewhere */
     struct sow_softmax softmax;   /* attention */
-    struct sow_state part[3];     /* attention: queries, keys, values */
+    struct sow_state part[3];     /* attention: queries, keys, values; gated: phi(gate), value */
     struct sow_adjoint adjoint[3];
     const struct sow_node *composed; /* multiply of x and an activation of x: the activation */
 };
@@ -118,6 +118,16 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
 void sow_forward_add(struct sow_predictor *p, const struct sow_node *node);
 enum sow_status sow_forward_multiply(struct sow_predictor *p, const struct sow_node *node,
                                      struct sow_error *error);
+enum sow_status sow_forward_gated(struct sow_predictor *p, const struct sow_node *node,
+                                  struct sow_error *error);
+struct sow_adjoint sow_back_gated(const struct sow_predictor *p, const struct sow_node *node,
+                                  uint32_t slot);
+void sow_forward_bilinear(struct sow_predictor *p, const struct sow_node *node);
+struct sow_adjoint sow_back_bilinear(const struct sow_predictor *p, const struct sow_node *node,
+                                     uint32_t slot);
+/* a times b, from E[a b] / sqrt(E[a^2] E[b^2]) by enum sow_pairing. */
+void sow_product_rule(const struct sow_state *a, const struct sow_state *b, const double cosines[4],
+                      struct sow_state *out);
 /* concat, and what only moves elements */
 void sow_forward_shape(struct sow_predictor *p, const struct sow_node *node);
 void sow_forward_route(struct sow_predictor *p, const struct sow_node *node);
@@ -139,6 +149,13 @@ void sow_linear_rule(const struct sow_state *in, double fan, double inside, doub
 /* Of a softmax over `keys` logits of variance `s2`. */
 struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double query_correlation,
                                   uint64_t keys, int causal, uint64_t window);
+/* Of a gradient that goes back through the weights of `outputs` outputs. */
+struct sow_adjoint sow_back_weights(const struct sow_adjoint *adjoint, double outputs,
+                                    const struct sow_weights *weights);
+/* How many inputs one output of a transposed convolution adds up, on average, and the share of them that two outputs have
+ * the weights in common of. */
+double sow_transposed_fan(const struct sow_op_attributes *at, const struct sow_flow *in,
+                          const struct sow_flow *out, double *pair_share);
 /* Windows of a convolution or pool: the mean share of a window that is no padding, and that of two windows at once. */
 void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow *in,
                       const struct sow_flow *out, double *share, double *pair_share);

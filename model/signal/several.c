@@ -39,6 +39,27 @@ void sow_forward_add(struct sow_predictor *p, const struct sow_node *node)
     sow_close_layer(out);
 }
 
+void sow_product_rule(const struct sow_state *a, const struct sow_state *b, const double c[4],
+                      struct sow_state *out)
+{
+    double m = a->mean * b->mean, same = c[SOW_PAIR_SAME],
+           mm = m * m; /* Isserlis 1918, exact for normal values; means are taken once */
+    struct sow_raw y = {
+        1 + 2 * (same * same - mm), same,
+        a->feature * b->feature + same * same + c[SOW_PAIR_FEATURE] * c[SOW_PAIR_FEATURE] - 2 * mm,
+        a->place * b->place + same * same + c[SOW_PAIR_PLACE] * c[SOW_PAIR_PLACE] - 2 * mm,
+        a->sample * b->sample + same * same + c[SOW_PAIR_SAMPLE] * c[SOW_PAIR_SAMPLE] - 2 * mm};
+    *out = a->places >= b->places ? *a : *b;
+    sow_state_set(out, &y, a->log + b->log > -INFINITY ? a->log + b->log : 0);
+    out->log = a->log + b->log > -INFINITY ? out->log : -INFINITY;
+    out->features = a->features > b->features ? a->features : b->features;
+    out->kurtosis = a->kurtosis * b->kurtosis;
+    out->noise = a->noise + b->noise;
+    out->par = a->par + b->par;
+    out->apart = sow_log_of(sow_exp(a->apart) + sow_exp(b->apart), 0);
+    sow_close_layer(out);
+}
+
 enum sow_status sow_forward_multiply(struct sow_predictor *p, const struct sow_node *node,
                                      struct sow_error *error)
 {
@@ -55,26 +76,11 @@ enum sow_status sow_forward_multiply(struct sow_predictor *p, const struct sow_n
         }
     }
     const struct sow_state *a = &p->states[node->inputs[0]], *b = &p->states[node->inputs[1]];
-    double c[4], m = a->mean * b->mean;
+    double c[4];
     for (int i = 0; i < 4; i++) {
         c[i] = sow_cosine(p, (enum sow_pairing)i, node->inputs[0], node->inputs[1]);
     }
-    double same = c[SOW_PAIR_SAME],
-           mm = m * m; /* Isserlis 1918, exact for normal values; means are taken once */
-    struct sow_raw y = {
-        1 + 2 * (same * same - mm), same,
-        a->feature * b->feature + same * same + c[SOW_PAIR_FEATURE] * c[SOW_PAIR_FEATURE] - 2 * mm,
-        a->place * b->place + same * same + c[SOW_PAIR_PLACE] * c[SOW_PAIR_PLACE] - 2 * mm,
-        a->sample * b->sample + same * same + c[SOW_PAIR_SAMPLE] * c[SOW_PAIR_SAMPLE] - 2 * mm};
-    *out = a->places >= b->places ? *a : *b;
-    sow_state_set(out, &y, a->log + b->log > -INFINITY ? a->log + b->log : 0);
-    out->log = a->log + b->log > -INFINITY ? out->log : -INFINITY;
-    out->features = a->features > b->features ? a->features : b->features;
-    out->kurtosis = a->kurtosis * b->kurtosis;
-    out->noise = a->noise + b->noise;
-    out->par = a->par + b->par;
-    out->apart = sow_log_of(sow_exp(a->apart) + sow_exp(b->apart), 0);
-    sow_close_layer(out);
+    sow_product_rule(a, b, c, out);
     return SOW_OK;
 }
 

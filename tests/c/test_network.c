@@ -159,6 +159,42 @@ static void test_shapes(void **state)
     unload(&loaded);
 }
 
+/* Line `line` of `text`, when size `axis` of value `value` is 5, is refused with `words`. */
+static void misfits(const char *text, size_t value, uint32_t axis, uint32_t line, const char *words)
+{
+    struct loaded loaded = load(text);
+    struct sow_network *network = NULL;
+    struct sow_error error;
+    loaded.model->values[value].shape[axis] = 5;
+    assert_int_equal(sow_network_make(loaded.model, loaded.plan, NULL, &network, &error),
+                     SOW_E_SHAPE);
+    if (strstr(error.message, words) == NULL || error.line != line) {
+        fail_msg("%u: %s", error.line, error.message);
+    }
+    unload(&loaded);
+}
+
+static void test_shapes_of_products(void **state)
+{
+    (void)state;
+    const char *up = "local x = input { 'batch', 6, 4 }\n"
+                     "x = x >> conv_transpose1d('up', 6, 8, { stride = 2 })\n" RULES;
+    misfits(up, 0, 1, 2, "up (conv_transpose): its tensor up.weight of shape [6, 8, 3]");
+    misfits(up, 0, 2, 2,
+            "up (conv_transpose): its window does not leave these sizes: it takes "
+            "[8, 6, 5] and makes [8, 8, 9]");
+    misfits("local x = input { 'batch', 8 }\nx = x >> gated('swiglu')\n" RULES, 0, 1, 2,
+            "gated (gated): it needs a gate and a value of one shape, or one value twice as wide: "
+            "it takes [8, 5] and makes [8, 4]");
+    const char *pair = "local x, y = input { 'batch', 3, 8 }, input { 'batch', 3, 4 }\n"
+                       "x = bundle(x, y) >> bilinear('b', 8, 4, 6)\n" RULES;
+    misfits(pair, 1, 1, 2, "b (bilinear): its inputs [8, 3, 8] and [8, 5, 4] do not give");
+    misfits(pair, 1, 2, 2, "b (bilinear): its tensor b.weight of shape [6, 8, 4]");
+    misfits("local x = input { 'batch', 8 }\n"
+            "x = x >> linear('q', 8, 6, { layout = 'in-out-out', heads = 3 })\n" RULES,
+            1, 1, 2, "q (linear): its tensor q.weight of shape [8, 3, 2]");
+}
+
 /* What a source could hand over by mistake, or a prelude record that this library is too old for. */
 static void test_unknown(void **state)
 {
@@ -193,11 +229,9 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_sizes_and_attributes),
-        cmocka_unit_test(test_symbols),
-        cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_names_sizes_and_attributes), cmocka_unit_test(test_symbols),
+        cmocka_unit_test(test_what_does_not_fit),          cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_shapes_of_products),         cmocka_unit_test(test_unknown),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

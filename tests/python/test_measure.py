@@ -63,6 +63,17 @@ def split(x, *sizes):
     return torch.split(x, sizes, -1)
 
 
+TURNS = {'layout = "in-out"': lambda w: w if w.dim() < 3 else group_in_out(w),
+         "kernel-kernel-each-out": lambda w: w.permute(2, 3, 0, 1).reshape(-1, 1, *w.shape[:2]),
+         "kernel-kernel-out-in": lambda w: w.permute(3, 2, 0, 1), "kernel-kernel-in-out": lambda w: w.permute(2, 3, 0, 1)}
+
+
+def turned(text, w):
+    """Convolutions' weights of other layouts as torch's, where `text` names the layout."""
+    turn = next((turn for layout, turn in TURNS.items() if layout in text), None)
+    return turn(w) if turn and w.dim() > 2 else w
+
+
 def group_in_out(w):  # (kernel..., in, out) to torch's
     return w.permute(w.dim() - 1, w.dim() - 2, *range(w.dim() - 2))
 
@@ -86,6 +97,29 @@ CASES = {
                      lambda x, w: F.conv2d(x, w["a.weight"], w["a.bias"], padding=2)),
     "conv3d": ('"batch", 3, 5, 7, 6', 'conv3d("a", 3, 4, { kernel = 3, stride = 2, padding = 1 })',
                lambda x, w: F.conv3d(x, w["a.weight"], w["a.bias"], 2, 1)),
+    "depthwise of Keras": (IMAGE, 'depthwise_conv2d("a", 6, { multiplier = 2, kernel = 3, layout = "kernel-kernel-each-out" })',
+                           lambda x, w: F.conv2d(x, turned("kernel-kernel-each-out", w["a.weight"]), w["a.bias"], groups=6)),
+    "conv_transpose1d": ('"batch", 6, 9', 'conv_transpose1d("a", 6, 8, { kernel = 5, groups = 2, bias = false })',
+                         lambda x, w: F.conv_transpose1d(x, w["a.weight"], None, groups=2)),
+    "conv_transpose2d": (IMAGE, 'conv_transpose2d("a", 6, 10, { kernel = { 3, 5 }, stride = { 2, 3 }, padding = { 1, 2 }, '
+                         'output_padding = { 1, 0 } })',
+                         lambda x, w: F.conv_transpose2d(x, w["a.weight"], w["a.bias"], (2, 3), (1, 2), (1, 0))),
+    "conv_transpose2d of Keras": (IMAGE, 'conv_transpose2d("a", 6, 4, { stride = 2, layout = "kernel-kernel-out-in" })',
+                                  lambda x, w: F.conv_transpose2d(x, turned("kernel-kernel-out-in", w["a.weight"]),
+                                                                  w["a.bias"], 2)),
+    "conv_transpose2d of Flax": (IMAGE, 'conv_transpose2d("a", 6, 4, { stride = 2, layout = "kernel-kernel-in-out" })',
+                                 lambda x, w: F.conv_transpose2d(x, turned("kernel-kernel-in-out", w["a.weight"]),
+                                                                 w["a.bias"], 2)),
+    "conv_transpose2d large": ('"batch", 8, 50, 52', 'conv_transpose2d("a", 8, 40, { kernel = 5, padding = 2 })',
+                               lambda x, w: F.conv_transpose2d(x, w["a.weight"], w["a.bias"], padding=2)),
+    "conv_transpose3d": ('"batch", 3, 3, 4, 2', 'conv_transpose3d("a", 3, 4, { kernel = 3, stride = 2, padding = 1 })',
+                         lambda x, w: F.conv_transpose3d(x, w["a.weight"], w["a.bias"], 2, 1)),
+    "linear to heads": (TOKENS, 'linear("a", 24, 30, { layout = "in-out-out", heads = 5 })',
+                        lambda x, w: torch.einsum("bti,ihs->bths", x, w["a.weight"]).flatten(-2) + w["a.bias"].flatten()),
+    "linear from heads": (TOKENS, 'linear("a", 24, 7, { layout = "in-in-out", heads = 4 })',
+                          lambda x, w: torch.einsum("bths,hso->bto", x.unflatten(-1, (4, 6)), w["a.weight"]) + w["a.bias"]),
+    "gated": (TOKENS, 'gated("swiglu")', lambda x, w: F.silu(x[..., :12]) * x[..., 12:]),
+    "gated value first": (TOKENS, 'gated("glu", { first = "value" })', lambda x, w: F.glu(x)),
     "layer_norm": (TOKENS, 'layer_norm("a", 24, { eps = 0.1 })',
                    lambda x, w: F.layer_norm(x, (24,), w["a.weight"], w["a.bias"], 0.1)),
     "rms_norm": (TOKENS, 'rms_norm("a", 24, { eps = 0.1 })', lambda x, w: F.rms_norm(x, (24,), w["a.weight"], 0.1)),
@@ -128,6 +162,10 @@ GRAPHS = {
                     lambda x, w: torch.cat((w["a"].expand(x.shape[0], 1, 24), x), 1)[:, 0]),
     "concat": (IMAGE, 'return concat(x, x >> conv2d("a", 6, 3, { kernel = 1 }), x, { axis = 2 })',
                lambda x, w: torch.cat((x, F.conv2d(x, w["a.weight"], w["a.bias"]), x), 1)),
+    "gate and value": (TOKENS, 'return bundle(x >> linear("a", 24, 9), x >> linear("b", 24, 9)) >> gated("geglu")',
+                       lambda x, w: F.gelu(F.linear(x, w["a.weight"], w["a.bias"])) * F.linear(x, w["b.weight"], w["b.bias"])),
+    "bilinear": (TOKENS, 'return bundle(x, x >> linear("b", 24, 5)) >> bilinear("a", 24, 5, 7)',
+                 lambda x, w: F.bilinear(x, F.linear(x, w["b.weight"], w["b.bias"]), w["a.weight"], w["a.bias"])),
     "three values": (TOKENS, 'return bundle(x >> linear("a", 24, 24), x >> linear("b", 24, 12, { bias = false }), x >> linear("c", 24, 12)) >> '
                      "attention { heads = 2, kv_heads = 1, head_dim = 12 }",
                      lambda x, w: attend(*(F.linear(x, w[f"{n}.weight"], w.get(f"{n}.bias")) for n in "abc"), 2, 1)),
@@ -146,8 +184,7 @@ def judge(recipe, function, tmp_path):
     output.backward(torch.tensor(found.gradient(last), dtype=torch.float64))
     close(found.gradient("input"), x.grad, "gradient")
     for name, gradient in found.arrays["weight"].items():
-        judged = weights[name].grad
-        close(gradient, group_in_out(judged) if "in-out" in recipe and judged.dim() > 2 else judged, name)
+        close(gradient, turned(recipe, weights[name].grad), name)
     return found
 
 

@@ -123,6 +123,73 @@ def test_conv(tmp_path):
     measured.agree(told, measured.values, near=0.1, gradient_near=0.12)
 
 
+TRANSPOSED = """
+local x = input { "batch", 64, 5, 5, correlation = 0.3 }
+x = x >> conv_transpose2d("c1", 64, 96, { kernel = 3, stride = 2, output_padding = 1, padding = 1 }) >> activation("relu")
+x = x >> conv_transpose2d("c2", 96, 64, { kernel = 4, stride = 2, padding = 1, groups = 2 }) >> activation("tanh")
+x = x >> conv_transpose2d("c3", 64, 32, { kernel = 3 })
+rule("*.weight", he_normal)
+rule("*.bias", normal { std = 0.1 })
+"""
+
+
+def test_conv_transpose(tmp_path):
+    model = tmp_path / "transposed.lua"
+    model.write_text(TRANSPOSED)
+    told, measured = predict(model), Measured()
+    told["noise"] = 0.05
+    for seed in range(6):
+        w = weights(tmp_path, seed, model)
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(8, 64, 5, 5, generator=generator) * 0.7 ** 0.5
+        x = (x + torch.randn(8, 64, 1, 1, generator=generator) * 0.3 ** 0.5).requires_grad_()
+        see, up = measured.see, F.conv_transpose2d
+        x = see("relu", torch.relu(see("c1", up(see("input", x), w["c1.weight"], w["c1.bias"], 2, 1, 1))))
+        x = see("tanh", torch.tanh(see("c2", up(x, w["c2.weight"], w["c2.bias"], 2, 1, groups=2))))
+        measured.back(see("c3", up(x, w["c3.weight"], w["c3.bias"])), seed)
+    measured.agree(told, measured.values, near=0.1, gradient_near=0.12)
+    for name in ("c1", "c2", "c3"):  # places, of images
+        x = measured.values[name].detach()
+        count = x[0, 0].numel()
+        other = ((x.sum((2, 3)) ** 2).mean() / count - (x ** 2).mean()) / ((count - 1) * (x ** 2).mean())
+        assert abs(float(other) - told[name]["place_correlation"]) < 0.06, name
+
+
+PRODUCTS = """
+local x = input { "batch", 40, 128, correlation = 0.4 }
+x = bundle(x >> linear("b", 128, 256), x >> linear("a", 128, 256)) >> gated("swiglu")
+x = x >> linear("c", 256, 512) >> gated("glu", { first = "value" })
+x = bundle(x >> linear("d", 256, 48), x >> linear("e", 256, 64)) >> bilinear("f", 48, 64, 200)
+x = x >> linear("g", 200, 60, { layout = "in-out-out", heads = 5 }) >> linear("h", 60, 80, { layout = "in-in-out", heads = 5 })
+rule("*.weight", lecun_normal)
+rule("*.bias", normal { mean = 0.2, std = 0.2 })
+"""
+
+
+def test_gated_bilinear_and_headed(tmp_path):
+    model = tmp_path / "products.lua"
+    model.write_text(PRODUCTS)
+    told, measured = predict(model), Measured()
+    told["noise"] = 0.3
+    for seed in range(5):
+        w = weights(tmp_path, seed, model)
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(16, 40, 128, generator=generator) * 0.6 ** 0.5
+        x = (x + torch.randn(16, 1, 128, generator=generator) * 0.4 ** 0.5).requires_grad_()
+        see = measured.see
+
+        def linear(name, x, w=w):
+            return measured.see(name, F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"]))
+
+        x = see("input", x)
+        x = see("gated", F.silu(linear("b", x)) * linear("a", x))
+        x = see("gated.2", F.glu(linear("c", x)))
+        x = see("f", F.bilinear(linear("d", x), linear("e", x), w["f.weight"], w["f.bias"]))
+        x = see("g", x @ w["g.weight"].flatten(1) + w["g.bias"].flatten())
+        measured.back(see("h", x @ w["h.weight"].flatten(0, 1) + w["h.bias"]), seed)
+    measured.agree(told, measured.values, near=0.1, gradient_near=0.15)
+
+
 def transformer(folder, config, model_class, names, told, seeds, rules=()):
     measured = Measured()
     path = folder / "config.json"

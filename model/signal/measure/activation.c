@@ -103,66 +103,71 @@ static const struct usual {
     {"gelu_tanh", gelu_tanh, gelu_tanh_slope},
 };
 
-struct job {
-    const struct sow_step *step;
-    const struct usual *usual; /* NULL: by the table */
-};
-
-static struct job job_of(const struct sow_step *step)
+static const struct usual *usual_of(const struct sow_activation *activation)
 {
-    const struct sow_activation *activation = step->node->at.function.activation;
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
         if (strcmp(usual[i].name, activation->name) == 0 && activation->parameter_count == 0) {
-            return (struct job){step, &usual[i]};
+            return &usual[i];
         }
     }
-    return (struct job){step, NULL};
+    return NULL;
+}
+
+void sow_function_values(const struct sow_function *function, const float *x, float *y,
+                         uint64_t count)
+{
+    const struct sow_activation_row *row = sow_activation_row_of(function->activation);
+    const struct usual *quick = usual_of(function->activation);
+    if (quick != NULL) {
+        quick->value(x, y, count);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        y[i] = (float)row->value((double)x[i], function->parameters);
+    }
+}
+
+void sow_function_slopes(const struct sow_function *function, const float *x, const float *dy,
+                         float *dx, uint64_t count)
+{
+    const struct sow_activation_row *row = sow_activation_row_of(function->activation);
+    const struct usual *quick = usual_of(function->activation);
+    if (quick != NULL) {
+        quick->slope(x, dy, dx, count);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        dx[i] = (float)(row->derivative((double)x[i], function->parameters) * (double)dy[i]);
+    }
 }
 
 static void activate(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
-    const struct job *job = user;
-    const struct sow_step *step = job->step;
-    const struct sow_function *function = &step->node->at.function;
-    const struct sow_activation_row *row = sow_activation_row_of(function->activation);
+    const struct sow_step *step = user;
     (void)scratch;
-    if (job->usual != NULL) {
-        job->usual->value(step->inputs[0] + begin, step->output + begin, end - begin);
-        return;
-    }
-    for (uint64_t i = begin; i < end; i++) {
-        step->output[i] = (float)row->value((double)step->inputs[0][i], function->parameters);
-    }
+    sow_function_values(&step->node->at.function, step->inputs[0] + begin, step->output + begin,
+                        end - begin);
 }
 
 static void activate_back(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
-    const struct job *job = user;
-    const struct sow_step *step = job->step;
-    const struct sow_function *function = &step->node->at.function;
-    const struct sow_activation_row *row = sow_activation_row_of(function->activation);
+    const struct sow_step *step = user;
     (void)scratch;
-    if (job->usual != NULL) {
-        job->usual->slope(step->inputs[0] + begin, step->output_gradient + begin,
-                          step->input_gradients[0] + begin, end - begin);
-        return;
-    }
-    for (uint64_t i = begin; i < end; i++) {
-        double slope = row->derivative((double)step->inputs[0][i], function->parameters);
-        step->input_gradients[0][i] = (float)(slope * (double)step->output_gradient[i]);
-    }
+    sow_function_slopes(&step->node->at.function, step->inputs[0] + begin,
+                        step->output_gradient + begin, step->input_gradients[0] + begin,
+                        end - begin);
 }
 
 void sow_activation_forward(const struct sow_step *step)
 {
-    struct job job = job_of(step);
-    sow_team_ranges(step->team, step->out->elements, SOW_STEP_BLOCK, activate, &job);
+    struct sow_step copy = *step;
+    sow_team_ranges(step->team, step->out->elements, SOW_STEP_BLOCK, activate, &copy);
 }
 
 void sow_activation_backward(const struct sow_step *step)
 {
-    struct job job = job_of(step);
+    struct sow_step copy = *step;
     if (step->input_gradients[0] != NULL) {
-        sow_team_ranges(step->team, step->out->elements, SOW_STEP_BLOCK, activate_back, &job);
+        sow_team_ranges(step->team, step->out->elements, SOW_STEP_BLOCK, activate_back, &copy);
     }
 }

@@ -54,8 +54,14 @@ static struct job job_of(const struct sow_step *step)
 
 uint64_t sow_conv_scratch(const struct sow_node *node, const struct sow_network *network)
 {
-    const struct sow_flow *out = &network->flows[node->output];
-    uint64_t depth = network->flows[node->inputs[0]].shape[1] / node->at.groups, places = 1;
+    const struct sow_flow *in = &network->flows[node->inputs[0]],
+                          *out = &network->flows[node->output];
+    if (node->op == SOW_OP_CONV_TRANSPOSE) { /* its windows lie on what it makes */
+        const struct sow_flow *turned = in;
+        in = out;
+        out = turned;
+    }
+    uint64_t depth = in->shape[1] / node->at.groups, places = 1;
     for (uint64_t i = 0; i < node->at.spatial; i++) {
         depth *= node->at.kernel[i];
         places *= out->shape[i + 2];
@@ -266,5 +272,68 @@ void sow_conv_backward(const struct sow_step *step)
     }
     if (step->weight_gradients[1] != NULL) {
         sow_team_ranges(step->team, job.groups * job.outputs, 1, bias_range, &job);
+    }
+}
+
+/* ---- Transposed: a convolution's way back is its way forward --------------------------------------- */
+
+/* The convolution from its output to its input. */
+static struct sow_step mirrored(const struct sow_step *step)
+{
+    struct sow_step mirror = *step;
+    mirror.in[0] = step->out;
+    mirror.out = step->in[0];
+    return mirror;
+}
+
+/* Planes of the output, each with its channel's bias added. */
+static void add_bias(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct sow_step *step = user;
+    uint64_t channels = step->out->shape[1];
+    uint64_t places = step->out->elements / (step->out->shape[0] * channels);
+    (void)scratch;
+    for (uint64_t plane = begin; plane < end; plane++) {
+        for (uint64_t p = 0; p < places; p++) {
+            step->output[plane * places + p] += step->weights[1][plane % channels];
+        }
+    }
+}
+
+void sow_conv_transpose_forward(const struct sow_step *step)
+{
+    struct sow_step mirror = mirrored(step);
+    mirror.output_gradient = step->inputs[0];
+    mirror.input_gradients[0] = step->output;
+    struct job job = job_of(&mirror);
+    sow_team_run(step->team, job.batch * job.groups * blocks_of(&job), input_task, &job);
+    if (step->weights[1] != NULL) {
+        struct sow_step copy = *step;
+        sow_team_ranges(step->team, step->out->shape[0] * step->out->shape[1], 1, add_bias, &copy);
+    }
+}
+
+void sow_conv_transpose_backward(const struct sow_step *step)
+{
+    struct sow_step mirror = mirrored(step);
+    mirror.inputs[0] = step->output_gradient;
+    mirror.output = step->input_gradients[0];
+    mirror.output_gradient = step->inputs[0];
+    mirror.weights[1] = NULL;
+    struct job job = job_of(&mirror);
+    if (step->input_gradients[0] != NULL) {
+        sow_team_run(step->team, job.batch * job.groups * job.tiles, forward_task, &job);
+    }
+    if (step->weight_gradients[0] != NULL) {
+        sow_team_run(step->team, job.groups * blocks_of(&job), weight_task, &job);
+    }
+    if (step->weight_gradients[1] != NULL) {
+        uint64_t channels = step->out->shape[1];
+        struct job planes = {.step = step,
+                             .batch = job.batch,
+                             .groups = 1,
+                             .outputs = channels,
+                             .places = step->out->elements / (job.batch * channels)};
+        sow_team_ranges(step->team, channels, 1, bias_range, &planes);
     }
 }

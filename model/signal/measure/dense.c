@@ -53,7 +53,7 @@ static void bias_range(void *user, uint64_t begin, uint64_t end, float *scratch)
 /* The weight as a matrix of `inputs` rows and `outputs` columns, whichever way it lies. */
 static struct sow_operand weight_of(const struct sow_step *step, uint64_t inputs, uint64_t outputs)
 {
-    int turned = step->tensors[0]->layout == SOW_LAYOUT_IN_OUT;
+    int turned = sow_weight_turned(step->tensors[0]);
     return (struct sow_operand){step->weights[0], turned ? outputs : 1, turned ? 1 : inputs};
 }
 
@@ -102,7 +102,7 @@ void sow_linear_backward(const struct sow_step *step)
                                    .b = {x, inputs, 1},
                                    .c = step->weight_gradients[0],
                                    .c_row = inputs};
-        if (step->tensors[0]->layout == SOW_LAYOUT_IN_OUT) {
+        if (sow_weight_turned(step->tensors[0])) {
             product = (struct sow_gemm){.rows = inputs,
                                         .columns = outputs,
                                         .depth = rows,

@@ -14,6 +14,7 @@ static void describe_axes(struct sow_round *round, const struct sow_node *node)
     struct held *in = node->input_count > 0 ? &round->flows[node->inputs[0]] : out;
     switch (node->op) {
     case SOW_OP_CONV:
+    case SOW_OP_CONV_TRANSPOSE:
     case SOW_OP_MAX_POOL:
     case SOW_OP_AVERAGE_POOL:
         out->channels_first = in->channels_first = 1;

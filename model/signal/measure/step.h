@@ -71,6 +71,15 @@ sow_step_fn sow_linear_forward, sow_linear_backward;
 sow_step_fn sow_embedding_forward, sow_embedding_backward;
 sow_step_fn sow_conv_forward, sow_conv_backward;
 uint64_t sow_conv_scratch(const struct sow_node *node, const struct sow_network *network);
+sow_step_fn sow_conv_transpose_forward, sow_conv_transpose_backward;
+sow_step_fn sow_bilinear_forward, sow_bilinear_backward;
+uint64_t sow_bilinear_scratch(const struct sow_node *node, const struct sow_network *network);
+sow_step_fn sow_gated_forward, sow_gated_backward;
+/* phi of x[0 .. count), and dx = dy phi'(x); y may be x, and dx dy. */
+void sow_function_values(const struct sow_function *function, const float *x, float *y,
+                         uint64_t count);
+void sow_function_slopes(const struct sow_function *function, const float *x, const float *dy,
+                         float *dx, uint64_t count);
 sow_step_fn sow_norm_forward, sow_norm_backward;
 uint64_t sow_norm_aside(const struct sow_node *node, const struct sow_network *network);
 sow_step_fn sow_activation_forward, sow_activation_backward;

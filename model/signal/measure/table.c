@@ -5,6 +5,10 @@
 static const struct sow_step_row rows[SOW_OP_COUNT] = {
     [SOW_OP_LINEAR] = {sow_linear_forward, sow_linear_backward, .keeps = 1},
     [SOW_OP_CONV] = {sow_conv_forward, sow_conv_backward, .keeps = 1, .scratch = sow_conv_scratch},
+    [SOW_OP_CONV_TRANSPOSE] = {sow_conv_transpose_forward, sow_conv_transpose_backward, .keeps = 1,
+                               .scratch = sow_conv_scratch},
+    [SOW_OP_BILINEAR] = {sow_bilinear_forward, sow_bilinear_backward, .keeps = 1,
+                         .scratch = sow_bilinear_scratch},
     [SOW_OP_EMBEDDING] = {sow_embedding_forward, sow_embedding_backward, .keeps = 1},
     [SOW_OP_LAYER_NORM] = {sow_norm_forward, sow_norm_backward, .keeps = 1,
                            .aside = sow_norm_aside},
@@ -23,6 +27,7 @@ static const struct sow_step_row rows[SOW_OP_COUNT] = {
     [SOW_OP_DROPOUT] = {sow_dropout_forward, sow_dropout_backward},
     [SOW_OP_SCALE] = {sow_scale_forward, sow_scale_backward},
     [SOW_OP_ADD] = {sow_add_forward, sow_add_backward},
+    [SOW_OP_GATED] = {sow_gated_forward, sow_gated_backward, .keeps = 1},
     [SOW_OP_MULTIPLY] = {sow_multiply_forward, sow_multiply_backward, .keeps = 1},
     [SOW_OP_ATTENTION] = {sow_attention_forward, sow_attention_backward, .keeps = 1,
                           .scratch = sow_attention_scratch, .aside = sow_attention_aside},

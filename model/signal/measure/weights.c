@@ -213,22 +213,58 @@ static enum sow_status load_stored(const struct sow_st_set *set, struct sow_team
     return status;
 }
 
-/* (kernel..., in / groups, out) to (out, in / groups, kernel...). */
+/* Axes in the order of (out, in, kernel...), of a transposed convolution (in, out, kernel...); channels that are weights
+ * of their own are outputs and come before what each of them makes. */
+static void order_axes(const struct sow_tensor *tensor, uint32_t order[SOW_RANK_MAX])
+{
+    static const enum sow_axis plain[] = {SOW_AXIS_EACH, SOW_AXIS_OUT, SOW_AXIS_IN,
+                                          SOW_AXIS_KERNEL};
+    static const enum sow_axis transposed[] = {SOW_AXIS_IN, SOW_AXIS_EACH, SOW_AXIS_OUT,
+                                               SOW_AXIS_KERNEL};
+    uint32_t count = 0;
+    for (uint32_t role = 0; role < 4; role++) {
+        enum sow_axis wanted =
+            tensor->kind == SOW_KIND_CONV_TRANSPOSE ? transposed[role] : plain[role];
+        for (uint32_t i = 0; i < tensor->rank; i++) {
+            if (sow_tensor_axis(tensor, i) == wanted) {
+                order[count++] = i;
+            }
+        }
+    }
+    for (uint32_t i = 0; count < tensor->rank; i++) { /* axes that are not said */
+        order[i] = i;
+        count = i + 1;
+    }
+}
+
 static enum sow_status turn_conv(const struct sow_tensor *tensor, uint64_t elements, float *weight,
                                  struct sow_error *error)
 {
-    uint64_t outputs = tensor->shape[tensor->rank - 1], inputs = tensor->shape[tensor->rank - 2];
-    uint64_t window = elements / (outputs * inputs);
-    float *copy = malloc(elements * sizeof *copy);
+    uint32_t order[SOW_RANK_MAX] = {0}, ordered = 1;
+    uint64_t strides[SOW_RANK_MAX], at[SOW_RANK_MAX] = {0}, stride = 1, from = 0;
+    order_axes(tensor, order);
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        ordered &= order[i] == i;
+    }
+    float *copy = ordered ? NULL : malloc(elements * sizeof *copy);
     if (copy == NULL) {
-        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+        return ordered ? SOW_OK : sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
+    for (uint32_t axis = tensor->rank; axis-- > 0;) {
+        strides[axis] = stride;
+        stride *= tensor->shape[axis];
     }
     memcpy(copy, weight, elements * sizeof *copy);
-    for (uint64_t o = 0; o < outputs; o++) {
-        for (uint64_t c = 0; c < inputs; c++) {
-            for (uint64_t k = 0; k < window; k++) {
-                weight[(o * inputs + c) * window + k] = copy[(k * inputs + c) * outputs + o];
+    for (uint64_t i = 0; i < elements; i++) {
+        weight[i] = copy[from];
+        for (uint32_t place = tensor->rank; place-- > 0;) { /* the next place in the new order */
+            uint32_t axis = order[place];
+            from += strides[axis];
+            if (++at[axis] < tensor->shape[axis]) {
+                break;
             }
+            from -= strides[axis] * tensor->shape[axis];
+            at[axis] = 0;
         }
     }
     free(copy);
@@ -242,8 +278,8 @@ enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_t
     struct load load = {.entry = row, .seed = seed, .dtype = row->dtype, .to = to};
     enum sow_status status = weights->set != NULL ? load_stored(weights->set, team, &load, error)
                                                   : run_load(&load, team, error);
-    if (status == SOW_OK && row->elements > 0 && row->tensor.kind == SOW_KIND_CONV &&
-        row->tensor.layout == SOW_LAYOUT_IN_OUT && row->tensor.rank > 2) {
+    int is_conv = row->tensor.kind == SOW_KIND_CONV || row->tensor.kind == SOW_KIND_CONV_TRANSPOSE;
+    if (status == SOW_OK && row->elements > 0 && is_conv) {
         status = turn_conv(&row->tensor, row->elements, to, error);
     }
     return status;

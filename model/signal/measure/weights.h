@@ -15,8 +15,8 @@ void sow_weights_free(struct sow_weights *weights);
 /* Nonzero when seeds do not change them. */
 int sow_weights_fixed(const struct sow_weights *weights);
 
-/* Fills `to`, as many floats as the entry has elements; a convolution's weight is (out, in / groups, kernel...) whatever
- * its layout. SOW_E_MISSING, SOW_E_SHAPE, SOW_E_IO of a checkpoint. */
+/* Fills `to`, as many floats as the entry has elements; a convolution's weight is (out, in / groups, kernel...), a
+ * transposed one's (in, out / groups, kernel...), whatever its layout. SOW_E_MISSING, SOW_E_SHAPE, SOW_E_IO of a checkpoint. */
 enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_team *team,
                                  size_t entry, uint64_t seed, float *to, struct sow_error *error);
 
