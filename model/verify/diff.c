@@ -154,11 +154,11 @@ struct comparison {
     pthread_mutex_t lock;
 };
 
-static enum sow_status take_part(void *user, uint32_t worker, const struct sow_pass_part *part,
+static enum sow_status take_part(void *user, uint32_t seat, const struct sow_pass_part *part,
                                  struct sow_error *error)
 {
     struct comparison *comparison = user;
-    (void)worker;
+    (void)seat;
     return sow_distance_add(&comparison->diff->pairs[part->item->number].distance, part,
                             &comparison->lock, error);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the crew calls a file is a unit here: a tensor, or some small ones that stand together. */
+/* What the crew calls a file is a unit here: a tensor, or some small ones that stand together. What is in the page cache
+ * is read when it is this worker's turn to compute, into the buffer that was used last, while its tables are in the CPU's cache; the disk is waited for before. */
 #include "model/verify/pass.h"
 
 #include <stdlib.h>
@@ -66,6 +67,18 @@ static void expect_uses(struct sow_pass *pass)
     }
 }
 
+static enum sow_status make_stack(struct sow_pass *pass, struct sow_error *error)
+{
+    pass->free_seats = calloc(pass->crew.workers, sizeof pass->free_seats[0]);
+    if (pass->free_seats == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "no memory for %u seats", pass->crew.workers);
+    }
+    for (uint32_t i = 0; i < pass->crew.workers; i++) {
+        pass->free_seats[pass->free_count++] = i;
+    }
+    return SOW_OK;
+}
+
 enum sow_status sow_pass_begin(struct sow_pass *pass, const struct sow_st_set *const sets[2],
                                const struct sow_pass_item *items, size_t count,
                                const struct sow_statistics_options *options,
@@ -74,6 +87,7 @@ enum sow_status sow_pass_begin(struct sow_pass *pass, const struct sow_st_set *c
     memset(pass, 0, sizeof *pass);
     pass->items = items;
     pass->sides = sets[1] == NULL ? 1 : 2;
+    pthread_mutex_init(&pass->lock, NULL);
     pass->units = calloc(count + 1, sizeof pass->units[0]);
     pass->unit_bytes = calloc(count + 1, sizeof pass->unit_bytes[0]);
     enum sow_status status = SOW_OK;
@@ -98,6 +112,9 @@ enum sow_status sow_pass_begin(struct sow_pass *pass, const struct sow_st_set *c
                                   (size_t)pass->sides * (pass->crew.chunk_bytes + 2 * PAGE),
                                   &pass->buffers, error);
     }
+    if (status == SOW_OK) {
+        status = make_stack(pass, error);
+    }
     if (status != SOW_OK) {
         sow_pass_end(pass);
     }
@@ -112,43 +129,101 @@ void sow_pass_end(struct sow_pass *pass)
     sow_buffers_free(&pass->buffers);
     free(pass->units);
     free(pass->unit_bytes);
+    free(pass->free_seats);
+    pthread_mutex_destroy(&pass->lock);
     memset(pass, 0, sizeof *pass);
 }
 
-/* Reads bytes [begin, begin + count) of what starts at `place`; *bytes is where they are in the buffer. */
-static enum sow_status read_side(struct sow_pass *pass, int side,
-                                 const struct sow_pass_place *place, uint64_t begin, uint64_t count,
-                                 unsigned char *buffer, const unsigned char **bytes,
-                                 struct sow_error *error)
+/* One a worker: there is always one. */
+static uint32_t take_seat(struct sow_pass *pass)
 {
-    struct sow_open_files *files = &pass->files[side];
+    pthread_mutex_lock(&pass->lock);
+    uint32_t seat = pass->free_seats[--pass->free_count];
+    pthread_mutex_unlock(&pass->lock);
+    return seat;
+}
+
+static void leave_seat(struct sow_pass *pass, uint32_t seat)
+{
+    pthread_mutex_lock(&pass->lock);
+    pass->free_seats[pass->free_count++] = seat;
+    pthread_mutex_unlock(&pass->lock);
+}
+
+/* What a chunk is of one side: bytes [offset, offset + count) of a file. */
+struct extent {
+    size_t number;
+    uint64_t offset, count;
     struct sow_open_file file;
-    char path[512];
-    uint64_t from = place->offset + begin, aligned = from / PAGE * PAGE;
-    enum sow_status status = sow_open_files_use(files, place->file, &file, error);
-    if (status == SOW_OK) {
-        status = sow_read_chunk(file.buffered, file.direct, buffer, count + (from - aligned),
-                                aligned, sow_st_set_path(files->set, place->file, path), error);
-        sow_open_files_used(files, place->file);
+};
+
+static void find_extents(const struct sow_pass *pass, const struct sow_chunk *chunk,
+                         struct sow_pass_part *part, struct extent extents[2])
+{
+    const struct sow_pass_unit *unit = &pass->units[chunk->file];
+    const struct sow_pass_item *item = &pass->items[unit->first];
+    uint32_t width = width_of(pass, item);
+    *part = (struct sow_pass_part){item, chunk->offset / width, chunk->count / width, {NULL, NULL}};
+    for (int side = 0; side < pass->sides; side++) {
+        const struct sow_pass_place *place = &item->at[side];
+        uint64_t bytes = part->count * place->width;
+        if (unit->count > 1) {
+            const struct sow_pass_item *last = item + unit->count - 1;
+            bytes = last->at[side].offset + bytes_on(last, side) - place->offset;
+        }
+        extents[side] =
+            (struct extent){place->file, place->offset + part->first * place->width, bytes, {0}};
     }
-    *bytes = buffer + (from - aligned);
+}
+
+static enum sow_status open_extents(struct sow_pass *pass, struct extent extents[2], int *is_cached,
+                                    struct sow_error *error)
+{
+    enum sow_status status = SOW_OK;
+    *is_cached = 1;
+    for (int side = 0; side < pass->sides && status == SOW_OK; side++) {
+        struct extent *extent = &extents[side];
+        status = sow_open_files_use(&pass->files[side], extent->number, &extent->file, error);
+        *is_cached = *is_cached && status == SOW_OK &&
+                     sow_read_is_cached(extent->file.buffered, extent->count, extent->offset);
+    }
+    return status;
+}
+
+static enum sow_status read_extents(struct sow_pass *pass, const struct extent extents[2],
+                                    unsigned char *buffer, struct sow_pass_part *part,
+                                    struct sow_error *error)
+{
+    enum sow_status status = SOW_OK;
+    char path[512];
+    for (int side = 0; side < pass->sides && status == SOW_OK; side++) {
+        const struct extent *extent = &extents[side];
+        unsigned char *to = buffer + (size_t)side * (pass->crew.chunk_bytes + 2 * PAGE);
+        uint64_t before = extent->offset % PAGE;
+        status =
+            sow_read_chunk(extent->file.buffered, extent->file.direct, to, extent->count + before,
+                           extent->offset - before,
+                           sow_st_set_path(pass->files[side].set, extent->number, path), error);
+        sow_open_files_used(&pass->files[side], extent->number);
+        part->bytes[side] = to + before;
+    }
     return status;
 }
 
 /* The items of a chunk: a part of one, or several whole ones. */
-static enum sow_status give_parts(struct sow_pass *pass, uint32_t worker,
+static enum sow_status give_parts(struct sow_pass *pass, uint32_t seat,
                                   const struct sow_chunk *chunk, struct sow_pass_part *part,
                                   struct sow_error *error)
 {
     const struct sow_pass_unit *unit = &pass->units[chunk->file];
     enum sow_status status = SOW_OK;
     if (unit->count == 1) {
-        return pass->taker.part(pass->taker.user, worker, part, error);
+        return pass->taker.part(pass->taker.user, seat, part, error);
     }
     for (size_t i = 0; i < unit->count && status == SOW_OK; i++) {
         part->item = &pass->items[unit->first + i];
         part->count = part->item->elements;
-        status = pass->taker.part(pass->taker.user, worker, part, error);
+        status = pass->taker.part(pass->taker.user, seat, part, error);
         for (int side = 0; side < pass->sides; side++) {
             part->bytes[side] += bytes_on(part->item, side);
         }
@@ -156,25 +231,31 @@ static enum sow_status give_parts(struct sow_pass *pass, uint32_t worker,
     return status;
 }
 
-static enum sow_status read_chunk(struct sow_pass *pass, const struct sow_chunk *chunk,
-                                  unsigned char *buffer, struct sow_pass_part *part,
+static enum sow_status take_chunk(struct sow_pass *pass, const struct sow_chunk *chunk,
                                   struct sow_error *error)
 {
-    const struct sow_pass_unit *unit = &pass->units[chunk->file];
-    const struct sow_pass_item *item = &pass->items[unit->first];
-    uint32_t width = width_of(pass, item);
-    enum sow_status status = SOW_OK;
-    *part = (struct sow_pass_part){item, chunk->offset / width, chunk->count / width, {NULL, NULL}};
-    for (int side = 0; side < pass->sides && status == SOW_OK; side++) {
-        uint64_t bytes = part->count * item->at[side].width;
-        if (unit->count > 1) {
-            const struct sow_pass_item *last = item + unit->count - 1;
-            bytes = last->at[side].offset + bytes_on(last, side) - item->at[side].offset;
-        }
-        status = read_side(pass, side, &item->at[side], part->first * item->at[side].width, bytes,
-                           buffer + (size_t)side * (pass->crew.chunk_bytes + 2 * PAGE),
-                           &part->bytes[side], error);
+    struct sow_pass_part part;
+    struct extent extents[2];
+    int is_cached;
+    find_extents(pass, chunk, &part, extents);
+    enum sow_status status = open_extents(pass, extents, &is_cached, error);
+    if (status != SOW_OK) {
+        return status;
     }
+    if (is_cached) {
+        sow_crew_begin_draw(&pass->crew);
+    }
+    uint32_t seat = take_seat(pass);
+    status =
+        read_extents(pass, extents, pass->buffers.bytes + seat * pass->buffers.each, &part, error);
+    if (!is_cached) {
+        sow_crew_begin_draw(&pass->crew);
+    }
+    if (status == SOW_OK) {
+        status = give_parts(pass, seat, chunk, &part, error);
+    }
+    leave_seat(pass, seat);
+    sow_crew_end_draw(&pass->crew);
     return status;
 }
 
@@ -183,15 +264,9 @@ static void work(struct sow_crew *crew, void *user, uint32_t worker)
     struct sow_pass *pass = user;
     struct sow_chunk chunk;
     struct sow_error error;
+    (void)worker;
     while (sow_crew_take(crew, &chunk)) {
-        struct sow_pass_part part;
-        unsigned char *buffer = pass->buffers.bytes + worker * pass->buffers.each;
-        enum sow_status status = read_chunk(pass, &chunk, buffer, &part, &error);
-        if (status == SOW_OK) {
-            sow_crew_begin_draw(crew);
-            status = give_parts(pass, worker, &chunk, &part, &error);
-            sow_crew_end_draw(crew);
-        }
+        enum sow_status status = take_chunk(pass, &chunk, &error);
         if (status != SOW_OK) {
             sow_crew_fail(crew, status, &error);
             return;

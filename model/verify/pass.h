@@ -29,9 +29,10 @@ struct sow_pass_part {
     const unsigned char *bytes[2];
 };
 
-/* What is done with a part; `worker` is below crew.workers. */
+/* What is done with a part. A seat, below crew.workers, is taken by one thread at a time, the few that were left last
+ * first: whoever keeps tables keeps one for each. */
 struct sow_pass_taker {
-    enum sow_status (*part)(void *user, uint32_t worker, const struct sow_pass_part *part,
+    enum sow_status (*part)(void *user, uint32_t seat, const struct sow_pass_part *part,
                             struct sow_error *error);
     void *user;
 };
@@ -48,6 +49,9 @@ struct sow_pass {
     uint64_t *unit_bytes; /* of the wider side */
     size_t unit_count;
     struct sow_buffers buffers;
+    pthread_mutex_t lock; /* of what follows */
+    uint32_t *free_seats; /* a stack: what was used last is still in the CPU's cache */
+    uint32_t free_count;
     struct sow_crew crew; /* crew.workers is known after the beginning */
     struct sow_pass_taker taker;
 };

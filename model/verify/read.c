@@ -48,3 +48,10 @@ enum sow_status sow_read_chunk(int buffered, int direct, void *bytes, uint64_t c
     }
     return sow_read_at(buffered, out + done, count - done, offset + done, path, error);
 }
+
+int sow_read_is_cached(int buffered, uint64_t count, uint64_t offset)
+{
+    unsigned char byte;
+    return count > 0 && read_cached(buffered, &byte, 1, offset) == 1 &&
+           read_cached(buffered, &byte, 1, offset + count - 1) == 1;
+}

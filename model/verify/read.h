@@ -10,4 +10,7 @@
 enum sow_status sow_read_chunk(int buffered, int direct, void *bytes, uint64_t count,
                                uint64_t offset, const char *path, struct sow_error *error);
 
+/* Whether the first and the last of these bytes are in the page cache. A hint: what lies between is not looked at. */
+int sow_read_is_cached(int buffered, uint64_t count, uint64_t offset);
+
 #endif

@@ -27,7 +27,7 @@ struct run {
     struct sow_pass pass;
     struct sow_pass_item *items;
     size_t item_count;
-    struct sow_tally **tallies;  /* one a worker, made on first use */
+    struct sow_tally **tallies;  /* one a seat, made on first use */
     struct sow_moments **blocks; /* likewise: of one part */
     pthread_mutex_t lock;        /* of what follows */
     struct sow_ledger **ledgers; /* one a row */
@@ -38,13 +38,13 @@ static enum sow_status no_memory(struct sow_error *error)
     return sow_fail(error, SOW_E_MEMORY, "no memory for the statistics");
 }
 
-static enum sow_status finish(struct run *run, uint32_t worker, const struct sow_pass_part *part,
+static enum sow_status finish(struct run *run, uint32_t seat, const struct sow_pass_part *part,
                               const struct sow_ledger *ledger, struct sow_error *error)
 {
     struct sow_tensor_statistics *row = &run->statistics->rows[part->item->number];
     const struct sow_value_type *type = sow_value_type(row->dtype);
-    const struct sow_moments *blocks = ledger == NULL ? run->blocks[worker] : ledger->blocks;
-    struct sow_tally *tally = run->tallies[worker];
+    const struct sow_moments *blocks = ledger == NULL ? run->blocks[seat] : ledger->blocks;
+    struct sow_tally *tally = run->tallies[seat];
     struct sow_moments moments = sow_moments_none();
     uint64_t block = SOW_BLOCK_BYTES / type->width;
     for (uint64_t i = 0; !sow_value_narrow(type) && i * block < row->elements; i++) {
@@ -76,11 +76,11 @@ static enum sow_status find_ledger(struct run *run, const struct sow_pass_item *
 }
 
 /* A part of a tensor of several. */
-static enum sow_status post(struct run *run, uint32_t worker, const struct sow_pass_part *part,
+static enum sow_status post(struct run *run, uint32_t seat, const struct sow_pass_part *part,
                             const struct sow_value_type *type, struct sow_error *error)
 {
     struct sow_ledger *ledger = NULL;
-    struct sow_tally *tally = run->tallies[worker];
+    struct sow_tally *tally = run->tallies[seat];
     uint64_t bytes = part->count * type->width;
     enum sow_status status = find_ledger(run, part->item, type, &ledger, error);
     if (status != SOW_OK) {
@@ -94,7 +94,7 @@ static enum sow_status post(struct run *run, uint32_t worker, const struct sow_p
     if (atomic_fetch_sub(&ledger->bytes_left, bytes) != bytes) {
         return SOW_OK;
     }
-    status = finish(run, worker, part, ledger, error);
+    status = finish(run, seat, part, ledger, error);
     pthread_mutex_lock(&run->lock);
     run->ledgers[part->item->number] = NULL;
     pthread_mutex_unlock(&run->lock);
@@ -102,17 +102,17 @@ static enum sow_status post(struct run *run, uint32_t worker, const struct sow_p
     return status;
 }
 
-static enum sow_status prepare(struct run *run, uint32_t worker, struct sow_error *error)
+static enum sow_status prepare(struct run *run, uint32_t seat, struct sow_error *error)
 {
-    if (run->tallies[worker] == NULL) {
-        run->tallies[worker] = sow_tally_new();
-        run->blocks[worker] =
-            calloc(run->pass.crew.chunk_bytes / SOW_BLOCK_BYTES + 1, sizeof run->blocks[worker][0]);
+    if (run->tallies[seat] == NULL) {
+        run->tallies[seat] = sow_tally_new();
+        run->blocks[seat] =
+            calloc(run->pass.crew.chunk_bytes / SOW_BLOCK_BYTES + 1, sizeof run->blocks[seat][0]);
     }
-    return run->tallies[worker] == NULL || run->blocks[worker] == NULL ? no_memory(error) : SOW_OK;
+    return run->tallies[seat] == NULL || run->blocks[seat] == NULL ? no_memory(error) : SOW_OK;
 }
 
-static enum sow_status take_part(void *user, uint32_t worker, const struct sow_pass_part *part,
+static enum sow_status take_part(void *user, uint32_t seat, const struct sow_pass_part *part,
                                  struct sow_error *error)
 {
     struct run *run = user;
@@ -130,15 +130,15 @@ static enum sow_status take_part(void *user, uint32_t worker, const struct sow_p
     if (part->first == 0) {
         sow_values_f64(row->dtype, part->bytes[0], 1, &row->first);
     }
-    status = prepare(run, worker, error);
+    status = prepare(run, seat, error);
     if (status != SOW_OK) {
         return status;
     }
     if (part->count < part->item->elements) {
-        return post(run, worker, part, type, error);
+        return post(run, seat, part, type, error);
     }
-    sow_tally_add(run->tallies[worker], type, 0, part->bytes[0], part->count, run->blocks[worker]);
-    return finish(run, worker, part, NULL, error);
+    sow_tally_add(run->tallies[seat], type, 0, part->bytes[0], part->count, run->blocks[seat]);
+    return finish(run, seat, part, NULL, error);
 }
 
 /* ---- The rows ---------------------------------------------------------------------------------- */
@@ -212,12 +212,12 @@ static enum sow_status read_all(struct run *run, const struct sow_st_set *set,
     if (status != SOW_OK) {
         return status;
     }
-    uint32_t workers = run->pass.crew.workers;
-    run->tallies = calloc(workers, sizeof run->tallies[0]);
-    run->blocks = calloc(workers, sizeof run->blocks[0]);
+    uint32_t seats = run->pass.crew.workers;
+    run->tallies = calloc(seats, sizeof run->tallies[0]);
+    run->blocks = calloc(seats, sizeof run->blocks[0]);
     status = run->tallies == NULL || run->blocks == NULL ? no_memory(error)
                                                          : sow_pass_run(&run->pass, &taker, error);
-    for (uint32_t i = 0; i < workers && run->tallies != NULL && run->blocks != NULL; i++) {
+    for (uint32_t i = 0; i < seats && run->tallies != NULL && run->blocks != NULL; i++) {
         sow_tally_free(run->tallies[i]);
         free(run->blocks[i]);
     }

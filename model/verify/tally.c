@@ -95,35 +95,75 @@ static void count_pairs(struct sow_tally *tally, const unsigned char *bytes, uin
     }
 }
 
+static void count_keys(struct sow_tally *tally, const uint16_t *keys, uint64_t count)
+{
+    uint64_t i = 0;
+    for (; i + 4 <= count; i += 4) { /* four keys in one load */
+        uint64_t four;
+        memcpy(&four, keys + i, sizeof four);
+        tally->counts[0][four & 0xffff]++;
+        tally->counts[1][four >> 16 & 0xffff]++;
+        tally->counts[0][four >> 32 & 0xffff]++;
+        tally->counts[1][four >> 48]++;
+    }
+    for (; i < count; i++) {
+        tally->counts[0][keys[i]]++;
+    }
+}
+
+/* The leading halves of float32: their keys. An even number. */
+static void count_halves(struct sow_tally *tally, const unsigned char *bytes, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i += 2) {
+        uint64_t two;
+        memcpy(&two, bytes + 4 * i, sizeof two);
+        two = le64toh(two);
+        tally->counts[0][two >> 16 & 0xffff]++;
+        tally->counts[1][two >> 48]++;
+    }
+}
+
+static void touch_halves(struct sow_tally *tally, const unsigned char *bytes, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t key = (uint32_t)bytes[4 * i + 2] | (uint32_t)bytes[4 * i + 3] << 8;
+        tally->touched[key / GROUP] = 1;
+    }
+}
+
+static void count_tile(struct sow_tally *tally, const struct sow_value_type *type, uint64_t first,
+                       const unsigned char *bytes, uint64_t count, int is_few,
+                       struct sow_moments *moments)
+{
+    struct sow_moments tile;
+    uint16_t keys[SOW_TILE];
+    if (type->dtype == SOW_F32 && sow_tile_read_f32(bytes, count, moments, &tile)) {
+        sow_moments_join(moments, &tile);
+        count_halves(tally, bytes, count);
+        if (is_few) {
+            touch_halves(tally, bytes, count);
+        }
+        return;
+    }
+    uint64_t finite = sow_tile_read(type, bytes, count, first, &tile, keys);
+    sow_moments_join(moments, &tile);
+    count_keys(tally, keys, finite);
+    for (uint64_t i = 0; is_few && i < finite; i++) {
+        tally->touched[keys[i] / GROUP] = 1;
+    }
+}
+
 static void count_wide(struct sow_tally *tally, const struct sow_value_type *type, uint64_t first,
                        const unsigned char *bytes, uint64_t count, struct sow_moments *blocks)
 {
     uint64_t block = SOW_BLOCK_BYTES / type->width;
-    uint16_t keys[SOW_TILE];
     for (uint64_t begin = 0; begin < count; begin += block) {
         struct sow_moments moments = sow_moments_none();
         uint64_t end = count - begin < block ? count : begin + block;
         for (uint64_t at = begin; at < end; at += SOW_TILE) {
             uint64_t part = end - at < SOW_TILE ? end - at : SOW_TILE;
-            struct sow_moments tile;
-            uint64_t finite =
-                sow_tile_read(type, bytes + at * type->width, part, first + at, &tile, keys);
-            sow_moments_join(&moments, &tile);
-            uint64_t i = 0;
-            for (; i + 4 <= finite; i += 4) { /* four keys in one load */
-                uint64_t four;
-                memcpy(&four, keys + i, sizeof four);
-                tally->counts[0][four & 0xffff]++;
-                tally->counts[1][four >> 16 & 0xffff]++;
-                tally->counts[0][four >> 32 & 0xffff]++;
-                tally->counts[1][four >> 48]++;
-            }
-            for (; i < finite; i++) {
-                tally->counts[0][keys[i]]++;
-            }
-            for (i = 0; count <= FEW && i < finite; i++) {
-                tally->touched[keys[i] / GROUP] = 1;
-            }
+            count_tile(tally, type, first + at, bytes + at * type->width, part, count <= FEW,
+                       &moments);
         }
         blocks[begin / block] = moments;
     }

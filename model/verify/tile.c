@@ -116,3 +116,18 @@ uint64_t sow_tile_read(const struct sow_value_type *type, const unsigned char *b
 #endif
     return read_tile_narrow(type, bytes, count, first, moments, keys);
 }
+
+int sow_tile_read_f32(const unsigned char *bytes, uint64_t count, const struct sow_moments *known,
+                      struct sow_moments *moments)
+{
+    const uint16_t one = 1;
+    if (count == 0 || count % LANES != 0 || le16toh(one) != one) {
+        return 0;
+    }
+#ifdef HAS_WIDE
+    if (__builtin_cpu_supports("avx2")) {
+        return read_f32_wide(bytes, count, known, moments);
+    }
+#endif
+    return read_f32_narrow(bytes, count, known, moments);
+}

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The loops over a tile, in vectors of WIDTH float64 (GNU C); included once for each width by tile.c, which says what they
  * are for. Eight lanes whatever the width: lane j takes the elements j, j + 8, ... */
-#define PARTS  (LANES / WIDTH)
-#define vector NAMED(vector)
-#define flags  NAMED(flags)
+#define PARTS        (LANES / WIDTH)
+#define vector       NAMED(vector)
+#define flags        NAMED(flags)
+#define singles      NAMED(singles)
+#define single_flags NAMED(single_flags)
 
 typedef double vector __attribute__((vector_size(WIDTH * sizeof(double))));
 typedef int64_t flags __attribute__((vector_size(WIDTH * sizeof(double))));
+/* float32 */
+typedef float singles __attribute__((vector_size(2 * WIDTH * sizeof(float))));
+typedef int32_t single_flags __attribute__((vector_size(2 * WIDTH * sizeof(float))));
 
 /* Lanes of all parts, always in the same order. */
 static inline double NAMED(sum_lanes)(const vector parts[PARTS])
@@ -146,6 +151,120 @@ static uint64_t NAMED(read_tile)(const struct sow_value_type *type, const unsign
     return count;
 }
 
+/* ---- float32, finite, a whole number of lanes: the same numbers, before they are widened ---------------- */
+
+static inline vector NAMED(widen)(const unsigned char *bytes, uint64_t i)
+{
+    float some[WIDTH];
+    vector wide;
+    memcpy(some, bytes + 4 * i, sizeof some);
+    for (uint32_t j = 0; j < WIDTH; j++) { /* one instruction; __builtin_convertvector is five */
+        wide[j] = (double)some[j];
+    }
+    return wide;
+}
+
+static double NAMED(sum_of_f32)(const unsigned char *bytes, uint64_t count)
+{
+    vector sums[PARTS] = {{0}};
+    for (uint64_t i = 0; i < count; i += LANES) {
+        for (uint32_t part = 0; part < PARTS; part++) {
+            sums[part] += NAMED(widen)(bytes, i + part * WIDTH);
+        }
+    }
+    return NAMED(sum_lanes)(sums);
+}
+
+static void NAMED(find_ends_f32)(const unsigned char *bytes, uint64_t count,
+                                 struct sow_moments *moments)
+{
+    singles low[PARTS / 2], high[PARTS / 2], some;
+    single_flags zero = {0};
+    memcpy(low, bytes, sizeof low);
+    memcpy(high, bytes, sizeof high);
+    for (uint64_t i = 0; i < count; i += LANES) {
+        for (uint32_t part = 0; part < PARTS / 2; part++) {
+            memcpy(&some, bytes + 4 * (i + 2 * part * WIDTH), sizeof some);
+            single_flags below = some<low[part], above = some> high[part];
+            low[part] =
+                (singles)((below & (single_flags)some) | (~below & (single_flags)low[part]));
+            high[part] =
+                (singles)((above & (single_flags)some) | (~above & (single_flags)high[part]));
+            zero -= some == 0;
+        }
+    }
+    float lows[LANES], highs[LANES], least, most;
+    memcpy(lows, low, sizeof lows);
+    memcpy(highs, high, sizeof highs);
+    least = lows[0];
+    most = highs[0];
+    for (uint32_t j = 1; j < LANES; j++) {
+        least = lows[j] < least ? lows[j] : least;
+        most = highs[j] > most ? highs[j] : most;
+    }
+    moments->min = (double)least;
+    moments->max = (double)most;
+    for (uint32_t j = 0; j < 2 * WIDTH; j++) {
+        moments->zeros += (uint64_t)zero[j];
+    }
+}
+
+static uint64_t NAMED(count_equal_f32)(const unsigned char *bytes, uint64_t count, double to)
+{
+    single_flags equal = {0};
+    singles some;
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < count; i += 2 * WIDTH) {
+        memcpy(&some, bytes + 4 * i, sizeof some);
+        equal -= some == (float)to;
+    }
+    for (uint32_t j = 0; j < 2 * WIDTH; j++) {
+        found += (uint64_t)equal[j];
+    }
+    return found;
+}
+
+static void NAMED(central_moments_f32)(const unsigned char *bytes, uint64_t count,
+                                       struct sow_moments *moments)
+{
+    vector second[PARTS] = {{0}}, third[PARTS] = {{0}}, fourth[PARTS] = {{0}};
+    for (uint64_t i = 0; i < count; i += LANES) {
+        for (uint32_t part = 0; part < PARTS; part++) {
+            vector some = NAMED(widen)(bytes, i + part * WIDTH) - moments->mean;
+            vector square = some * some;
+            second[part] += square;
+            third[part] += square * some;
+            fourth[part] += square * square;
+        }
+    }
+    moments->m2 = NAMED(sum_lanes)(second);
+    moments->m3 = NAMED(sum_lanes)(third);
+    moments->m4 = NAMED(sum_lanes)(fourth);
+}
+
+static int NAMED(read_f32)(const unsigned char *bytes, uint64_t count,
+                           const struct sow_moments *known, struct sow_moments *moments)
+{
+    double sum = NAMED(sum_of_f32)(bytes, count);
+    if (!isfinite(sum)) {
+        return 0;
+    }
+    *moments = sow_moments_none();
+    moments->finite = count;
+    moments->mean = sum / (double)count;
+    NAMED(find_ends_f32)(bytes, count, moments);
+    if (moments->min <= known->min) {
+        moments->at_min = NAMED(count_equal_f32)(bytes, count, moments->min);
+    }
+    if (moments->max >= known->max) {
+        moments->at_max = NAMED(count_equal_f32)(bytes, count, moments->max);
+    }
+    NAMED(central_moments_f32)(bytes, count, moments);
+    return 1;
+}
+
+#undef single_flags
+#undef singles
 #undef flags
 #undef vector
 #undef PARTS
