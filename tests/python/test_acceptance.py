@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Published and exactly known numbers of signal propagation, as sow activations, sow probe and sow plan tell them.
+"""Published and exactly known numbers of signal propagation, as sow activations, probe, plan, stats and check tell them.
 
-Each test is named after its source. Not here: what needs training, a repair of weights, or an orthogonal scheme.
+Each test is named after its source. What is measured has fixed seeds, the same numbers on every machine. Not here: what
+needs training, a repair of weights, or an orthogonal scheme.
 """
 import json
 import math
 import os
 import subprocess
 
+import numpy as np
 import pytest
 from libsow import BUILD
+from safetensors.numpy import save_file
 
 TOOL = os.environ.get("SOW", str(BUILD / "sow"))
 
@@ -177,10 +180,23 @@ def test_a07_cs231n_tanh_at_std_0_01():
     assert told[:4] == pytest.approx([.213081, .047551, .010630, .002378], rel=0.03)
 
 
+def test_a07_cs231n_measured():
+    values = probe("mlp:500,500x10,500", "--activation", "tanh", "--scheme", "normal{std=0.01}", "--measure", "--batch", 1000)[0]
+    told = [values[f"layers.{layer}.tanh"] for layer in range(10)]
+    assert [value["measured"]["std"] for value in told] == pytest.approx(
+        [math.sqrt(value["second_moment"]) for value in told], rel=0.03)
+
+
 @pytest.mark.parametrize("layers, product", [(10, .071370), (20, .035975), (50, .014335)])
 def test_a08_glorot_2010_gradients_of_tanh(layers, product):
     values = plain("tanh", layers, 1.0, width=500)[0]
     assert values["layers.0"]["gradient"] / values[f"layers.{layers}"]["gradient"] == pytest.approx(product, abs=1e-5)
+
+
+def test_a08_glorot_2010_measured():
+    values = probe("mlp:500,500x10,500", "--activation", "tanh", "--scheme", "lecun_normal", "--measure", "--seeds", 16)[0]
+    ends = [values[name]["measured"]["gradient_second_moment"] for name in ("layers.0", "layers.10")]
+    assert ends[0] / ends[1] == pytest.approx(.071370, rel=0.1)
 
 
 def test_a10_he_2015_std_of_filters(tmp_path):
@@ -213,12 +229,26 @@ def test_a13_hanin_nica_2020_seed_noise():
     assert values["layers.49.relu"]["second_moment"] == pytest.approx(1, rel=1e-10)
 
 
+def test_a13_hanin_nica_2020_measured():
+    """The mean of the logarithm is -0.49143: the typical network is below the mean over networks, which is 1."""
+    values = probe("mlp:256,256x50,256", "--measure", "--seeds", 100, "--batch", 1)[0]
+    last = values["layers.49.relu"]["measured"]
+    assert math.log(last["typical"]) == pytest.approx(-0.49143, abs=0.2)
+    assert last["log_spread"] ** 2 == pytest.approx(0.99094, rel=0.3)
+
+
 def test_a15_klambauer_2017_selu_keeps_mean_and_variance():
     values = probe("mlp:512,512x100,512", "--activation", "selu", "--scheme", "lecun_normal")[0]
     for layer in (0, 49, 99):
         assert values[f"layers.{layer}.selu"]["mean"] == pytest.approx(0, abs=1e-7)
         assert values[f"layers.{layer}.selu"]["second_moment"] == pytest.approx(1, abs=1e-7)
     assert activation("selu")["chi_par"] == pytest.approx(0.78264788, abs=1e-7)
+
+
+def test_a15_klambauer_2017_measured():
+    values = probe("mlp:512,512x100,512", "--activation", "selu", "--scheme", "lecun_normal", "--measure", "--batch", 64)[0]
+    told = values["layers.99.selu"]["measured"]
+    assert (told["mean"], told["second_moment"]) == (pytest.approx(0, abs=0.05), pytest.approx(1, rel=0.05))
 
 
 @pytest.mark.parametrize("name, q, after", [("gelu", 0.9, 2.902e-8), ("gelu", 1.1, 267.9), ("elu", 0.9, .9997), ("elu", 1.1, 1)])
@@ -253,6 +283,13 @@ def test_a34_radford_2019_gpt2_branch():
     assert told == pytest.approx([.3072, .10648459, .005452], abs=1e-6)
 
 
+def test_a34_radford_2019_measured():
+    values = probe("mlp:768,3072,768", "--activation", "gelu", "--set", "layers.0.weight=normal{std=0.02}", "--set",
+                   "layers.1.weight=normal{std=0.02/sqrt(24)}", "--measure", "--batch", 64)[0]
+    told = [values[name]["measured"]["second_moment"] for name in ("layers.0", "layers.1")]
+    assert told == pytest.approx([.3072, .005452], rel=0.03)
+
+
 @pytest.mark.parametrize("gain, growth", [("1", 2.0 ** 20), ("1 / math.sqrt(20)", (1 + 1 / 20) ** 20)])
 def test_a35_residual_branches(tmp_path, gain, growth):
     values = recipe(tmp_path, f"""
@@ -281,6 +318,37 @@ rule("*.down.weight", lecun_normal)
 """)
     sums = [value["second_moment"] for value in values.values() if value["operation"] == "add"]
     assert sums == pytest.approx([layer + 2 for layer in range(20)], rel=1e-4)  # eps is 1e-5
+
+
+@pytest.mark.parametrize("kernel, moment, variance", [(2, 1.5437850116, 0.6477585885), (3, 2.5625591277, 0.3902348981)])
+def test_a36_max_pool_after_relu(tmp_path, kernel, moment, variance):
+    values = recipe(tmp_path, f"""
+local x = input {{ "batch", 8, 36, 36 }} >> activation("relu") >> max_pool({kernel})
+local y = x >> conv2d("conv", 8, 16, {{ kernel = 1, bias = false }})
+rule("*.weight", lecun_normal {{ gain = math.sqrt({variance}) }})
+""")
+    pooled = [value["second_moment"] for value in values.values() if "pool" in value["operation"]]
+    assert pooled == pytest.approx([moment], rel=1e-6)
+    assert values["conv"]["second_moment"] == pytest.approx(1, rel=1e-6)
+
+
+def test_a36_largest_of_four_normals(tmp_path):
+    values = recipe(tmp_path, """
+local x = input { "batch", 8, 36, 36 } >> max_pool(2) >> conv2d("conv", 8, 16, { kernel = 1, bias = false })
+rule("*.weight", lecun_normal)
+""")
+    pooled = [value for value in values.values() if "pool" in value["operation"]][0]
+    assert pooled["second_moment"] == pytest.approx(1 + math.sqrt(3) / math.pi, abs=1e-9)
+    assert pooled["mean"] == pytest.approx(1.0293753730, abs=1e-9)
+
+
+@pytest.mark.parametrize("size, kept", [(6, (16 / 18) ** 2), (32, (94 / 96) ** 2)])
+def test_a23_zero_padding_loses_signal(tmp_path, size, kept):
+    values = recipe(tmp_path, f"""
+local x = input {{ "batch", 8, {size}, {size} }} >> conv2d("conv", 8, 16, {{ kernel = 3, padding = 1, bias = false }})
+rule("*.weight", lecun_normal)
+""")
+    assert values["conv"]["second_moment"] == pytest.approx(kept, rel=1e-9)
 
 
 def test_a37_dropout_after_relu(tmp_path):
@@ -334,3 +402,13 @@ rule("*.weight", he_normal { gain = math.sqrt(2 * (1 - 0.3)) })
     moments = [value["second_moment"] for value in values.values() if value["operation"] == "dropout"]
     assert len(moments) == 100
     assert moments == pytest.approx([1] * 100, rel=1e-10)
+
+
+def test_a46_symmetry_is_found(tmp_path):
+    generator = np.random.default_rng(0)
+    random = generator.standard_normal((40, 30)).astype(np.float32) * np.float32(0.1)
+    constant, twice = np.full_like(random, 0.1), random.copy()
+    twice[7] = twice[3]
+    for weight, codes in ((random, set()), (constant, {"constant"}), (twice, {"equal-rows"})):
+        save_file({"layer.weight": weight}, tmp_path / "model.safetensors")
+        assert {finding["code"] for finding in sow("check", tmp_path / "model.safetensors")["findings"]} == codes
