@@ -20,13 +20,18 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
         code = sow_cli_fail(&error);
     }
     if (code == SOW_EXIT_DONE && sow_cli_measures(options)) {
-        code = sow_cli_measure(&run->source, &how, options, &run->measured);
+        if (options->plot != NULL || options->report != NULL) {
+            sow_cli_ridges_choose(&run->ridges, run);
+        }
+        code = sow_cli_measure(&run->source, &how, options, sow_cli_ridges_watch, &run->ridges,
+                               &run->measured);
     }
     return code;
 }
 
 static void run_free(struct sow_cli_run *run)
 {
+    sow_cli_ridges_free(&run->ridges);
     sow_measurement_free(run->measured);
     sow_probe_free(run->probe);
     sow_cli_source_free(&run->source);

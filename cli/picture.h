@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pictures of what sow probe found: the series (picture_data.c), the script that draws them (picture_script.c), the plane
- * of (sigma_w, sigma_b) in it (picture_plane.c), and gnuplot, which runs it (picture_run.c). */
+ * of (sigma_w, sigma_b) in it (picture_plane.c), histograms (picture_ridges.c), and gnuplot, which runs it (picture_run.c). */
 #ifndef SOW_CLI_PICTURE_H
 #define SOW_CLI_PICTURE_H
 
@@ -10,12 +10,26 @@
 
 #define SOW_RUNS_MAX 8 /* networks in one picture: as many as there are colours to tell apart */
 
+#define SOW_RIDGES_MAX 8
+
+/* Some of the numbers of some results of layers, kept while they are measured (picture_ridges.c). */
+struct sow_cli_ridges {
+    struct sow_cli_ridge {
+        const char *name; /* the value's */
+        double depth;
+        float *numbers;
+        size_t count;
+    } items[SOW_RIDGES_MAX];
+    size_t count;
+};
+
 /* One network with one scheme. */
 struct sow_cli_run {
     const char *title;
     struct sow_cli_source source;
     struct sow_probe *probe;
     struct sow_measurement *measured; /* NULL: it was not */
+    struct sow_cli_ridges ridges;
 };
 
 struct sow_cli_runs {
@@ -44,6 +58,12 @@ void sow_cli_add_picture_data(struct sow_cli_text *text, const struct sow_cli_ru
 /* The gnuplot script of all panels. Its variables `kind` (svg, png, term) and `out` may be set before it. */
 void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_runs *runs,
                                 const char *stem, const char *kind);
+/* Chooses values of a predicted run; the watch, a sow_watch_fn of these ridges, fills them. */
+void sow_cli_ridges_choose(struct sow_cli_ridges *ridges, const struct sow_cli_run *run);
+void sow_cli_ridges_watch(void *ridges, uint32_t seed, enum sow_watched what, const char *name,
+                          const float *numbers, uint64_t elements);
+void sow_cli_add_ridges(struct sow_cli_text *text, const struct sow_cli_ridges *ridges);
+void sow_cli_ridges_free(struct sow_cli_ridges *ridges);
 /* Whether a run repeats a layer, whose place in the plane is known. */
 int sow_cli_has_plane(const struct sow_cli_runs *runs);
 void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *runs);

@@ -379,6 +379,9 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
     }
     if (is_seen) {
         add_units(text, runs);
+        if (runs->count == 1) {
+            sow_cli_add_ridges(text, &runs->items[0].ridges);
+        }
     }
     sow_cli_add(text, "unset multiplot\n");
 }

@@ -18,9 +18,10 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
 
 /* Whether the options ask for numbers to be sent through. */
 int sow_cli_measures(const struct sow_cli_options *options);
-/* With progress; tells what goes wrong. An interrupted run may leave *measured with what is known. */
+/* With progress; tells what goes wrong. `watch` may be NULL. An interrupted run may leave *measured with what is known. */
 int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,
-                    const struct sow_cli_options *options, struct sow_measurement **measured);
+                    const struct sow_cli_options *options, sow_watch_fn *watch, void *watch_user,
+                    struct sow_measurement **measured);
 /* Of the values that `shown` marks, 2 after some that are left out. */
 void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_measurement *measured,
                             const unsigned char *shown, const struct sow_cli_options *options);

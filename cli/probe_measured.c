@@ -24,7 +24,8 @@ int sow_cli_measures(const struct sow_cli_options *options)
 }
 
 int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,
-                    const struct sow_cli_options *options, struct sow_measurement **measured)
+                    const struct sow_cli_options *options, sow_watch_fn *watch, void *watch_user,
+                    struct sow_measurement **measured)
 {
     struct sow_error error;
     struct sow_cli_progress progress;
@@ -33,6 +34,8 @@ int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal
         .weights = options->weights,
         .threads = (uint32_t)options->threads,
         .memory_bytes = options->memory,
+        .watch = watch,
+        .watch_user = watch_user,
         .progress = sow_cli_progress,
         .progress_user = &progress,
         .interrupted = sow_cli_interrupts(),

@@ -23,7 +23,8 @@ static const char style[] =
     ".8em;border-left:3px solid #0072B2}\n"
     "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums;width:100%}"
     "th,td{padding:.2em .6em;text-align:right;border-bottom:1px solid #e5e5e5;vertical-align:top}"
-    "th{border-bottom:2px solid #888}th.w,td.w{text-align:left;overflow-wrap:anywhere}\n"
+    "th{border-bottom:2px solid "
+    "#888}th.w,td.w{text-align:left;overflow-wrap:anywhere;min-width:8em}\n"
     "figure{margin:1em 0}svg{width:100%;height:auto}.s{color:#555}\n"
     "@page{size:A4;margin:15mm}\n"
     "@media print{body{font-size:10pt;margin:0;max-width:none}h2,h3{break-after:avoid}"
@@ -88,60 +89,64 @@ static void add_number(struct sow_cli_text *text, double number)
 
 /* ---- In plain words ------------------------------------------------------------------------------------ */
 
-/* Factor a layer between two points; below 5 % it is no trend, and 20 % are bad. */
+/* Sizes over the depth: a factor of 100 in all and 5 % a layer are a trend. */
 static void add_trend(struct sow_cli_text *text, const char *what, double from, double to,
                       double layers, const char *way)
 {
     double factor = pow(10, (to - from) / layers);
     sow_cli_add(text, "<p>%s ", what);
     if (to == -INFINITY || from == -INFINITY) {
-        sow_cli_add(text, "becomes exactly 0 %s.</p>\n", way);
+        sow_cli_add(text, "<strong>is exactly 0</strong> at an end of the way %s.</p>\n", way);
         return;
     }
-    if (fabs(log(factor)) <= log(1.05)) {
-        sow_cli_add(text, "<strong>keeps its size</strong> %s: its mean square goes from ", way);
+    if (fabs(to - from) < 2 || fabs(log(factor)) < log(1.05)) {
+        sow_cli_add(text, "<strong>keeps its size</strong> %s", way);
     } else {
-        sow_cli_add(text,
-                    "<strong>%s%s</strong> %s, by a factor of %.3g a layer: its mean square goes "
-                    "from ",
-                    factor < 1 ? "shrinks" : "grows", fabs(log(factor)) > log(1.2) ? " fast" : "",
-                    way, factor);
+        sow_cli_add(text, "<strong>%s</strong> %s, by a factor of %.3g a layer",
+                    factor < 1 ? "shrinks" : "grows", way, factor);
     }
+    sow_cli_add(text, ": its mean square goes from ");
     add_power(text, from);
     sow_cli_add(text, " to ");
     add_power(text, to);
     sow_cli_add(text, ".</p>\n");
 }
 
+/* From the first result of a layer to the last before the output, which has a scale of its own. */
 static void add_words(struct sow_cli_text *text, const struct sow_cli_run *run)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(run->probe);
+    const struct sow_cli_point *first = NULL, *last = NULL;
     struct sow_cli_point *points;
-    size_t count = sow_cli_points(run, &points), last = count;
-    for (size_t i = 0; i < count;
-         i++) { /* the result before the head, which has a scale of its own */
-        last = points[i].is_result && i + 1 < count ? i : last;
+    double noise = summary->seed_noise;
+    size_t count = sow_cli_points(run, &points);
+    for (size_t i = 0; i + 1 < count; i++) {
+        if (points[i].is_result && points[i].value->layer >= 0) {
+            first = first == NULL ? &points[i] : first;
+            last = &points[i];
+        }
     }
-    if (last < count && points[last].x >= 1) {
-        const struct sow_cli_point *to = &points[last];
-        add_trend(text, "The signal", points[0].moment, to->moment, to->x,
-                  "from the input to the last layer but one");
-        add_trend(text, "The gradient", to->gradient, points[0].gradient, to->x,
-                  "from there back to the input");
-        if (to->correlation > 0.99) {
+    if (last != first) {
+        sow_cli_add(text, "<p>From <code>");
+        add_html(text, first->value->name);
+        sow_cli_add(text, "</code> to <code>");
+        add_html(text, last->value->name);
+        sow_cli_add(text, "</code>, %.0f layers:</p>\n", last->x - first->x);
+        add_trend(text, "The signal", first->moment, last->moment, last->x - first->x, "forward");
+        add_trend(text, "The gradient", last->gradient, first->gradient, last->x - first->x,
+                  "backward");
+        if (last->correlation > 0.99) {
             sow_cli_add(text,
-                        "<p>Different inputs <strong>look alike</strong> there: their correlation "
-                        "is %.4f.</p>\n",
-                        to->correlation);
+                        "<p>Different inputs <strong>look alike</strong> at the end: their "
+                        "correlation is %.4f.</p>\n",
+                        last->correlation);
         }
     }
     sow_cli_add(text,
-                "<p>Seeds scatter the logarithm of the output's mean square with variance %.3g: 19 "
-                "of 20 seeds lie between %.3g and %.3g times the mean%s.</p>\n",
-                summary->seed_noise, exp(-summary->seed_noise / 2 - 2 * sqrt(summary->seed_noise)),
-                exp(-summary->seed_noise / 2 + 2 * sqrt(summary->seed_noise)),
-                summary->seed_noise > 1 ? "; <strong>one seed tells little of the next</strong>"
-                                        : "");
+                "<p>Seeds scatter the logarithm of the output's mean square with variance %.3g: "
+                "19 of 20 seeds lie between %.3g and %.3g times the mean%s.</p>\n",
+                noise, exp(-noise / 2 - 2 * sqrt(noise)), exp(-noise / 2 + 2 * sqrt(noise)),
+                noise > 1 ? "; <strong>one seed tells little of the next</strong>" : "");
     free(points);
 }
 
