@@ -6,11 +6,13 @@
 
 #include "picture.h"
 
-#define STEPS   240
-#define Q_LOW   1e-5
-#define Q_HIGH  1e3
-#define REACH   4.0  /* of a plane with straight axes */
-#define NOTHING 1e-9 /* sigma_b2 below it is rounding */
+#define STEPS    240
+#define Q_LOW    1e-5
+#define Q_HIGH   1e3
+#define ROWS     8 /* of an edge that is searched for */
+#define HALVINGS 10
+#define REACH    4.0  /* of a plane with straight axes */
+#define NOTHING  1e-9 /* sigma_b2 below it is rounding */
 
 struct plane {
     double w_low, w_high, b_high;
@@ -81,6 +83,38 @@ static size_t add_edge(struct sow_cli_text *text, const struct sow_function *fun
     return count;
 }
 
+/* Where signals of one activation settle depends on where they begin (gelu), the edge is searched for: at each sigma_b the
+ * sigma_w at which a signal that begins at 1 goes over to growing gradients, or grows without bound itself. */
+static size_t add_followed_edge(struct sow_cli_text *text, const struct sow_function *function,
+                                const struct plane *plane)
+{
+    size_t count = 0;
+    for (int row = 0; row <= ROWS; row++) {
+        double b = plane->b_high * row / ROWS, low = 0, high = fmin(plane->w_high, REACH);
+        for (int i = 0; i < HALVINGS; i++) {
+            struct sow_fixed_point point;
+            double w = (low + high) / 2;
+            int grows = sow_function_fixed_point(function, w * w, b * b, &point, NULL) == SOW_OK &&
+                        (!isfinite(point.q) || point.chi_perp > 1);
+            low = grows ? low : w;
+            high = grows ? w : high;
+        }
+        if (high < fmin(plane->w_high, REACH)) {
+            sow_cli_add(text, "%.6g,%.6g\n", low, b);
+            count++;
+        }
+    }
+    return count;
+}
+
+static int is_followed(const struct sow_function *function)
+{
+    struct sow_criticality critical;
+    return sow_function_criticality(function, &critical, NULL) == SOW_OK &&
+           (critical.universality == SOW_CRITICAL_HALF_STABLE ||
+            critical.universality == SOW_CRITICAL_UNSTABLE);
+}
+
 static void add_here(struct sow_cli_text *text, const struct sow_cli_runs *runs)
 {
     for (size_t i = 0; i < runs->count; i++) {
@@ -113,13 +147,15 @@ void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *run
 {
     struct plane plane = plane_of(runs);
     const struct sow_probe_depth *depth = NULL;
-    double single;
+    double single = NAN;
     for (size_t i = 0; depth == NULL; i++) {
         depth = depth_of(runs, i);
     }
     sow_cli_add(text, "\n# where chi_perp = 1: gradients and small distances neither die nor grow\n"
                       "$edge << EOD\n");
-    size_t count = add_edge(text, &depth->function, &single);
+    int follows = is_followed(&depth->function);
+    size_t count = follows ? add_followed_edge(text, &depth->function, &plane)
+                           : add_edge(text, &depth->function, &single);
     sow_cli_add(text, "EOD\n");
     add_here(text, runs);
     add_axes(text, &plane, depth->activation,
@@ -135,8 +171,10 @@ void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *run
                     "title edge, ",
                     single, plane.b_high);
     } else if (count > 0) {
-        sow_cli_add(text, "$edge using (side($1)):2 with filledcurves y1 fc rgb '#EEEEEE' notitle, "
-                          "$edge using 1:2 with lines lc rgb grey lw 2 title edge, ");
+        sow_cli_add(text,
+                    "$edge using (side($1)):2 with filledcurves y1 fc rgb '#EEEEEE' notitle, "
+                    "$edge using 1:2 with lines lc rgb grey lw 2 title %s, ",
+                    follows ? "'edge of chaos, from 1 on'" : "edge");
     }
     for (size_t i = 0, any = 0; i < runs->count; i++) {
         if (depth_of(runs, i) != NULL) {

@@ -215,7 +215,7 @@ static void add_moments(struct sow_cli_text *text, const struct sow_cli_runs *ru
     add_log_axis(text, extent.low, extent.high);
     if (!isnan(extent.zero)) {
         sow_cli_add(text, "set label 3 'exactly 0' at %.6g, graph 0.05 center tc rgb grey\n",
-                    fmin(fmax(extent.zero, extent.depth * 0.08), extent.depth * 0.92));
+                    fmin(fmax(extent.zero, extent.depth * 0.13), extent.depth * 0.87));
     }
     add_curves(text, runs, is_gradient ? GRADIENT : MOMENT,
                is_gradient ? SEEN_GRADIENT : SEEN_MOMENT, 1, extent.has_inner);

@@ -134,7 +134,7 @@ LUA
     [[ $(csv out.csv 'all(abs(float(r["measured_log10_second_moment"]) - float(r["log10_second_moment"])) < 0.3 for r in rows)') == True ]]
     # half of a relu is flat, and its results are zeros in one half: the ridge of a relu begins at 0
     [[ $(csv out.csv 'all(0.3 < float(r["saturated"]) < 0.7 for r in rows if r["operation"] == "activation")') == True ]]
-    grep -q '^\$ridge7 << EOD' out.gp
+    grep -q 'ridge7 << EOD' out.gp
 }
 
 @test "a picture of several schemes names them, once" {
@@ -245,4 +245,24 @@ reader = Reader()
 reader.feed(open("out.html").read())
 assert "</td><script>alert(\x271\x27)</script>&amp;1" in reader.text
 assert "<img src=x onerror=alert(2)>" in reader.text'
+}
+
+@test "the edge of chaos is where published numbers have it" {
+    need gnuplot
+    edge() { # ACTIVATION: sigma_w at sigma_b = sqrt(0.05), between the two points of the edge about it
+        run -0 sow probe mlp:16,16x9,2 --activation "$1" --plot "$1.svg" -q
+        python3 - "$1.gp" <<'PY'
+import sys
+lines = open(sys.argv[1]).read().split("$edge << EOD\n")[1].split("EOD")[0].split()
+points = [tuple(map(float, line.split(","))) for line in lines]
+b = 0.05 ** 0.5
+(w0, b0), (w1, b1) = next((p, q) for p, q in zip(points, points[1:]) if p[1] <= b <= q[1])
+print(round(w0 + (w1 - w0) * (b - b0) / (b1 - b0), 2))
+PY
+    }
+    # Schoenholz et al. 2017: tanh, sigma_w^2 = 1.76 at sigma_b^2 = 0.05
+    [[ $(edge tanh) == 1.33 ]]
+    # gelu keeps its scale at sigma_b = 0 with the gain 1.5335 only: less dies out, more grows without bound
+    run -0 sow probe mlp:16,16x9,2 --activation gelu --plot gelu.svg -q
+    [[ $(grep -A1 '^.edge << EOD' gelu.gp | tail -1) == 1.53*,0 ]]
 }
