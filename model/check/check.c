@@ -155,6 +155,7 @@ static enum sow_status read_all(struct sow_check_run *run, struct sow_check *che
     }
     if (status == SOW_OK) {
         status = sow_check_twins(run, error);
+        sow_check_trained(run);
     }
     for (size_t i = 0; i < run->count; i++) {
         sow_order_end(&run->tensors[i].order); /* what a failure left */

@@ -140,11 +140,19 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
          "it makes "
          "a first loss of about 100; as a layer it saturates what follows.",
          "normal{std=0.02} or the model's own initializer_range; for a head 1/sqrt(fan_in)"},
-    [SOW_CODE_ZERO_ROWS] = {"zero-rows", SOW_SEVERITY_WARNING, 0, "rows of zeros",
-                            "Rows never filled: an embedding that was enlarged, a shard that was "
-                            "not loaded. One zero row of "
-                            "an embedding is the padding token's, and only a note.",
-                            "fill them, or name the padding row in the config (pad_token_id)"},
+    [SOW_CODE_ZERO_ROWS] =
+        {"zero-rows", SOW_SEVERITY_WARNING, 0, "rows of zeros",
+         "Rows never filled: an embedding that was enlarged, a shard that was "
+         "not loaded; after training, units that died or were pruned. One zero row of "
+         "an embedding is the padding token's, and only a note.",
+         "fill them, or name the padding row in the config (pad_token_id)"},
+    [SOW_CODE_TRAINED] =
+        {"trained", SOW_SEVERITY_NOTE, 0, "the checkpoint looks trained",
+         "Norm scales start as constants, and batch counters at 0; here they have moved. Check is "
+         "for initial weights: no law holds after training, and sibling-std, unit-std and "
+         "zero-rows "
+         "(units that died or were pruned) are notes.",
+         "check the weights that were saved before the first step"},
     [SOW_CODE_LOOSE_FILE] =
         {"loose-shard", SOW_SEVERITY_WARNING, 0, "a shard on disk that the index does not name",
          "Left over from another save, or the index is old; no loader reads it.",

@@ -13,6 +13,7 @@
 #define RATIO        2.0 /* of a layer's std to the median of its siblings */
 #define SIBLINGS_MIN 3
 #define UNIT_COUNT   1000 /* elements from which "std 1" says something */
+#define NORMS_MIN    2    /* scales that say that a file is trained */
 #define LARGE        1e9  /* no initial weight is beyond */
 #define LARGE_MEANT  1e6
 #define SMALLEST     0x1p-126 /* of the normal numbers of f32 and bf16 */
@@ -269,4 +270,55 @@ enum sow_status sow_check_siblings(struct sow_check_run *run, struct sow_error *
     }
     free(siblings);
     return SOW_OK;
+}
+
+/* ---- Trained --------------------------------------------------------------------------------------- */
+
+/* The scale of a norm, long enough to tell: 1 (a constant) before training. */
+static int is_scale(const struct sow_check_tensor *of)
+{
+    const char *last = strrchr(of->header->name, '.');
+    return of->kind == SOW_NAME_NORM && of->row->elements >= 8 && is_float(of->row) &&
+           strstr(last == NULL ? of->header->name : last, "bias") == NULL &&
+           of->row->finite == of->row->elements;
+}
+
+/* About 1, but not there: what was drawn by mistake is about 0, or wider. */
+static int has_moved(const struct sow_tensor_statistics *row)
+{
+    return !row->is_constant && fabs(row->mean - 1) < 0.5 && row->std < 0.2 * row->mean;
+}
+
+void sow_check_trained(struct sow_check_run *run)
+{
+    size_t scales = 0, moved = 0, counters = 0, first = SIZE_MAX;
+    for (size_t i = 0; i < run->count; i++) {
+        const struct sow_check_tensor *of = &run->tensors[i];
+        int counts = strstr(of->header->name, "num_batches_tracked") != NULL && of->row->min > 0;
+        int moves = is_scale(of) && has_moved(of->row);
+        scales += (size_t)is_scale(of);
+        moved += (size_t)moves;
+        counters += (size_t)counts;
+        first = (counts || moves) && first == SIZE_MAX ? i : first;
+    }
+    if (counters < NORMS_MIN && (moved < NORMS_MIN || moved * 2 < scales)) {
+        return;
+    }
+    sow_check_find(
+        run, first,
+        (struct sow_raw_finding){
+            .code = SOW_CODE_TRAINED,
+            .expected = NAN,
+            .found = NAN,
+            .element = UINT64_MAX,
+            .text = sow_findings_keep(
+                run->findings,
+                "%zu of %zu norm scales have left their constant, %zu batch counters are not 0",
+                moved, scales, counters),
+        });
+    for (size_t i = 0; i < run->findings->raw_count; i++) {
+        struct sow_raw_finding *raw = &run->findings->raw[i];
+        raw->is_note |= raw->code == SOW_CODE_SIBLING || raw->code == SOW_CODE_UNIT_STD ||
+                        raw->code == SOW_CODE_ZERO_ROWS;
+    }
 }

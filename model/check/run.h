@@ -69,6 +69,8 @@ static inline void sow_check_find(struct sow_check_run *run, size_t tensor,
 void sow_check_values(struct sow_check_run *run, size_t tensor, const struct sow_sample *sample);
 /* lint.c: after the pass, over layers. SOW_E_MEMORY. */
 enum sow_status sow_check_siblings(struct sow_check_run *run, struct sow_error *error);
+/* lint.c: after all that finds; where the weights look trained, says so and makes notes of what training brings about. */
+void sow_check_trained(struct sow_check_run *run);
 
 /* constants.c: of a tensor whose entry is known. A part: counts what should be constant and is not; then the finding. */
 enum sow_status sow_check_constants(struct sow_check_run *run, const struct sow_part *part,

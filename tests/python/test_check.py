@@ -106,6 +106,52 @@ def test_deep_copied_layers(tmp_path):
     assert not codes(check(tmp_path / "r.safetensors")) - {"unit-std"}
 
 
+def test_a_trained_checkpoint_has_notes_alone(tmp_path):
+    """Some steps of AdamW; then a layer that grew and units that died, as training has it. Before training they are warnings."""
+    torch.manual_seed(0)
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(50, 32)
+            torch.nn.init.normal_(self.embed.weight, 0, 0.02)
+            self.layers = torch.nn.ModuleList(
+                torch.nn.TransformerEncoderLayer(32, 2, 64, dropout=0, batch_first=True) for _ in range(4))
+            self.head = torch.nn.Linear(32, 50)
+
+        def forward(self, x):
+            x = self.embed(x)
+            for layer in self.layers:
+                x = layer(x)
+            return self.head(x)
+
+    def told(name):
+        with torch.no_grad():
+            layer = net.layers[1]
+            saved = layer.linear1.weight.clone(), layer.linear2.weight.clone()
+            layer.linear1.weight *= 3
+            layer.linear2.weight[5:8] = 0
+            save_file({key: value.contiguous().clone() for key, value in net.state_dict().items()}, tmp_path / name)
+            layer.linear1.weight.copy_(saved[0])
+            layer.linear2.weight.copy_(saved[1])
+        return check(tmp_path / name)
+
+    net = Net()
+    report = told("before.safetensors")
+    assert {(f["code"], f["severity"]) for f in report["findings"]} == {("sibling-std", "warning"), ("zero-rows", "warning")}
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3)
+    for _ in range(10):
+        x = torch.randint(0, 50, (4, 9))
+        loss = torch.nn.functional.cross_entropy(net(x[:, :-1]).flatten(0, 1), x[:, 1:].flatten())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    report = told("after.safetensors")
+    assert report["passed"], report["findings"]
+    assert codes(report) == {"trained", "sibling-std", "zero-rows"}
+    assert "8 of 8 norm scales have left their constant" in found(report, "trained")["text"]
+
+
 # What torch.nn.init draws, the scheme that is expected, and a word of the cause; None: it is the expected one.
 CAUSES = [
     (lambda w: torch.nn.init.normal_(w, 0, 0.02), "normal { std=0.02 }", None),
