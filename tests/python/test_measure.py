@@ -63,6 +63,13 @@ def split(x, *sizes):
     return torch.split(x, sizes, -1)
 
 
+def mixture(x, w, normalised):
+    weights, chosen = F.linear(x, w["gate.weight"], w["gate.bias"]).softmax(-1).topk(2)
+    weights = weights / weights.sum(-1, keepdim=True) if normalised else weights
+    made = torch.stack([F.linear(x, w[f"experts.{i}.w.weight"], w[f"experts.{i}.w.bias"]) for i in range(5)], -2)
+    return (made.take_along_dim(chosen[..., None], -2) * weights[..., None]).sum(-2)
+
+
 TURNS = {'layout = "in-out"': lambda w: w if w.dim() < 3 else group_in_out(w),
          "kernel-kernel-each-out": lambda w: w.permute(2, 3, 0, 1).reshape(-1, 1, *w.shape[:2]),
          "kernel-kernel-out-in": lambda w: w.permute(3, 2, 0, 1), "kernel-kernel-in-out": lambda w: w.permute(2, 3, 0, 1)}
@@ -166,6 +173,11 @@ GRAPHS = {
                        lambda x, w: F.gelu(F.linear(x, w["a.weight"], w["a.bias"])) * F.linear(x, w["b.weight"], w["b.bias"])),
     "bilinear": (TOKENS, 'return bundle(x, x >> linear("b", 24, 5)) >> bilinear("a", 24, 5, 7)',
                  lambda x, w: F.bilinear(x, F.linear(x, w["b.weight"], w["b.bias"]), w["a.weight"], w["a.bias"])),
+    "experts": (TOKENS, 'return x >> experts { router = linear("gate", 24, 5), experts = 5, top_k = 2, expert = function(x, i) '
+                'return x >> linear("w", 24, 9) end }', lambda x, w: mixture(x, w, True)),
+    "experts not normalised": (TOKENS, 'return x >> experts { router = linear("gate", 24, 5), experts = 5, top_k = 2, '
+                               'normalised = false, expert = function(x, i) return x >> linear("w", 24, 9) end }',
+                               lambda x, w: mixture(x, w, False)),
     "three values": (TOKENS, 'return bundle(x >> linear("a", 24, 24), x >> linear("b", 24, 12, { bias = false }), x >> linear("c", 24, 12)) >> '
                      "attention { heads = 2, kv_heads = 1, head_dim = 12 }",
                      lambda x, w: attend(*(F.linear(x, w[f"{n}.weight"], w.get(f"{n}.bias")) for n in "abc"), 2, 1)),
@@ -279,6 +291,53 @@ def judge_gpt2(config, tmp_path, tokens, limit):
 
 def test_gpt2_whole_is_transformers(tmp_path):
     judge_gpt2({"vocab_size": 97, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 4}, tmp_path, 40, 5e-6)
+
+
+FAMILIES = {
+    "BertForMaskedLM": {"model_type": "bert", "vocab_size": 101, "hidden_size": 32, "intermediate_size": 48,
+                        "num_hidden_layers": 2, "num_attention_heads": 4, "hidden_dropout_prob": 0,
+                        "attention_probs_dropout_prob": 0},
+    "MixtralForCausalLM": {"model_type": "mixtral", "vocab_size": 101, "hidden_size": 32, "intermediate_size": 24,
+                           "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 6,
+                           "num_experts_per_tok": 2, "initializer_range": 0.1, "output_router_logits": False,
+                           "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
+}
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_family_whole_is_transformers(kind, tmp_path):
+    """Segments, and a mixture of experts: the last value and every weight's gradient of the real model, in float64."""
+    import transformers
+
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": [kind], **FAMILIES[kind]}))
+    found = Measured(tmp_path / "config.json", seed=3, batch=2, tokens=20, watch=True)
+    subprocess.run([SOW, "init", str(tmp_path / "config.json"), "--seed", "3", "-o", str(tmp_path / "model.safetensors"),
+                    "-q"], check=True)
+    plain = {"experts_implementation": "eager"} if "Mixtral" in kind else {}  # the quick one knows no float64
+    model = getattr(transformers, kind).from_pretrained(tmp_path, dtype=torch.float64, **plain).eval()
+    model.get_input_embeddings().padding_idx = None  # rows of a pad token get no gradient of torch
+    ids = next(torch.tensor(found.value(name)).long() for name in found.values if name.split(".")[-1] == "tokens")
+    output = model(ids).logits
+    last = list(found.values)[-1]
+    close(found.value(last), output, last, 1e-5)
+    output.backward(torch.tensor(found.gradient(last), dtype=torch.float64))
+    stacked, compared = {name: weight.grad for name, weight in model.named_parameters()}, 0
+    for name, gradient in found.arrays["weight"].items():
+        if name.endswith("key.bias"):  # no softmax is moved by it: its gradient is 0, and rounding here
+            assert np.abs(gradient).max() < 1e-6 * np.abs(found.arrays["weight"][name[:-4] + "weight"]).max(), name
+        elif name in stacked:
+            close(gradient, stacked[name], name, 2e-5)
+        elif ".experts." in name:  # the library holds the experts in two tensors: gates over ups, and downs
+            before, number, part, _ = name.replace("block_sparse_moe", "mlp").rsplit(".", 3)
+            if part == "w2":
+                judged = stacked[before + ".down_proj"][int(number)]
+            else:
+                judged = stacked[before + ".gate_up_proj"][int(number)].chunk(2)[part == "w3"]
+            close(gradient, judged, name, 2e-5)
+        else:
+            close(gradient, stacked[name.replace("block_sparse_moe", "mlp")], name, 2e-5)
+        compared += 1
+    assert compared >= 20 and compared == len(found.weights)
 
 
 @pytest.mark.skipif("SOW_LARGE" not in os.environ, reason="minutes and 4 GB; SOW_LARGE=1 asks for it")

@@ -74,8 +74,12 @@ static enum sow_status size_up(struct sow_round *round, uint64_t *scratch, uint6
         if (sow_source_is(node->op)) {
             continue;
         }
-        if (row == NULL || node->input_count > SOW_STEP_INPUTS ||
-            node->parameter_count > SOW_STEP_PARAMETERS) {
+        if (row != NULL && node->input_count > SOW_STEP_INPUTS) {
+            return sow_node_fail(node, SOW_E_UNSUPPORTED, error,
+                                 "it takes %u values; numbers are sent through at most %u",
+                                 node->input_count, SOW_STEP_INPUTS);
+        }
+        if (row == NULL || node->parameter_count > SOW_STEP_PARAMETERS) {
             return sow_node_fail(node, SOW_E_UNSUPPORTED, error,
                                  "numbers cannot be sent through it yet");
         }

@@ -8,7 +8,7 @@
 #include "model/signal/measure/team.h"
 #include "model/signal/network.h"
 
-#define SOW_STEP_INPUTS     64 /* values that an operation may read here */
+#define SOW_STEP_INPUTS     264 /* values that an operation may read here */
 #define SOW_STEP_PARAMETERS 8
 
 struct sow_step {
@@ -80,6 +80,9 @@ void sow_function_values(const struct sow_function *function, const float *x, fl
                          uint64_t count);
 void sow_function_slopes(const struct sow_function *function, const float *x, const float *dy,
                          float *dx, uint64_t count);
+sow_step_fn sow_route_forward, sow_route_backward;
+uint64_t sow_route_scratch(const struct sow_node *node, const struct sow_network *network);
+sow_step_fn sow_experts_forward, sow_experts_backward;
 sow_step_fn sow_norm_forward, sow_norm_backward;
 uint64_t sow_norm_aside(const struct sow_node *node, const struct sow_network *network);
 sow_step_fn sow_activation_forward, sow_activation_backward;
