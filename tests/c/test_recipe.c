@@ -458,6 +458,7 @@ static void test_rules_file_that_is_wrong(void **state)
         enum sow_status status;
         uint32_t line;
     } wrong[] = {
+        {"local f = relu", "relu is an activation; write activation(\"relu\")", SOW_E_CONFIG, 1},
         {"rule(\"*\", zeros)\nrule(\"*\", nrmal)", "nrmal is not defined; did you mean normal?",
          SOW_E_CONFIG, 2},
         {"rule(\"*\", = zeros)", "unexpected symbol", SOW_E_SYNTAX, 1},

@@ -109,6 +109,9 @@ function host.unknown(name)
     if left_out[name] then
         host.failf("%s is left out of the recipe language, which reaches nothing outside itself", name)
     end
+    if type(name) == "string" and math[name] == nil and host.activation(name) then
+        host.failf('%s is an activation; write activation("%s")', name, name)
+    end
     local known = {}
     for word in pairs(words) do
         known[#known + 1] = word
