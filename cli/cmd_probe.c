@@ -8,14 +8,18 @@
 #include "picture.h"
 #include "probe.h"
 #include "report.h"
+#include "signal_options.h"
 
 /* An interrupted measurement ends with its code, and with what is known. */
 static int run_one(const struct sow_cli_options *options, struct sow_cli_run *run)
 {
     struct sow_error error;
-    struct sow_signal_options how = {.batch = options->batch, .tokens = options->tokens};
-    int code = sow_cli_source_load(options->arguments[0], options, &run->source);
-    if (code == SOW_EXIT_DONE && sow_probe_predict(run->source.model, run->source.plan, &how,
+    struct sow_cli_signal sent;
+    int code = sow_cli_signal_read(options, &sent);
+    if (code == SOW_EXIT_DONE) {
+        code = sow_cli_source_load(options->arguments[0], options, &run->source);
+    }
+    if (code == SOW_EXIT_DONE && sow_probe_predict(run->source.model, run->source.plan, &sent.how,
                                                    &run->probe, &error) != SOW_OK) {
         code = sow_cli_fail(&error);
     }
@@ -23,7 +27,7 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
         if (options->plot != NULL || options->report != NULL) {
             sow_cli_ridges_choose(&run->ridges, run);
         }
-        code = sow_cli_measure(&run->source, &how, options, sow_cli_ridges_watch, &run->ridges,
+        code = sow_cli_measure(&run->source, &sent.how, options, sow_cli_ridges_watch, &run->ridges,
                                &run->measured);
     }
     return code;

@@ -80,8 +80,8 @@ struct sow_cli_options {
     uint64_t given; /* bit SOW_OPTION_x */
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
-    const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report;
-    struct sow_cli_list sets, only, ignore, compare;
+    const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input;
+    struct sow_cli_list sets, only, ignore, compare, sizes;
     uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory;
     enum sow_dtype dtype;
     enum sow_color color;

@@ -208,6 +208,11 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
     if (status != SOW_OK) {
         return status;
     }
+    if (node->op == SOW_OP_INPUT && lowering->options.input != NULL) {
+        node->at.mean = lowering->options.input->mean;
+        node->at.std = lowering->options.input->std;
+        node->at.correlation = lowering->options.input->place_correlation;
+    }
     node->name =
         node->scope != NULL && node->file != NULL ? name_node(lowering, operation, node) : NULL;
     if (node->name == NULL) {

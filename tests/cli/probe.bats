@@ -66,3 +66,23 @@ value() { # NAME KEY of the JSON on stdin
         fits_100_columns "$output"
     done
 }
+
+@test "sizes and the inputs' statistics are taken from the command line" {
+    printf 'local x = input { "batch", 3, "height", "width" } >> conv2d("c", 3, 8, { padding = 1 })\nrule("*.bias", zeros)\nrule("*", he_normal)\n' >m.lua
+    run -0 --separate-stderr sow probe m.lua --size height=6 --size width=5 --input mean=3,std=2,correlation=0.1 --measure --json
+    [[ $(value c shape <<<"$output") == "[8, 8, 6, 5]" ]]
+    python3 -c 'import json, sys; m = json.load(sys.stdin)["values"][0]; assert abs(m["second_moment"] - 13) < 1e-9 and abs(m["place_correlation"] - 9.4 / 13) < 1e-9, m' <<<"$output"
+    python3 -c 'import json, sys; m = json.load(sys.stdin)["values"][0]["measured"]; assert 2 < m["mean"] < 4 and 1.6 < m["std"] < 2.4, m' <<<"$output"
+    run --separate-stderr sow probe m.lua --size height
+    ends_with 2
+    has "$stderr" "--size: 'height' is not of the form SYMBOL=N"
+    run --separate-stderr sow probe m.lua --size height=x
+    ends_with 2
+    has "$stderr" "--size height=x"
+    run --separate-stderr sow probe m.lua --input mean=1,spread=2
+    ends_with 2
+    has "$stderr" "--input: 'spread=2' is none of mean=X"
+    run --separate-stderr sow probe m.lua --input std=-1
+    ends_with 2
+    has "$stderr" "not negative"
+}
