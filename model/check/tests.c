@@ -89,30 +89,52 @@ static double test_spread(double n, double mean, double std, const struct sow_la
 
 /* ---- Shape and tails ------------------------------------------------------------------------------ */
 
-static double test_shape(const struct sow_sample *sample, const struct sow_law *law,
-                         struct sow_verdict *verdict)
+/* Whether more than its share of n lies in a cell, so that at_least may be below `worst`: it is no less than -chi square,
+ * which needs no logarithm. */
+static int may_be_worse(double worst, double count, double n, double share)
 {
-    double n = (double)sample->row->finite;
+    double over = count - n * share;
+    return over > 0 &&
+           (share > 0.5 || -1.001 * over * over / (n * share * (1 - share)) < worst + 0.001);
+}
+
+/* How far the distribution functions are apart; and the cell that holds most for its law, but for the first, the last and
+ * that of zero, which have tests of their own. */
+static void test_cells(const struct sow_sample *sample, const struct sow_law *law,
+                       struct sow_verdict *verdict)
+{
+    double n = (double)sample->row->finite, worst = 0, below = 0; /* the cell's lower end */
     uint64_t seen = 0;
     for (size_t i = 0; i + 1 < sample->count; i++) {
-        seen += sample->cells[i].count;
+        const struct sow_cell *cell = &sample->cells[i];
+        double count = (double)cell->count, end = sow_law_below(law, cell->high);
+        double share = end - below + GRID_CHANCE;
+        int is_tested = i > 0 && cell->count >= OFTEN_MIN && !(cell->low <= 0 && cell->high >= 0);
+        if (is_tested && may_be_worse(worst, count, n, share)) {
+            double chance = at_least(count, n, share);
+            if (chance < worst) {
+                worst = chance;
+                verdict->often_at = (cell->low + cell->high) / 2;
+                verdict->often_found = count;
+                verdict->often_expected = n * share;
+            }
+        }
+        seen += cell->count;
         /* between two cells the law may have nothing or much: both ends of the gap are tried */
-        double share = (double)seen / n;
-        double end = sow_law_below(law, sample->cells[i].high), a = share - end;
-        double b = (sample->cells[i + 1].low == sample->cells[i].high
-                        ? end
-                        : sow_law_below(law, sample->cells[i + 1].low)) -
-                   share;
+        below = cell[1].low == cell->high ? end : sow_law_below(law, cell[1].low);
+        double a = (double)seen / n - end, b = below - (double)seen / n;
         if (a > verdict->distance || b > verdict->distance) {
             verdict->distance = a > b ? a : b;
-            verdict->distance_at = sample->cells[i].high;
+            verdict->distance_at = cell->high;
         }
     }
     double first = sow_law_below(law, sample->cells[0].low);
     double last = sow_law_above(law, sample->cells[sample->count - 1].high);
     verdict->distance = verdict->distance < first ? first : verdict->distance;
     verdict->distance = verdict->distance < last ? last : verdict->distance;
-    return least(0, LN2 - 2 * n * verdict->distance * verdict->distance);
+    verdict->chance_log[SOW_TEST_SHAPE] =
+        least(0, LN2 - 2 * n * verdict->distance * verdict->distance);
+    verdict->chance_log[SOW_TEST_OFTEN] = least(0, worst + VALUES_LOG_2);
 }
 
 /* Elements beyond `k` std. A cell across the threshold is taken for neither side: both bounds hold. */
@@ -131,28 +153,6 @@ static double test_tail(const struct sow_sample *sample, const struct sow_law *l
     chance = chance > 1 ? 1 : chance;
     return least(
         0, LN2 + least(at_least((double)sure, n, chance), at_least((double)inside, n, 1 - chance)));
-}
-
-/* The cell that holds most for its law, but for the first, the last and that of zero, which have tests of their own. */
-static double test_often(const struct sow_sample *sample, const struct sow_law *law,
-                         struct sow_verdict *verdict)
-{
-    double n = (double)sample->row->finite, worst = 0;
-    for (size_t i = 1; i + 1 < sample->count; i++) {
-        const struct sow_cell *cell = &sample->cells[i];
-        if (cell->count < OFTEN_MIN || (cell->low <= 0 && cell->high >= 0)) {
-            continue;
-        }
-        double share = sow_law_below(law, cell->high) - sow_law_below(law, cell->low) + GRID_CHANCE;
-        double chance = at_least((double)cell->count, n, share);
-        if (chance < worst) {
-            worst = chance;
-            verdict->often_at = (cell->low + cell->high) / 2;
-            verdict->often_found = (double)cell->count;
-            verdict->often_expected = n * share;
-        }
-    }
-    return least(0, worst + VALUES_LOG_2);
 }
 
 /* ---- Ends of the range ---------------------------------------------------------------------------- */
@@ -249,14 +249,13 @@ struct sow_verdict sow_tests_run(const struct sow_sample *sample, const struct s
     }
     chance[SOW_TEST_MEAN] = test_mean(n, sample->row->mean, moments);
     chance[SOW_TEST_SPREAD] = test_spread(n, sample->row->mean, sample->row->std, moments);
-    chance[SOW_TEST_SHAPE] = test_shape(sample, law, &verdict);
+    test_cells(sample, law, &verdict);
     for (int k = 2; k <= 4; k++) {
         chance[SOW_TEST_TAIL_2 + k - 2] = test_tail(sample, law, moments, k);
     }
     test_ends(sample, law, &verdict);
     chance[SOW_TEST_ZEROS] = test_zeros(sample, law);
     chance[SOW_TEST_HEAP] = test_heap(sample, law);
-    chance[SOW_TEST_OFTEN] = test_often(sample, law, &verdict);
     return verdict;
 }
 
