@@ -19,6 +19,13 @@ INLINE uint32_t mix(uint32_t bits)
     return bits ^ bits >> 13;
 }
 
+/* 16 bits need less: one product, which a vector makes of twice as many. */
+INLINE uint32_t mix_half(uint32_t bits)
+{
+    bits *= 0x9e37u;
+    return bits ^ bits >> 15;
+}
+
 INLINE uint32_t load(const unsigned char *bytes, uint32_t width)
 {
     uint32_t low = 0;
@@ -39,6 +46,12 @@ INLINE uint32_t load(const unsigned char *bytes, uint32_t width)
     return (uint32_t)all * 0xc2b2ae3du + (uint32_t)(all >> 32);
 }
 
+INLINE uint32_t mix_at(const unsigned char *bytes, uint32_t width)
+{
+    uint32_t bits = load(bytes, width);
+    return width == 2 ? mix_half(bits) : mix(bits);
+}
+
 /* A row, or a part of one, beginning at the column that `columns` (may be NULL) is the sum of. */
 INLINE uint64_t sum_row(const unsigned char *bytes, uint64_t count, uint32_t width,
                         uint32_t *columns)
@@ -46,13 +59,13 @@ INLINE uint64_t sum_row(const unsigned char *bytes, uint64_t count, uint32_t wid
     uint32_t first = 0, second = 0;
     if (columns == NULL) {
         for (uint64_t i = 0; i < count; i++) {
-            uint32_t mixed = mix(load(bytes + i * width, width));
+            uint32_t mixed = mix_at(bytes + i * width, width);
             first += mixed;
             second += mixed * mixed;
         }
     } else {
         for (uint64_t i = 0; i < count; i++) {
-            uint32_t mixed = mix(load(bytes + i * width, width));
+            uint32_t mixed = mix_at(bytes + i * width, width);
             columns[i] += mixed;
             first += mixed;
             second += mixed * mixed;
