@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sow probe: whether signals and gradients survive the depth, predicted from the plan and, on request, measured, drawn,
- * and compared with other schemes. */
+ * and compared with other schemes; and what is wrong. */
 #include <string.h>
 
 #include "cmd.h"
@@ -30,12 +30,18 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
         code = sow_cli_measure(&run->source, &sent.how, options, sow_cli_ridges_watch, &run->ridges,
                                &run->measured);
     }
+    if ((code == SOW_EXIT_DONE || run->measured != NULL) && options->compare.count == 0) {
+        int judged = sow_cli_judge(&run->source, &sent.how, run->probe, run->measured, options,
+                                   &run->judgement);
+        code = judged != SOW_EXIT_DONE ? judged : code;
+    }
     return code;
 }
 
 static void run_free(struct sow_cli_run *run)
 {
     sow_cli_ridges_free(&run->ridges);
+    sow_judgement_free(run->judgement);
     sow_measurement_free(run->measured);
     sow_probe_free(run->probe);
     sow_cli_source_free(&run->source);
@@ -106,11 +112,13 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
 {
     const struct sow_variant *variant = sow_cli_source_variant(&run->source, options);
     if (options->json) {
-        sow_cli_probe_json(run->probe, run->measured, variant != NULL ? variant->name : NULL);
+        sow_cli_probe_json(run->probe, run->measured, run->judgement,
+                           variant != NULL ? variant->name : NULL);
     } else if (options->csv) {
         sow_cli_probe_csv(run->probe, run->measured);
     } else {
         sow_cli_probe_table(run->probe, run->measured, options);
+        sow_cli_verdicts_print(run->judgement, options);
     }
 }
 
@@ -130,6 +138,9 @@ static void print_all(const struct sow_cli_runs *runs, const struct sow_cli_opti
 
 static int check(const struct sow_cli_options *options)
 {
+    if (options->argument_count == 0) {
+        return sow_cli_usage(options->verb, "sow probe takes SOURCE");
+    }
     if (options->argument_count > 1 && options->compare.count == 0) {
         return sow_cli_usage(options->verb,
                              "'%s' is one argument too many: sow probe SOURCE, or "
@@ -144,6 +155,10 @@ int sow_cmd_probe(const struct sow_cli_options *options)
 {
     struct sow_cli_text title = {0};
     struct sow_cli_runs runs = {0};
+    if (options->codes) {
+        sow_cli_verdict_codes(options->json);
+        return SOW_EXIT_DONE;
+    }
     int code = check(options);
     if (code != SOW_EXIT_DONE) {
         return code;
@@ -157,7 +172,8 @@ int sow_cmd_probe(const struct sow_cli_options *options)
         runs.items[0].title = options->arguments[0];
         code = run_one(options, &runs.items[0]);
     }
-    if (code == SOW_EXIT_DONE || (runs.count == 1 && runs.items[0].measured != NULL)) {
+    const struct sow_judgement *judgement = runs.items[0].judgement;
+    if (code == SOW_EXIT_DONE || judgement != NULL) {
         if (options->compare.count > 0) {
             print_all(&runs, options);
         } else {
@@ -166,6 +182,8 @@ int sow_cmd_probe(const struct sow_cli_options *options)
         int drawn = options->plot != NULL ? sow_cli_plot(&runs, options) : SOW_EXIT_DONE;
         int told = options->report != NULL ? sow_cli_report(&runs, options) : SOW_EXIT_DONE;
         code = code != SOW_EXIT_DONE ? code : drawn != SOW_EXIT_DONE ? drawn : told;
+        int wrong = judgement != NULL && !sow_judgement_healthy(judgement);
+        code = code == SOW_EXIT_DONE && wrong ? SOW_EXIT_NO : code;
     }
     for (size_t i = 0; i < runs.count; i++) {
         run_free(&runs.items[i]);

@@ -81,7 +81,7 @@ struct sow_cli_options {
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
     const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input;
-    struct sow_cli_list sets, only, ignore, compare, sizes;
+    struct sow_cli_list sets, only, ignore, compare, sizes, thresholds;
     uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory;
     enum sow_dtype dtype;
     enum sow_color color;

@@ -30,6 +30,7 @@ struct sow_cli_run {
     struct sow_probe *probe;
     struct sow_measurement *measured; /* NULL: it was not */
     struct sow_cli_ridges ridges;
+    struct sow_judgement *judgement; /* NULL: one of several that are compared */
 };
 
 struct sow_cli_runs {

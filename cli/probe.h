@@ -6,10 +6,11 @@
 
 #include "cmd.h"
 #include "format.h"
+#include "sow/judge.h"
 #include "sow/measure.h"
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
-                        const char *variant);
+                        const struct sow_judgement *judgement, const char *variant);
 /* A row a value, with a title. */
 void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured);
 /* Rows of repeated layers in the middle are left out unless `all`. */
@@ -30,5 +31,14 @@ void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_v
 void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured);
 void sow_cli_measured_titles(void);
 void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value);
+
+/* Verdicts (probe_verdict.c): the list of codes; judging, which tells what goes wrong; after the table; in the JSON. */
+void sow_cli_verdict_codes(int json);
+int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_options *how,
+                  const struct sow_probe *probe, const struct sow_measurement *measured,
+                  const struct sow_cli_options *options, struct sow_judgement **judgement);
+void sow_cli_verdicts_print(const struct sow_judgement *judgement,
+                            const struct sow_cli_options *options);
+void sow_cli_add_verdicts(struct sow_cli_text *text, const struct sow_judgement *judgement);
 
 #endif

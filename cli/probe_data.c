@@ -88,7 +88,7 @@ static void add_depth(struct sow_cli_text *text, const struct sow_probe_depth *d
 }
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
-                        const char *variant)
+                        const struct sow_judgement *judgement, const char *variant)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(probe);
     const struct sow_probe_value *value;
@@ -111,6 +111,9 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
     sow_cli_add(&text, ",\n  \"repeated\": ");
     add_depth(&text, &summary->depth);
     sow_cli_add(&text, ",\n");
+    if (judgement != NULL) {
+        sow_cli_add_verdicts(&text, judgement);
+    }
     if (measured != NULL) {
         sow_cli_add_measurement(&text, measured);
     }

@@ -369,3 +369,8 @@ const struct sow_probe_summary *sow_probe_summary(const struct sow_probe *probe)
 {
     return &probe->summary;
 }
+
+const struct sow_network *sow_probe_network(const struct sow_probe *probe)
+{
+    return probe->network;
+}

@@ -160,6 +160,10 @@ double sow_transposed_fan(const struct sow_op_attributes *at, const struct sow_f
 void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow *in,
                       const struct sow_flow *out, double *share, double *pair_share);
 
+/* ---- The network that a probe went through (predict.c); lives as long as the probe ----------------- */
+
+const struct sow_network *sow_probe_network(const struct sow_probe *probe);
+
 /* ---- Shared ancestors (ancestors.c) ------------------------------------------------------------------ */
 
 enum sow_pairing { SOW_PAIR_SAME, SOW_PAIR_FEATURE, SOW_PAIR_PLACE, SOW_PAIR_SAMPLE };

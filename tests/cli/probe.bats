@@ -25,7 +25,7 @@ value() { # NAME KEY of the JSON on stdin
     run -0 --separate-stderr sow probe mlp:256,256x4,256 --json
     is_json "$output"
     [[ $(value layers.4 second_moment <<<"$output") == 1.0000000000000* || $(value layers.4 second_moment <<<"$output") == 0.99999999* ]]
-    run -0 --separate-stderr sow probe mlp:256,256x4,256 --scheme 'normal{std=0.125}' --json
+    run --separate-stderr sow probe mlp:256,256x4,256 --scheme 'normal{std=0.125}' --json
     # 256 / 64 / 2 = 2 a layer, and 4 for the first
     [[ $(value layers.4 log2_second_moment <<<"$output") == 6* || $(value layers.4 log2_second_moment <<<"$output") == 5.99999* ]]
     tiny gpt2 >config.json

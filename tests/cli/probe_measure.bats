@@ -13,7 +13,7 @@ numbers() {
     run -0 --separate-stderr sow probe config.json --measure
     has "$output" "predicted, and measured" "E[x^2]" "entropy" "1 seed of 8 samples"
     fits_100_columns "$output"
-    run -0 --separate-stderr sow probe mlp:64,64x50,10 --seeds 3
+    run -0 --separate-stderr sow probe mlp:64,64x10,10 --seeds 3
     has "$output" "3 seeds" "dead %" "..."
     fits_100_columns "$output"
     [[ ${#lines[@]} -lt 50 && -z $stderr ]]

@@ -32,7 +32,7 @@ csv() { # EXPRESSION of rows, a list of dicts: of the CSV in file $1
 
 @test "the data holds what was predicted" {
     need gnuplot
-    run -0 sow probe mlp:256,256x20,256 --scheme 'normal{std=0.03125}' --plot out.svg -q
+    run -1 sow probe mlp:256,256x20,256 --scheme 'normal{std=0.03125}' --plot out.svg -q
     # 256 / 1024 / 2 = 1/8 a layer after the first, whose inputs are not rectified
     [[ $(csv out.csv '[round(float(r["log10_second_moment"]), 4) for r in rows if r["value"] == "layers.4.relu"]') == "[-4.5154]" ]]
     [[ $(csv out.csv '[float(r["depth"]) for r in rows if r["value"] == "layers.4.relu"]') == "[5.0]" ]]
@@ -102,7 +102,7 @@ rule("*.bias", zeros)
 rule("*.weight", he_normal)
 LUA
     mv m.lua "<b>m'.lua"
-    run -0 --separate-stderr sow probe "<b>m'.lua" --plot out.svg
+    run -1 --separate-stderr sow probe "<b>m'.lua" --plot out.svg
     [[ $(csv out.csv 'rows[1]["value"]') == "a'<script>alert(1)</script>\`touch pwned\`{/Bold x}\"1" ]]
     [[ $(grep -c '<b>' out.svg) -eq 0 ]]
     python3 -c 'import xml.dom.minidom as x; x.parse("out.svg")'
@@ -184,7 +184,7 @@ for event in json.load(open("net.json"))["events"]:
     browse control.html
     grep -q boo said.txt
     grep -q 'asks for http://127.0.0.1:9/x.png' said.txt
-    run -0 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --scheme 'normal{std=0.01}' --seeds 1 --report out.html
+    run -1 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --scheme 'normal{std=0.01}' --seeds 1 --report out.html
     has "$stderr" "wrote: out.html"
     browse out.html
     [[ ! -s said.txt ]]
@@ -229,7 +229,7 @@ end
 rule("*.bias", zeros)
 rule("*.weight", he_normal, "<img src=x onerror=alert(2)>")
 LUA
-    run -0 --separate-stderr sow probe '<b>m.lua' --report out.html -q
+    run -1 --separate-stderr sow probe '<b>m.lua' --report out.html -q
     python3 -c '
 import html.parser
 class Reader(html.parser.HTMLParser):
@@ -263,6 +263,6 @@ PY
     # Schoenholz et al. 2017: tanh, sigma_w^2 = 1.76 at sigma_b^2 = 0.05
     [[ $(edge tanh) == 1.33 ]]
     # gelu keeps its scale at sigma_b = 0 with the gain 1.5335 only: less dies out, more grows without bound
-    run -0 sow probe mlp:16,16x9,2 --activation gelu --plot gelu.svg -q
+    run -1 sow probe mlp:16,16x9,2 --activation gelu --plot gelu.svg -q
     [[ $(grep -A1 '^.edge << EOD' gelu.gp | tail -1) == 1.53*,0 ]]
 }

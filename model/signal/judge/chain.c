@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens over the depth: VANISH, EXPLODE, COLLAPSE, CHAOS, UNSTABLE-SCALE, SEED-NOISE. Looked at are the values that
+ * every way from the inputs to the output goes through (of a transformer the residual stream), from the first layer of
+ * weights to the input of the last. Steps count in log2, so that no depth overflows. Not here: single operations. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/elementary.h"
+#include "model/signal/judge/judge.h"
+
+static double log2_of(double x)
+{
+    return sow_log(x) * 1.4426950408889634;
+}
+
+static double exp2_of(double x)
+{
+    return sow_exp(x * 0.6931471805599453);
+}
+
+struct point {
+    const struct sow_probe_value *value;
+    const struct sow_node *node;
+    double size; /* log2 of the second moment, a norm behind which begins anew at 0 */
+    double
+        gradient; /* log2 of the squared norm of the gradient, of relative changes before a norm */
+    size_t level; /* layers of weights up to here */
+    int is_norm;
+    int norm_behind; /* somewhere on the way to the output, be it in a branch */
+};
+
+struct chain {
+    struct point *points;
+    size_t count;
+    size_t first, last; /* what is judged */
+    int has_branches;
+};
+
+static int is_norm(enum sow_op op)
+{
+    return op == SOW_OP_LAYER_NORM || op == SOW_OP_RMS_NORM || op == SOW_OP_BATCH_NORM ||
+           op == SOW_OP_GROUP_NORM;
+}
+
+static int is_weights(enum sow_op op)
+{
+    return op == SOW_OP_LINEAR || op == SOW_OP_CONV || op == SOW_OP_EMBEDDING;
+}
+
+/* What changes the number of places, and sizes with it, whatever the weights. */
+static int changes_places(enum sow_op op)
+{
+    return op == SOW_OP_MAX_POOL || op == SOW_OP_AVERAGE_POOL || op == SOW_OP_GLOBAL_POOL ||
+           op == SOW_OP_TAKE;
+}
+
+/* ---- The chain ---------------------------------------------------------------------------------- */
+
+/* Marks nodes on a way to the output, and of those the ones that every way goes through: no edge jumps over them. */
+static void mark(const struct sow_network *network, unsigned char *on_way, int32_t *jumps)
+{
+    uint32_t last = network->outputs[network->output_count - 1];
+    on_way[network->flows[last].node] = 1;
+    for (size_t i = network->node_count; i-- > 0;) {
+        const struct sow_node *node = &network->nodes[i];
+        for (uint32_t k = 0; on_way[i] && k < node->input_count; k++) {
+            uint32_t from = network->flows[node->inputs[k]].node;
+            on_way[from] = 1;
+            if (network->nodes[from].input_count > 0 || node->input_count == 1) {
+                jumps[from + 1]++; /* over from + 1 .. i - 1 */
+                jumps[i]--;
+            }
+        }
+    }
+}
+
+static double elements_of(const struct sow_probe_value *value, uint64_t batch)
+{
+    double elements = 1;
+    for (uint32_t i = 0; i < value->rank; i++) {
+        elements *= (double)value->shape[i];
+    }
+    return elements / (double)batch;
+}
+
+/* Both sums of steps of point k, from those of the one before. */
+static void take_step(struct point *points, size_t k)
+{
+    const struct sow_probe_value *at = points[k].value, *before = points[k - 1].value;
+    double size = at->log2_second_moment - before->log2_second_moment;
+    double back = points[k].gradient - points[k - 1].gradient; /* of the raw numbers so far */
+    back += points[k].norm_behind ? size : 0;
+    points[k].size = points[k].is_norm ? 0 : size;
+    points[k].gradient = back;
+}
+
+static void sum_steps(struct chain *chain)
+{
+    struct point *points = chain->points;
+    double size = 0, gradient = 0;
+    for (size_t k = chain->count; k-- > 1;) {
+        take_step(points, k);
+    }
+    for (size_t k = 0; k < chain->count; k++) {
+        int skip = k == 0 || changes_places(points[k].node->op);
+        size = points[k].is_norm || k == 0 ? 0 : size + (skip ? 0 : points[k].size);
+        gradient = k == 0 ? 0 : gradient + (skip ? 0 : points[k].gradient);
+        points[k].size = size;
+        points[k].gradient = gradient;
+    }
+}
+
+/* From the first layer of weights to what the last one takes. */
+static void find_ends(struct chain *chain)
+{
+    size_t first = chain->count, last = 0;
+    for (size_t k = 0; k < chain->count; k++) {
+        if (is_weights(chain->points[k].node->op)) {
+            first = k < first ? k : first;
+            last = k > 0 ? k - 1 : 0;
+        }
+    }
+    /* a network without a head: its last layers are branches */
+    int headless = chain->count > 0 && first < chain->count &&
+                   chain->points[chain->count - 1].level > chain->points[last].level + 2;
+    chain->first = first;
+    chain->last = headless ? chain->count - 1 : last;
+}
+
+static int make_chain(const struct sow_judgement *j, struct chain *chain)
+{
+    const struct sow_network *network = j->network;
+    unsigned char *on_way = calloc(network->node_count + 1, 1);
+    int32_t *jumps = calloc(network->node_count + 2, sizeof *jumps);
+    chain->points = calloc(network->node_count + 1, sizeof *chain->points);
+    int made = on_way != NULL && jumps != NULL && chain->points != NULL;
+    if (made) {
+        mark(network, on_way, jumps);
+    }
+    int32_t over = 0;
+    size_t level = 0, last_norm = 0;
+    for (size_t i = 0; made && i < network->node_count; i++) {
+        last_norm = on_way[i] && is_norm(network->nodes[i].op) ? i : last_norm;
+    }
+    for (size_t i = 0; made && i < network->node_count; i++) {
+        const struct sow_node *node = &network->nodes[i];
+        const struct sow_probe_value *value = sow_probe_at(j->probe, i);
+        over += jumps[i];
+        level += on_way[i] && (is_weights(node->op) || node->op == SOW_OP_ATTENTION);
+        if (!on_way[i] || over > 0 || !value->is_signal) {
+            continue;
+        }
+        size_t before = chain->count > 0 ? chain->points[chain->count - 1].level : 0;
+        chain->points[chain->count++] = (struct point){
+            .value = value,
+            .node = node,
+            .gradient = value->log2_gradient + log2_of(elements_of(value, network->batch)),
+            .level = level > before ? before + 1 : before,
+            .is_norm = is_norm(node->op),
+            .norm_behind = i <= last_norm && last_norm > 0,
+        };
+        chain->has_branches |= node->op == SOW_OP_ADD;
+    }
+    free(on_way);
+    free(jumps);
+    return made;
+}
+
+/* ---- Rules -------------------------------------------------------------------------------------------- */
+
+static double change_between(const struct chain *chain, size_t from, size_t to, int backward)
+{
+    const struct point *points = chain->points;
+    return backward ? points[from].gradient - points[to].gradient
+                    : points[to].size - points[from].size;
+}
+
+/* Mean change a layer over one half of the way: without branches over the half where it is larger. A residual stream
+ * grows by one branch after another, much at one end and little at the other, so there the smaller half decides. */
+static double half_slope(const struct chain *chain, size_t from, size_t to, int backward)
+{
+    const struct point *points = chain->points;
+    size_t middle = from, half = points[from].level + (points[to].level - points[from].level) / 2;
+    while (middle < to && points[middle].level < half) {
+        middle++;
+    }
+    size_t before = points[middle].level - points[from].level,
+           after = points[to].level - points[middle].level;
+    double whole = change_between(chain, from, to, backward) / (double)(before + after);
+    if (before == 0 || after == 0) {
+        return whole;
+    }
+    double first = change_between(chain, from, middle, backward) / (double)before,
+           second = change_between(chain, middle, to, backward) / (double)after;
+    int takes_first = (fabs(first) > fabs(second)) != chain->has_branches;
+    return takes_first ? first : second;
+}
+
+static void tell(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule rule,
+                 const struct point *where, double number, double threshold, const char *what,
+                 double per_layer, const char *direction)
+{
+    struct sow_verdict *verdict =
+        sow_judge_add(j, id, rule, where->value->name, where->value->layer);
+    if (verdict == NULL) {
+        return;
+    }
+    verdict->number = number;
+    verdict->threshold = threshold;
+    sow_judge_reason(j, verdict,
+                     "the second moment of %s %s by a factor of 2^%.1f over the hidden layers, "
+                     "%.3g a layer in one half (threshold 2^%g)",
+                     what, direction, fabs(number), exp2_of(per_layer), threshold);
+}
+
+static int is_finite(double x)
+{
+    return x - x == 0;
+}
+
+/* The first point, in the direction of the signal, whose step has the sign and at least half of the mean size. */
+static const struct point *begin_of(const struct chain *chain, size_t from, size_t to, double mean)
+{
+    for (size_t k = from + 1; k <= to; k++) {
+        double step = chain->points[k].size - chain->points[k - 1].size;
+        if (mean > 0 ? step > 0.5 * mean : step < 0.5 * mean) {
+            return &chain->points[k];
+        }
+    }
+    return &chain->points[from];
+}
+
+static const struct point *begin_of_gradient(const struct chain *chain, double mean)
+{
+    for (size_t k = chain->last; k > chain->first; k--) {
+        double step = chain->points[k - 1].gradient - chain->points[k].gradient;
+        if (mean > 0 ? step > 0.5 * mean : step < 0.5 * mean) {
+            return &chain->points[k - 1];
+        }
+    }
+    return &chain->points[chain->first];
+}
+
+/* Growth and decay of the signal between two norms. A mean over seeds and the run that is typical both count. */
+static void judge_signal(struct sow_judgement *j, const struct chain *chain, size_t from, size_t to)
+{
+    /* embeddings of std 0.02 are far below what the first branches add, and that is no growth over the depth */
+    size_t begin_level = chain->points[from].level + 2;
+    while (chain->has_branches && from < to && chain->points[from].level < begin_level) {
+        from++;
+    }
+    const struct point *a = &chain->points[from], *b = &chain->points[to];
+    double slope_least = log2_of(j->thresholds[SOW_THRESHOLD_SLOPE]);
+    double change = b->size - a->size, slope = half_slope(chain, from, to, 0);
+    double typical =
+        change - 0.5 * 1.4426950408889634 * (b->value->seed_noise - a->value->seed_noise);
+    size_t levels = b->level - a->level;
+    if (!is_finite(change) || levels < 2) {
+        return;
+    }
+    double vanish = j->thresholds[SOW_THRESHOLD_VANISH],
+           explode = j->thresholds[SOW_THRESHOLD_EXPLODE];
+    double mean = change / (double)levels;
+    if (change > explode && (slope > slope_least || change > 6 * explode)) {
+        tell(j, SOW_VERDICT_EXPLODE, SOW_RULE_ONLY, begin_of(chain, from, to, mean), change,
+             explode, "signals", slope, "grows");
+    } else if (change < -vanish && (slope < -slope_least || change < -6 * vanish)) {
+        tell(j, SOW_VERDICT_VANISH, SOW_RULE_ONLY, begin_of(chain, from, to, mean), change, vanish,
+             "signals", slope, "falls");
+    } else if (typical < -vanish && typical / (double)levels < -slope_least) {
+        tell(j, SOW_VERDICT_VANISH, SOW_RULE_ONLY, a, typical, vanish, "the typical run's signals",
+             typical / (double)levels, "falls");
+    }
+}
+
+/* log2 of the factor a layer that is too much for gradients and distances. */
+static double slope_least_of(const struct sow_judgement *j, const struct chain *chain)
+{
+    return log2_of(
+        j->thresholds[chain->points[chain->first].norm_behind ? SOW_THRESHOLD_SLOPE_NORMED
+                                                              : SOW_THRESHOLD_SLOPE]);
+}
+
+static void judge_gradient(struct sow_judgement *j, const struct chain *chain)
+{
+    const struct point *a = &chain->points[chain->first], *b = &chain->points[chain->last];
+    double slope_least = slope_least_of(j, chain);
+    double change = a->gradient - b->gradient,
+           slope = half_slope(chain, chain->first, chain->last, 1);
+    size_t levels = b->level - a->level;
+    if (!is_finite(change) || levels < 2) {
+        return;
+    }
+    double vanish = j->thresholds[SOW_THRESHOLD_VANISH],
+           explode = j->thresholds[SOW_THRESHOLD_EXPLODE];
+    const struct point *where = begin_of_gradient(chain, change / (double)levels);
+    if (change > explode && (slope > slope_least || change > 6 * explode)) {
+        tell(j, SOW_VERDICT_EXPLODE, SOW_RULE_GRADIENT, where, change, explode, "gradients", slope,
+             "grows, from the output back,");
+    } else if (change < -vanish && (slope < -slope_least || change < -6 * vanish)) {
+        tell(j, SOW_VERDICT_VANISH, SOW_RULE_GRADIENT, where, change, vanish, "gradients", slope,
+             "falls, from the output back,");
+    }
+}
+
+static double correlation_of(const struct sow_probe_value *value)
+{
+    return isnan(value->place_correlation) ? value->sample_correlation : value->place_correlation;
+}
+
+static void judge_collapse(struct sow_judgement *j, const struct chain *chain)
+{
+    double threshold = j->thresholds[SOW_THRESHOLD_COLLAPSE];
+    const struct sow_probe_value *end = chain->points[chain->last].value;
+    const struct sow_probe_value *begin = chain->points[chain->first].value;
+    if (!(correlation_of(end) > threshold) || correlation_of(begin) > threshold ||
+        end->log2_second_moment == -INFINITY) {
+        return;
+    }
+    size_t k = chain->first;
+    while (!(correlation_of(chain->points[k].value) > threshold)) {
+        k++;
+    }
+    const struct sow_probe_value *where = chain->points[k].value;
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_COLLAPSE, SOW_RULE_ONLY, where->name, where->layer);
+    if (verdict != NULL) {
+        verdict->number = correlation_of(end);
+        verdict->threshold = threshold;
+        sow_judge_reason(j, verdict,
+                         "two %s that were unrelated have the correlation 1 - %.2g after the "
+                         "hidden layers (threshold %g)",
+                         isnan(end->place_correlation) ? "inputs" : "places of a sample",
+                         1 - correlation_of(end), threshold);
+    }
+}
+
+static void judge_distance(struct sow_judgement *j, const struct chain *chain)
+{
+    const struct point *a = &chain->points[chain->first], *b = &chain->points[chain->last];
+    double threshold = j->thresholds[SOW_THRESHOLD_CHAOS];
+    double change = b->value->log2_distance - a->value->log2_distance;
+    size_t levels = b->level - a->level;
+    double slope = levels > 0 ? change / (double)levels : 0;
+    if (!(change > threshold) || !is_finite(change) || slope <= slope_least_of(j, chain)) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_CHAOS, SOW_RULE_ONLY, a->value->name, a->value->layer);
+    if (verdict != NULL) {
+        verdict->number = change;
+        verdict->threshold = threshold;
+        sow_judge_reason(j, verdict,
+                         "the squared distance of two near inputs grows by a factor of 2^%.1f, "
+                         "%.3g a layer (threshold 2^%g)",
+                         change, exp2_of(slope), threshold);
+    }
+}
+
+static void judge_scale(struct sow_judgement *j, const struct chain *chain)
+{
+    double threshold = j->thresholds[SOW_THRESHOLD_UNSTABLE_SCALE];
+    const struct sow_probe_value *end = chain->points[chain->last].value, *where = NULL;
+    if (!(end->scale_response > threshold)) {
+        return;
+    }
+    for (size_t k = chain->first; k <= chain->last && where == NULL; k++) {
+        where = chain->points[k].value->chi_par > 1.02 ? chain->points[k].value : NULL;
+    }
+    where = where != NULL ? where : chain->points[chain->first].value;
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_UNSTABLE_SCALE, SOW_RULE_ONLY, where->name, where->layer);
+    if (verdict != NULL) {
+        verdict->number = end->scale_response;
+        verdict->threshold = threshold;
+        sow_judge_reason(j, verdict,
+                         "inputs larger by 1 %% make the second moment after the hidden layers "
+                         "larger by %.3g %% (threshold %g); chi_par is %.3g at the first layer",
+                         end->scale_response, threshold, where->chi_par);
+    }
+}
+
+static void judge_noise(struct sow_judgement *j, const struct chain *chain)
+{
+    double threshold = j->thresholds[SOW_THRESHOLD_SEED_NOISE];
+    const struct sow_probe_value *end = chain->points[chain->last].value, *where = NULL;
+    if (!(end->seed_noise > threshold)) {
+        return;
+    }
+    for (size_t k = chain->first; where == NULL; k++) {
+        where = chain->points[k].value->seed_noise > threshold || k == chain->last
+                    ? chain->points[k].value
+                    : NULL;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_SEED_NOISE, SOW_RULE_ONLY, where->name, where->layer);
+    if (verdict != NULL) {
+        verdict->number = end->seed_noise;
+        verdict->threshold = threshold;
+        sow_judge_reason(j, verdict,
+                         "the variance over seeds of ln E[x^2] is %.3g (threshold %g): a typical "
+                         "run has %.3g of the mean over seeds, and one run in six less than %.2g",
+                         end->seed_noise, threshold, sow_exp(-0.5 * end->seed_noise),
+                         sow_exp(-0.5 * end->seed_noise - sow_sqrt(end->seed_noise)));
+    }
+}
+
+void sow_judge_chain(struct sow_judgement *j)
+{
+    struct chain chain = {0};
+    if (!make_chain(j, &chain)) {
+        j->out_of_memory = 1;
+    } else {
+        find_ends(&chain);
+    }
+    if (chain.first < chain.last && chain.count > 0) {
+        sum_steps(&chain);
+        size_t from = 0;
+        for (size_t k = 1; k <= chain.last; k++) {
+            if (k == chain.last || chain.points[k + 1].is_norm) {
+                judge_signal(j, &chain, from, k);
+                from = k + 1;
+            }
+        }
+        judge_gradient(j, &chain);
+        judge_collapse(j, &chain);
+        judge_distance(j, &chain);
+        judge_scale(j, &chain);
+        judge_noise(j, &chain);
+    }
+    free(chain.points);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* Cures: options that, in the place of the user's own rules, make a verdict go away. Each is tried: the model is planned
+ * with it, predicted and judged again. They are taken from the variant matched: for the tensors that are at fault, and for
+ * all. Where none heals (a sigmoid stays one), there is none. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/graph/model.h"
+#include "model/match/match.h"
+#include "model/signal/judge/judge.h"
+
+#define SETS_MAX 8
+
+struct cures {
+    struct sow_judgement *j;
+    struct sow_model *model;
+    const struct sow_signal_options *signal;
+    const struct sow_plan_options *planning;
+    const char **matched;  /* the scheme that fits, one an entry of the plan; NULL: none is known */
+    const char **patterns; /* their names, generalised */
+    struct sow_arena arena;
+};
+
+struct trial {
+    const char *sets[SETS_MAX];
+    size_t count;
+    int matched; /* --variant matched */
+};
+
+/* ---- Making ------------------------------------------------------------------------------------ */
+
+/* "layers.3.weight" as "layers.*.weight"; the caller's buffer. */
+static void generalise(const char *name, char *pattern, size_t room)
+{
+    size_t length = 0;
+    for (const char *at = name; *at != '\0' && length + 2 < room;) {
+        size_t digits = strspn(at, "0123456789");
+        int whole = digits > 0 && (at == name || at[-1] == '.') &&
+                    (at[digits] == '.' || at[digits] == '\0');
+        if (whole) {
+            pattern[length++] = '*';
+            at += digits;
+        } else {
+            pattern[length++] = *at++;
+        }
+    }
+    pattern[length] = '\0';
+}
+
+static int add_text(struct cures *c, struct trial *trial, size_t at, const char *glob,
+                    const char *scheme)
+{
+    char text[1200];
+    if (trial->count == SETS_MAX) {
+        return 0;
+    }
+    (void)snprintf(text, sizeof text, "%s=%s", glob, scheme);
+    char *copy = sow_arena_copy(&c->arena, text, strlen(text));
+    memmove(trial->sets + at + 1, trial->sets + at, (trial->count - at) * sizeof *trial->sets);
+    trial->sets[at] = copy;
+    trial->count++;
+    return copy != NULL;
+}
+
+/* What most entries of the pattern of entry `of` should have. */
+static const char *most_of(const struct cures *c, size_t of)
+{
+    size_t entries = sow_plan_count(c->j->plan), votes = 0;
+    const char *most =
+        NULL; /* by majority vote: one pass, and right where one has more than half */
+    for (size_t i = 0; i < entries; i++) {
+        if (c->matched[i] == NULL || strcmp(c->patterns[i], c->patterns[of]) != 0) {
+            continue;
+        }
+        most = votes == 0 ? c->matched[i] : most;
+        votes += strcmp(most, c->matched[i]) == 0 ? 1 : (size_t)-1;
+    }
+    return most;
+}
+
+/* Adds "pattern=scheme" at the end, and "name=scheme" at the front where most of the pattern have another. */
+static int add_set(struct cures *c, struct trial *trial, size_t entry)
+{
+    const char *pattern = c->patterns[entry], *standing = NULL;
+    size_t length = strlen(pattern);
+    for (size_t i = 0; i < trial->count; i++) {
+        if (strncmp(trial->sets[i], pattern, length) == 0 && trial->sets[i][length] == '=') {
+            standing = trial->sets[i] + length + 1;
+        }
+    }
+    if (standing == NULL) {
+        standing = most_of(c, entry);
+        if (!add_text(c, trial, trial->count, pattern, standing)) {
+            return 0;
+        }
+    }
+    return strcmp(standing, c->matched[entry]) == 0 ||
+           add_text(c, trial, 0, sow_plan_at(c->j->plan, entry)->name, c->matched[entry]);
+}
+
+/* Of the entries that are at fault and differ from the matched ones. */
+static int make_sets(struct cures *c, const unsigned char *at_fault, struct trial *trial)
+{
+    for (size_t i = 0; i < sow_plan_count(c->j->plan); i++) {
+        const struct sow_plan_entry *now = sow_plan_at(c->j->plan, i);
+        if (!at_fault[i] || c->matched[i] == NULL || now->tensor.kind == SOW_KIND_BUFFER ||
+            strcmp(now->scheme_text, c->matched[i]) == 0) {
+            continue;
+        }
+        if (!add_set(c, trial, i)) {
+            return 0;
+        }
+    }
+    return trial->count > 0;
+}
+
+static const char *scheme_of(struct cures *c, const struct sow_matched *matched)
+{
+    char text[512];
+    size_t length = (size_t)snprintf(text, sizeof text, "%s", matched->scheme);
+    for (size_t i = 0; i < matched->argument_count && length < sizeof text; i++) {
+        const struct sow_argument *at = &matched->arguments[i];
+        length += (size_t)snprintf(text + length, sizeof text - length,
+                                   i > 0 ? ", %s=" : "{%s=", at->name);
+        if (length < sizeof text) {
+            length +=
+                at->text != NULL
+                    ? (size_t)snprintf(text + length, sizeof text - length, "\"%s\"", at->text)
+                    : (size_t)snprintf(text + length, sizeof text - length, "%.9g", at->number);
+        }
+    }
+    if (matched->argument_count > 0 && length + 1 < sizeof text) {
+        text[length++] = '}';
+    }
+    return length < sizeof text ? sow_arena_copy(&c->arena, text, length) : NULL;
+}
+
+/* What the variant matched has for each entry, whatever rules stand before it. */
+static int find_matched(struct cures *c)
+{
+    const struct sow_graph *graph = sow_model_graph(c->model);
+    struct sow_matching *matching = NULL;
+    size_t entries = sow_plan_count(c->j->plan);
+    c->matched = sow_arena_take(&c->arena, (entries + 1) * sizeof *c->matched);
+    c->patterns = sow_arena_take(&c->arena, (entries + 1) * sizeof *c->patterns);
+    if (c->matched == NULL || c->patterns == NULL || entries != graph->parameter_count ||
+        sow_matching_make(graph, &matching, NULL) != SOW_OK) {
+        return 0;
+    }
+    for (size_t i = 0; i < entries; i++) {
+        struct sow_matched matched;
+        char pattern[600];
+        generalise(sow_plan_at(c->j->plan, i)->name, pattern, sizeof pattern);
+        c->patterns[i] = sow_arena_copy(&c->arena, pattern, strlen(pattern));
+        if (c->patterns[i] != NULL && sow_matching_at(matching, i, &matched, NULL) == SOW_OK) {
+            c->matched[i] = scheme_of(c, &matched);
+        }
+    }
+    sow_matching_free(matching);
+    return 1;
+}
+
+/* ---- Trying ------------------------------------------------------------------------------------- */
+
+/* The trial's sets and, behind them, those of the user that still claim a tensor: a rule without one is an error.
+ * Returns 0 when there are too many. */
+static int keep_sets(struct cures *c, struct trial *trial)
+{
+    for (size_t i = 0; i < c->planning->set_count && !trial->matched; i++) {
+        struct sow_plan_options planning = *c->planning;
+        struct sow_plan *plan = NULL;
+        if (trial->count == SETS_MAX) {
+            return 0;
+        }
+        trial->sets[trial->count] = c->planning->sets[i];
+        planning.sets = trial->sets;
+        planning.set_count = trial->count + 1;
+        if (sow_plan_make(c->model, &planning, &plan, NULL) == SOW_OK) {
+            trial->count++;
+        }
+        sow_plan_free(plan);
+    }
+    return 1;
+}
+
+static int heals(struct cures *c, const struct trial *trial, const struct sow_verdict *verdict)
+{
+    struct sow_plan_options planning = *c->planning;
+    struct sow_plan *plan = NULL;
+    struct sow_probe *probe = NULL;
+    struct sow_judgement again = {0};
+    int healed = 0;
+    if (trial->matched) {
+        planning = (struct sow_plan_options){.seed = planning.seed, .variant = SOW_MATCHED};
+    } else {
+        planning.sets = trial->sets;
+        planning.set_count = trial->count;
+    }
+    memcpy(again.thresholds, c->j->thresholds, sizeof again.thresholds);
+    if (sow_plan_make(c->model, &planning, &plan, NULL) == SOW_OK &&
+        sow_probe_predict(c->model, plan, c->signal, &probe, NULL) == SOW_OK) {
+        again.network = sow_probe_network(probe);
+        again.plan = plan;
+        again.probe = probe;
+        healed = sow_judge_all(&again, NULL) == SOW_OK;
+        for (size_t i = 0; i < again.count; i++) {
+            healed = healed && again.verdicts[i].verdict.code != verdict->code;
+        }
+    }
+    free(again.verdicts);
+    sow_arena_free(&again.arena);
+    sow_probe_free(probe);
+    sow_plan_free(plan);
+    return healed;
+}
+
+static const char *text_of(struct cures *c, const struct trial *trial)
+{
+    char text[4096];
+    size_t length = 0;
+    if (trial->matched) {
+        return sow_arena_copy(&c->j->arena, "--variant matched", 17);
+    }
+    for (size_t i = 0; i < trial->count && length < sizeof text; i++) {
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s--set '%s'",
+                                   i > 0 ? " " : "", trial->sets[i]);
+    }
+    return length < sizeof text ? sow_arena_copy(&c->j->arena, text, length) : NULL;
+}
+
+/* ---- Choosing ------------------------------------------------------------------------------------- */
+
+/* The tensors at fault: weights that are too large, constants where there should be none. */
+static void find_fault(const struct cures *c, const struct sow_verdict *verdict,
+                       unsigned char *at_fault)
+{
+    const struct sow_network *network = c->j->network;
+    const char *code = verdict->code->code;
+    int constants = strcmp(code, "SYMMETRIC") == 0 || strcmp(code, "ZERO-GRAD") == 0;
+    int sizes = strcmp(code, "EXPLODE") == 0 || strcmp(code, "SATURATED") == 0;
+    int biases = strcmp(code, "DEAD") == 0;
+    for (size_t i = 0; i < network->node_count; i++) {
+        const struct sow_node *node = &network->nodes[i];
+        int is_weights =
+            node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV || node->op == SOW_OP_EMBEDDING;
+        for (uint32_t k = 0; k < node->parameter_count; k++) {
+            const struct sow_plan_entry *entry = sow_plan_at(c->j->plan, node->parameters[k]);
+            double value, square = sow_weights_of(entry, 0, 0).square;
+            int fault = constants ? is_weights && k == 0 && sow_constant_of(entry, &value)
+                        : sizes   ? is_weights && node->op != SOW_OP_EMBEDDING && k == 0 &&
+                                      square * entry->fan_in > c->j->thresholds[SOW_THRESHOLD_LAYER]
+                                : biases && is_weights && k == 1 && square > 0;
+            at_fault[node->parameters[k]] |= (unsigned char)fault;
+        }
+    }
+}
+
+static void find_cure(struct cures *c, struct sow_verdict *verdict, unsigned char *at_fault)
+{
+    struct trial own = {.count = 0}, matched = {.matched = 1};
+    memset(at_fault, 0, sow_plan_count(c->j->plan));
+    find_fault(c, verdict, at_fault);
+    int has_own = make_sets(c, at_fault, &own);
+    int few = own.count <= 2;
+    has_own = has_own && keep_sets(c, &own);
+    struct trial *trials[2] = {has_own && few ? &own : &matched, has_own && few ? &matched : &own};
+    for (int i = 0; i < (has_own ? 2 : 1) && verdict->cure == NULL; i++) {
+        if (heals(c, trials[i], verdict)) {
+            verdict->cure = text_of(c, trials[i]);
+        }
+    }
+}
+
+void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
+                     const struct sow_signal_options *signal,
+                     const struct sow_plan_options *planning)
+{
+    static const struct sow_plan_options defaults = {.seed = 0};
+    struct cures c = {.j = j,
+                      .model = model,
+                      .signal = signal,
+                      .planning = planning != NULL ? planning : &defaults};
+    size_t entries = sow_plan_count(j->plan);
+    unsigned char *at_fault = calloc(entries + 1, 1);
+    if (at_fault == NULL) {
+        j->out_of_memory = 1;
+        return;
+    }
+    if (find_matched(&c)) { /* else told without */
+        for (size_t i = 0; i < j->count; i++) {
+            if (j->verdicts[i].verdict.severity != SOW_SEVERITY_NOTE) {
+                find_cure(&c, &j->verdicts[i].verdict, at_fault);
+            }
+        }
+    }
+    sow_arena_free(&c.arena);
+    free(at_fault);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Judging from the inside: one file a kind of rule, each adds verdicts to the judgement. chain.c what happens over the
+ * depth, layer.c what happens at one operation, exact.c and symmetry.c what the plan's constants forbid for ever,
+ * loss.c the first loss, cure.c the options that heal. */
+#ifndef SOW_SIGNAL_JUDGE_H
+#define SOW_SIGNAL_JUDGE_H
+
+#include "model/graph/arena.h"
+#include "model/signal/predict.h"
+#include "sow/judge.h"
+
+enum sow_verdict_id {
+#define SOW_VERDICT(id, ...) SOW_VERDICT_##id,
+#include "model/signal/judge/verdicts.def"
+    SOW_VERDICT_COUNT
+};
+
+enum sow_threshold_id {
+#define SOW_THRESHOLD(id, ...) SOW_THRESHOLD_##id,
+#include "model/signal/judge/verdicts.def"
+    SOW_THRESHOLD_COUNT
+};
+
+struct sow_judgement {
+    const struct sow_network *network;
+    const struct sow_plan *plan;
+    const struct sow_probe *probe;
+    const struct sow_measurement *measured;
+    double thresholds[SOW_THRESHOLD_COUNT];
+    struct sow_judged {
+        struct sow_verdict verdict;
+        int rule;
+    } * verdicts;
+    size_t count, room;
+    struct sow_first_loss loss;
+    struct sow_arena arena; /* of the verdicts' strings */
+    int out_of_memory;
+};
+
+enum sow_rule { /* verdicts of one code and rule are told once, with the number of places */
+                SOW_RULE_ONLY,
+                SOW_RULE_GRADIENT,
+                SOW_RULE_LAYER,
+                SOW_RULE_SOFTMAX,
+                SOW_RULE_FIRST_STEP,
+                SOW_RULE_MEASURED,
+};
+
+/* Adds a verdict, or counts one more place where there is one of this code and rule. Returns it when it is new: its
+ * numbers and reason are then to be set. NULL else. */
+struct sow_verdict *sow_judge_add(struct sow_judgement *j, enum sow_verdict_id id,
+                                  enum sow_rule rule, const char *where, int32_t layer);
+void sow_judge_reason(struct sow_judgement *j, struct sow_verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+void sow_judge_chain(struct sow_judgement *j);
+void sow_judge_layers(struct sow_judgement *j);
+void sow_judge_exact(struct sow_judgement *j);
+/* `stuck`: a byte an entry of the plan, 1 for parameters that never move. */
+void sow_judge_symmetry(struct sow_judgement *j, const unsigned char *stuck);
+void sow_judge_loss(struct sow_judgement *j);
+/* Expected cross-entropy of `classes` logits that are independent and normal of this std, over labels that know
+ * nothing: E[ln sum exp z] (nats, error below 1e-6 relative). */
+double sow_expected_loss(double classes, double std);
+/* Fills verdict->cure where options heal it. */
+void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
+                     const struct sow_signal_options *signal,
+                     const struct sow_plan_options *planning);
+/* Everything but the cures. */
+enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error);
+
+/* The number c when every element of the entry is c at the start; 0 when it has none. */
+int sow_constant_of(const struct sow_plan_entry *entry, double *value);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* What is wrong at one operation: layers of weights that are far too large (EXPLODE), activations on their flat parts
+ * (SATURATED), units that nothing switches on (DEAD). From predicted moments; where there is a measurement, from it. */
+#include <math.h>
+
+#include "core/base/elementary.h"
+#include "model/signal/judge/judge.h"
+
+#define FLAT   0.05 /* of the steepest slope */
+#define REACH  8.0  /* standard deviations that count */
+#define INPUTS 1000 /* that a unit is dead for */
+
+static const struct sow_probe_value *input_of(const struct sow_judgement *j,
+                                              const struct sow_node *node, uint32_t slot)
+{
+    return sow_probe_at(j->probe, j->network->flows[node->inputs[slot]].node);
+}
+
+static double normal_below(double x)
+{
+    return 0.5 * sow_erfc(-x * 0.7071067811865476);
+}
+
+static double deviation_of(const struct sow_probe_value *value)
+{
+    double variance = value->second_moment - value->mean * value->mean;
+    return variance > 0 ? sow_sqrt(variance) : 0;
+}
+
+/* ---- Layers of weights ------------------------------------------------------------------------------ */
+
+static int is_normed(const struct sow_network *network, const struct sow_node *node)
+{
+    for (size_t i = 0; i < network->node_count; i++) {
+        const struct sow_node *user = &network->nodes[i];
+        for (uint32_t k = 0; k < user->input_count; k++) {
+            if (user->inputs[k] == node->output) {
+                return user->op == SOW_OP_LAYER_NORM || user->op == SOW_OP_RMS_NORM ||
+                       user->op == SOW_OP_BATCH_NORM || user->op == SOW_OP_GROUP_NORM;
+            }
+        }
+    }
+    return 0;
+}
+
+static void judge_gain(struct sow_judgement *j, const struct sow_node *node)
+{
+    const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
+    double factor = sow_weights_of(weight, 0, 0).square * weight->fan_in;
+    double threshold = j->thresholds[SOW_THRESHOLD_LAYER];
+    if (!(factor > threshold) || is_normed(j->network, node)) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_EXPLODE, SOW_RULE_LAYER, node->name, node->layer);
+    if (verdict != NULL) {
+        verdict->number = factor;
+        verdict->threshold = threshold;
+        sow_judge_reason(j, verdict,
+                         "its weights multiply the second moment by fan_in E[w^2] = %.0f x %.4g = "
+                         "%.4g (threshold %g)",
+                         weight->fan_in, factor / weight->fan_in, factor, threshold);
+    }
+}
+
+/* ---- Activations ------------------------------------------------------------------------------------ */
+
+static double slope_at(const struct sow_function *function, double x)
+{
+    double slope, step = 1e-6 * (1 + fabs(x));
+    double value = sow_function_value(function, x, &slope);
+    (void)value;
+    if (isnan(slope)) {
+        slope = (sow_function_value(function, x + step, NULL) -
+                 sow_function_value(function, x - step, NULL)) /
+                (2 * step);
+    }
+    return fabs(slope);
+}
+
+static double steepest(const struct sow_function *function)
+{
+    double most = 0;
+    for (int i = -200; i <= 200; i++) {
+        double slope = slope_at(function, 0.05 * i + 1e-3);
+        most = slope > most ? slope : most;
+    }
+    return most;
+}
+
+/* Share of normal elements whose slope is flat; NAN where the function is not flat at both ends. */
+static double saturated_share(const struct sow_function *function,
+                              const struct sow_probe_value *value)
+{
+    double least = FLAT * steepest(function), deviation = deviation_of(value), share = 0;
+    if (slope_at(function, 1e4) > least || slope_at(function, -1e4) > least) {
+        return NAN;
+    }
+    const int steps = 800;
+    for (int i = 0; i < steps; i++) {
+        double low = -REACH + 2 * REACH * i / steps, high = low + 2 * REACH / steps;
+        double x = value->mean + deviation * 0.5 * (low + high);
+        if (slope_at(function, x) < least) {
+            share += normal_below(high) - normal_below(low);
+        }
+    }
+    return share;
+}
+
+static void judge_saturation(struct sow_judgement *j, const struct sow_node *node,
+                             const struct sow_measured_value *measured)
+{
+    const struct sow_probe_value *in = input_of(j, node, 0);
+    double threshold = j->thresholds[SOW_THRESHOLD_SATURATED];
+    int is_large = in->log2_second_moment > 300; /* beyond a double's squares: flat if ever */
+    double share = is_large ? slope_at(&node->at.function, 1e100) == 0 &&
+                                  slope_at(&node->at.function, -1e100) == 0
+                            : saturated_share(&node->at.function, in);
+    /* measured: what is flat at both ends only, as predicted */
+    int found = measured != NULL && !isnan(measured->saturated) && !isnan(share);
+    share = found ? measured->saturated : share;
+    if (!(share > threshold)) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_SATURATED, SOW_RULE_ONLY, node->name, node->layer);
+    if (verdict != NULL) {
+        verdict->number = share;
+        verdict->threshold = threshold;
+        verdict->measured = found;
+        sow_judge_reason(j, verdict,
+                         "its input has the std 2^%.1f, so that the slope of %.1f %% of the "
+                         "elements is below a twentieth of the steepest (threshold %g %%)",
+                         0.5 * in->log2_second_moment, 100 * share, 100 * threshold);
+    }
+}
+
+/* The x below which the slope is 0; -INFINITY where there is none. */
+static double edge_of(const struct sow_function *function)
+{
+    double low = -1e4, high = 0.5;
+    if (slope_at(function, low) != 0 || slope_at(function, -1e3) != 0 ||
+        slope_at(function, high) == 0 ||
+        sow_function_value(function, low, NULL) != sow_function_value(function, -1e3, NULL)) {
+        return -INFINITY;
+    }
+    for (int i = 0; i < 60; i++) {
+        double middle = 0.5 * (low + high);
+        if (slope_at(function, middle) == 0) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return high;
+}
+
+/* Share of units below the edge for INPUTS inputs: of a unit over seeds, h = mean + deviation (sqrt(c) z + sqrt(1 - c) e). */
+static double dead_share(const struct sow_probe_value *in, double edge)
+{
+    double deviation = deviation_of(in), share = 0;
+    if (deviation == 0) {
+        return in->mean < edge;
+    }
+    double square = in->mean * in->mean / (deviation * deviation);
+    double c = in->sample_correlation * (1 + square) - square; /* of deviations */
+    c = c > 0 ? (c < 1 - 1e-9 ? c : 1 - 1e-9) : 0;
+    double at = (edge - in->mean) / deviation;
+    const int steps = 400;
+    for (int i = 0; i < steps; i++) {
+        double low = -REACH + 2 * REACH * i / steps, high = low + 2 * REACH / steps;
+        double z = 0.5 * (low + high);
+        double below = normal_below((at - sow_sqrt(c) * z) / sow_sqrt(1 - c));
+        double all = below > 0 ? sow_exp(INPUTS * sow_log(below)) : 0;
+        share += all * (normal_below(high) - normal_below(low));
+    }
+    return share;
+}
+
+static void judge_dead(struct sow_judgement *j, const struct sow_node *node,
+                       const struct sow_measured_value *measured)
+{
+    const struct sow_probe_value *in = input_of(j, node, 0);
+    double threshold = j->thresholds[SOW_THRESHOLD_DEAD], edge = edge_of(&node->at.function);
+    if (edge == -INFINITY || fabs(in->log2_second_moment) > 900) {
+        return;
+    }
+    double share = dead_share(in, edge);
+    int found = measured != NULL && !isnan(measured->dead) && measured->dead > threshold &&
+                measured->dead > 2 * measured->dead_expected;
+    if (!(share > threshold) && !found) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_DEAD, SOW_RULE_ONLY, node->name, node->layer);
+    if (verdict != NULL) {
+        verdict->number = found ? measured->dead : share;
+        verdict->threshold = threshold;
+        verdict->measured = found;
+        sow_judge_reason(j, verdict,
+                         "its input has the mean %.3g and the std %.3g over units, so that %.1f %% "
+                         "of the units are off for every input (threshold %g %%)",
+                         in->mean, deviation_of(in), 100 * verdict->number, 100 * threshold);
+    }
+}
+
+/* ---- Softmax ------------------------------------------------------------------------------------------- */
+
+/* Logits of std s over T keys: beyond sqrt(2 ln T) the largest few decide, and 1 - sqrt(2 ln T) / s is the expected
+ * sum of squared probabilities (Derrida 1981, the random energy model). */
+static void judge_attention(struct sow_judgement *j, const struct sow_node *node)
+{
+    /* one input: queries, keys and values side by side */
+    const struct sow_probe_value *query = input_of(j, node, 0);
+    const struct sow_probe_value *key = node->input_count < 3 ? query : input_of(j, node, 1);
+    double log2_s2 = query->log2_second_moment + key->log2_second_moment +
+                     (sow_log((double)node->at.head_dim) + 2 * sow_log(fabs(node->at.scale))) *
+                         1.4426950408889634;
+    double keys = (double)key->shape[key->rank > 1 ? key->rank - 2 : 0];
+    double threshold = j->thresholds[SOW_THRESHOLD_SATURATED];
+    double least = sow_sqrt(2 * sow_log(keys));
+    double s = log2_s2 < 600 ? sow_exp(0.5 * log2_s2 * 0.6931471805599453) : 1e90;
+    double share = keys > 3 && s > least ? 1 - least / s : 0;
+    if (!(share > threshold)) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_SATURATED, SOW_RULE_SOFTMAX, node->name, node->layer);
+    if (verdict != NULL) {
+        verdict->number = share;
+        verdict->threshold = threshold;
+        sow_judge_reason(j, verdict,
+                         "logits of std %.3g over %.0f keys: the softmax gives a few keys "
+                         "everything (mean sum of squared probabilities %.2f, threshold %g)",
+                         s, keys, share, threshold);
+    }
+}
+
+void sow_judge_layers(struct sow_judgement *j)
+{
+    for (size_t i = 0; i < j->network->node_count; i++) {
+        const struct sow_node *node = &j->network->nodes[i];
+        const struct sow_measured_value *measured =
+            j->measured != NULL ? sow_measured_value_at(j->measured, i) : NULL;
+        if (node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV) {
+            judge_gain(j, node);
+        } else if (node->op == SOW_OP_ACTIVATION) {
+            judge_saturation(j, node, measured);
+            judge_dead(j, node, measured);
+        } else if (node->op == SOW_OP_ATTENTION) {
+            judge_attention(j, node);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* SYMMETRIC, exactly: units of a layer that are equal at the start and at every later step. Known of a value is whether its
+ * features are all equal, likewise of its gradient; of a weight whether all its rows (outputs), or columns (inputs), are
+ * equal. What a step would make unequal is struck out until nothing more falls: what stays is equal for ever. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/signal/judge/judge.h"
+
+struct symmetry {
+    const struct sow_judgement *j;
+    const struct sow_network *network;
+    const unsigned char *stuck;
+    unsigned char *values, *gradients; /* one a flow: features are equal */
+    unsigned char *rows, *columns;     /* one an entry; of a vector: rows */
+};
+
+static int rows_of(const struct symmetry *s, const struct sow_node *node, uint32_t slot)
+{
+    return slot >= node->parameter_count || s->rows[node->parameters[slot]];
+}
+
+static int all_inputs(const struct symmetry *s, const struct sow_node *node)
+{
+    int all = node->input_count > 0;
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        all = all && s->values[node->inputs[i]];
+    }
+    return all;
+}
+
+/* Places that flatten turns into features. */
+static int has_places(const struct symmetry *s, const struct sow_node *node)
+{
+    const struct sow_flow *in = &s->network->flows[node->inputs[0]];
+    uint64_t places = 1;
+    for (uint32_t i = 2; i < in->rank; i++) {
+        places *= in->shape[i];
+    }
+    return places > 1;
+}
+
+static int value_of(const struct symmetry *s, const struct sow_node *node)
+{
+    switch (node->op) {
+    case SOW_OP_LINEAR:
+    case SOW_OP_CONV:
+        return rows_of(s, node, 0) && rows_of(s, node, 1);
+    case SOW_OP_EMBEDDING:
+        return s->columns[node->parameters[0]];
+    case SOW_OP_LAYER_NORM:
+    case SOW_OP_RMS_NORM:
+    case SOW_OP_BATCH_NORM:
+    case SOW_OP_GROUP_NORM:
+    case SOW_OP_LAYER_SCALE:
+        return all_inputs(s, node) && rows_of(s, node, 0) && rows_of(s, node, 1);
+    case SOW_OP_ACTIVATION:
+    case SOW_OP_DROPOUT: /* starts equal; its masks alone tell units apart */
+    case SOW_OP_SCALE:
+    case SOW_OP_ADD:
+    case SOW_OP_MULTIPLY:
+    case SOW_OP_ATTENTION:
+    case SOW_OP_MAX_POOL:
+    case SOW_OP_AVERAGE_POOL:
+    case SOW_OP_GLOBAL_POOL:
+    case SOW_OP_SPLIT_HEADS:
+    case SOW_OP_MERGE_HEADS:
+    case SOW_OP_TO_TOKENS:
+    case SOW_OP_TAKE:
+        return all_inputs(s, node);
+    case SOW_OP_FLATTEN:
+        return all_inputs(s, node) && !has_places(s, node);
+    default:
+        return 0;
+    }
+}
+
+/* Whether the node gives equal gradients to the features of its inputs. */
+static int gradient_of(const struct symmetry *s, const struct sow_node *node)
+{
+    int out = s->gradients[node->output];
+    switch (node->op) {
+    case SOW_OP_LINEAR:
+    case SOW_OP_CONV:
+        return s->columns[node->parameters[0]];
+    case SOW_OP_DROPOUT:
+    case SOW_OP_SCALE:
+    case SOW_OP_ADD:
+    case SOW_OP_AVERAGE_POOL:
+    case SOW_OP_GLOBAL_POOL:
+    case SOW_OP_SPLIT_HEADS:
+    case SOW_OP_MERGE_HEADS:
+    case SOW_OP_TO_TOKENS:
+    case SOW_OP_TAKE:
+        return out;
+    case SOW_OP_FLATTEN:
+        return out && !has_places(s, node);
+    default: /* what depends on the features as well */
+        return out && s->values[node->output] && all_inputs(s, node);
+    }
+}
+
+/* One step of learning: strikes out what it makes unequal. Returns whether something fell. */
+static int learn(struct symmetry *s, const struct sow_node *node)
+{
+    int fell = 0;
+    for (uint32_t k = 0; k < node->parameter_count; k++) {
+        uint32_t entry = node->parameters[k];
+        int in = node->input_count > 0 && s->values[node->inputs[0]];
+        int rows = s->gradients[node->output], columns = in;
+        if (node->op == SOW_OP_EMBEDDING) {
+            columns = rows;
+            rows = 0; /* each row has the gradient of its token */
+        } else if (node->op != SOW_OP_LINEAR && node->op != SOW_OP_CONV && k == 0) {
+            rows = rows && in; /* a scale's gradient is its input's too */
+        }
+        if (s->stuck[entry]) {
+            continue;
+        }
+        fell |= (s->rows[entry] && !rows) || (s->columns[entry] && !columns);
+        s->rows[entry] &= (unsigned char)rows;
+        s->columns[entry] &= (unsigned char)columns;
+    }
+    return fell;
+}
+
+static void walk(struct symmetry *s)
+{
+    const struct sow_network *network = s->network;
+    for (size_t i = 0; i < network->node_count; i++) {
+        s->values[network->nodes[i].output] = (unsigned char)value_of(s, &network->nodes[i]);
+    }
+    memset(s->gradients, 1, network->flow_count);
+    for (size_t i = 0; i < network->output_count; i++) {
+        s->gradients[network->outputs[i]] = 0;
+    }
+    for (size_t i = network->node_count; i-- > 0;) {
+        const struct sow_node *node = &network->nodes[i];
+        for (uint32_t k = 0; k < node->input_count; k++) {
+            s->gradients[node->inputs[k]] &= (unsigned char)gradient_of(s, node);
+        }
+    }
+}
+
+static void find(struct sow_judgement *j, struct symmetry *s)
+{
+    for (size_t i = 0; i < sow_plan_count(j->plan); i++) {
+        double value;
+        s->rows[i] = s->columns[i] =
+            (unsigned char)sow_constant_of(sow_plan_at(j->plan, i), &value);
+    }
+    for (int fell = 1; fell;) {
+        walk(s);
+        fell = 0;
+        for (size_t i = 0; i < j->network->node_count; i++) {
+            fell |= learn(s, &j->network->nodes[i]);
+        }
+    }
+    for (size_t i = 0; i < j->network->node_count; i++) {
+        const struct sow_node *node = &j->network->nodes[i];
+        int has_units = node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV;
+        if (!has_units || !s->values[node->output] || !s->gradients[node->output] ||
+            sow_plan_at(j->plan, node->parameters[0])->fan_out < 2) {
+            continue;
+        }
+        const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
+        struct sow_verdict *verdict =
+            sow_judge_add(j, SOW_VERDICT_SYMMETRIC, SOW_RULE_ONLY, node->name, node->layer);
+        if (verdict != NULL) {
+            sow_judge_reason(j, verdict,
+                             "all elements of %.300s are %g, and its units get equal inputs and "
+                             "equal gradients at every step: they learn as one unit",
+                             weight->name, weight->draw.mean);
+        }
+    }
+}
+
+void sow_judge_symmetry(struct sow_judgement *j, const unsigned char *stuck)
+{
+    size_t flows = j->network->flow_count + 1, entries = sow_plan_count(j->plan) + 1;
+    struct symmetry s = {.j = j, .network = j->network, .stuck = stuck};
+    s.values = calloc(flows, 1);
+    s.gradients = calloc(flows, 1);
+    s.rows = calloc(entries, 1);
+    s.columns = calloc(entries, 1);
+    if (s.values && s.gradients && s.rows && s.columns) {
+        find(j, &s);
+    } else {
+        j->out_of_memory = 1;
+    }
+    free(s.values);
+    free(s.gradients);
+    free(s.rows);
+    free(s.columns);
+}

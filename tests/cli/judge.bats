@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+# The verdicts of sow probe: planted faults by name, cures that are pasted, healthy networks that stay so.
+# shellcheck disable=SC2154 # stderr and output come from run
+load helper
+
+codes() { # of the JSON in $output, one line
+    python3 -c 'import json, sys; print(*sorted({v["code"] for v in json.load(sys.stdin)["verdicts"] if v["severity"] != "note"}))' \
+        <<<"$output"
+}
+
+of_code() { # CODE KEY of the first such verdict in $output
+    python3 -c 'import json, sys; print([v for v in json.load(sys.stdin)["verdicts"] if v["code"] == "'"$1"'"][0]["'"$2"'"])' <<<"$output"
+}
+
+first_loss() { python3 -c 'import json, sys; print(round(json.load(sys.stdin)["first_loss"]["'"$1"'"], 4))' <<<"$output"; }
+
+# The cure of CODE in $output's JSON, pasted: sow probe SOURCE CURE OPTIONS... no longer says CODE.
+cured() { # CODE SOURCE OPTIONS...
+    local code=$1 source=$2 cure
+    shift 2
+    cure=$(of_code "$code" cure)
+    [[ $cure != None ]]
+    eval "set -- $cure \"\$@\""
+    run --separate-stderr sow probe "$source" "$@" --json
+    [[ $status -le 1 ]]
+    lacks "$(codes)" "$code"
+}
+
+@test "normal 0.01 on fifty tanh layers vanishes, and the cure heals it" {
+    run -1 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --scheme 'normal{std=0.01}' --json
+    [[ $(codes) == VANISH && $(of_code VANISH where) == layers.0 ]]
+    cured VANISH mlp:784,256x50,10 --activation tanh
+    [[ $(codes) == "" ]]
+}
+
+@test "zeros and constants are ZERO-GRAD and SYMMETRIC" {
+    run -1 --separate-stderr sow probe mlp:784,256x5,10 --set '*.weight=zeros' --json
+    has "$(codes)" ZERO-GRAD SYMMETRIC
+    cured ZERO-GRAD mlp:784,256x5,10
+    run -1 --separate-stderr sow probe mlp:100,50x3,10 --activation tanh --scheme 'constant{0.01}' --json
+    has "$(codes)" SYMMETRIC
+    [[ $(of_code SYMMETRIC where) == layers.0 && $(of_code SYMMETRIC places) == 3 ]]
+    cured SYMMETRIC mlp:100,50x3,10 --activation tanh
+    # a head of zeros lets no gradient through at the first step only: a note
+    run -0 --separate-stderr sow probe mlp:784,256x5,10 --set 'layers.5.weight=zeros' --json
+    [[ $(of_code ZERO-GRAD severity) == note ]]
+}
+
+@test "F16 a bracket: SATURATED and EXPLODE at the first layer" {
+    local set='*.weight=normal{std = sqrt(2/fan_in + fan_out)}'
+    run -1 --separate-stderr sow probe mlp:784,256,10 --activation tanh --set "$set" --json
+    [[ $(codes) == "EXPLODE SATURATED" && $(of_code EXPLODE where) == layers.0 && $(of_code SATURATED where) == layers.0.tanh ]]
+    cured EXPLODE mlp:784,256,10 --activation tanh
+    [[ $(codes) == "" ]]
+}
+
+@test "F23 a first loss above ln V is healthy" {
+    echo '{"model_type": "llama", "vocab_size": 6400, "hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 16,
+           "tie_word_embeddings": true}' >config.json
+    run -0 --separate-stderr sow probe config.json --json
+    [[ $(codes) == "" && $(first_loss loss) == 8.866* ]]
+    echo '{"model_type": "gpt2"}' >config.json
+    run -0 --separate-stderr sow probe config.json --json
+    [[ $(codes) == "" && $(first_loss loss) == 10.978* ]]
+}
+
+@test "F24 an output head at std 1 explodes at the head" {
+    cat >head.lua <<'LUA'
+local x = tokens() >> embedding("embed", 32128, 768) >> rms_norm("norm", 768)
+x = x >> linear("lm_head", 768, 32128, { bias = false })
+rule("embed.weight", normal { std = 1 })
+rule("norm.weight", ones)
+rule("lm_head.weight", normal { std = 1 })
+LUA
+    run -1 --separate-stderr sow probe head.lua --json
+    [[ $(codes) == EXPLODE && $(of_code EXPLODE where) == lm_head && $(of_code EXPLODE cure) == "--set 'lm_head.weight="* ]]
+    python3 -c 'import sys; sys.exit(not abs(float(sys.argv[1]) - 114.6) < 0.4)' "$(first_loss loss)"
+    cured EXPLODE head.lua
+    run -0 --separate-stderr sow probe head.lua --set 'lm_head.weight=normal{std=1/sqrt(fan_in)}' --json
+    [[ $(first_loss loss) == 10.877* ]]
+}
+
+@test "F25 the sigmoid network of the book vanishes, and no gain heals it" {
+    run -1 --separate-stderr sow probe mlp:784,30x4,10 --activation sigmoid --scheme lecun_normal --set '*.bias=normal{std=1}' --json
+    has "$(codes)" VANISH
+    [[ $(of_code VANISH cure) == None ]]
+    has "$(of_code VANISH advice)" sigmoid
+}
+
+@test "He on deep tanh is CHAOS, a dead layer DEAD, a narrow one SEED-NOISE, GELU without norms UNSTABLE-SCALE" {
+    run -1 --separate-stderr sow probe mlp:784,256x100,10 --activation tanh --scheme he_normal --json
+    has "$(codes)" CHAOS
+    run -1 --separate-stderr sow probe mlp:784,256x5,10 --set 'layers.2.bias=constant{-9}' --json
+    has "$(codes)" DEAD
+    [[ $(of_code DEAD where) == layers.2.relu ]]
+    cured DEAD mlp:784,256x5,10
+    run -1 --separate-stderr sow probe mlp:784,64x60,10 --json
+    [[ $(codes) == SEED-NOISE ]]
+    run -1 --separate-stderr sow probe mlp:512,512x40,10 --activation gelu --variant matched --json
+    has "$(codes)" UNSTABLE-SCALE
+}
+
+@test "GPT-2 at std 1 explodes and its attention is saturated" {
+    echo '{"model_type": "gpt2"}' >config.json
+    run -1 --separate-stderr sow probe config.json --set '*.c_*.weight=normal{std=1}' --json
+    [[ $(codes) == "EXPLODE SATURATED" ]]
+    cured SATURATED config.json
+}
+
+@test "families as they are shipped, and matched, are healthy" {
+    local model variant
+    for model in gpt2 bert gemma llama mixtral qwen3 vit resnet; do
+        echo '{"model_type": "'$model'"}' >config.json
+        for variant in "" "--variant=matched"; do
+            run --separate-stderr sow probe config.json ${variant:+"$variant"} --json
+            [[ $status -eq 0 && $(codes) == "" ]] || { echo "$model $variant: $(codes)"; false; }
+        done
+    done
+    run -0 --separate-stderr sow probe mlp:784,256x50,10
+    has "$output" "healthy: " "first loss"
+    fits_100_columns "$output"
+}
+
+@test "thresholds are set by name, and wrong ones refused" {
+    run -0 --separate-stderr sow probe mlp:784,64x60,10 --threshold seed-noise=5
+    run --separate-stderr sow probe mlp:8,8,8 --threshold nonsense=5
+    ends_with 2
+    has "$stderr" "no threshold nonsense"
+    run --separate-stderr sow probe mlp:8,8,8 --threshold vanish
+    ends_with 2
+    has "$stderr" "NAME=NUMBER"
+}
+
+@test "the lists of docs/probe.md are the tables'" {
+    "$BATS_TEST_DIRNAME/../../scripts/gen-verdicts-doc" --check "$(dirname "$SOW")"
+    run -0 sow probe --codes
+    has "$output" VANISH SYMMETRIC vanish=10
+    is_json "$(sow probe --codes --json)"
+}
