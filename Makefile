@@ -15,9 +15,11 @@ everything: build/CMakeCache.txt
 build/CMakeCache.txt:
 	@cmake --preset release
 
-run: setup-build all ## Write GPT-2's initial weights to build/gpt2.safetensors and prove them
+run: setup-build all ## Write GPT-2's initial weights to build/gpt2.safetensors, prove, check and probe them
 	build/sow init examples/gpt2/config.json --seed 42 -o build/gpt2.safetensors --force
 	build/sow verify build/gpt2.safetensors
+	build/sow check build/gpt2.safetensors --source examples/gpt2/config.json
+	build/sow probe examples/gpt2/config.json --brief
 
 test: ## Run every test (installs what they need first)
 	@JOBS=$(JOBS) scripts/test

@@ -85,7 +85,7 @@ struct sow_cli_options {
     uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory;
     enum sow_dtype dtype;
     enum sow_color color;
-    int json, csv, measure, all, force, dry_run, quiet, verbose, help, no_record, codes;
+    int json, csv, brief, measure, all, force, dry_run, quiet, verbose, help, no_record, codes;
 };
 
 /* Reads argv[2...]: options anywhere, "--" ends them, each at most once but for --set. Returns SOW_EXIT_DONE, or

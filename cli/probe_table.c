@@ -253,12 +253,14 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
     print_bars(&view, "signal", 0, 0);
     print_bars(&view, "gradient", 1, 0);
     putchar('\n');
-    if (measured != NULL) {
-        sow_cli_measured_table(probe, measured, view.shown, options);
-    } else {
-        print_rows(&view);
+    if (!options->brief) {
+        if (measured != NULL) {
+            sow_cli_measured_table(probe, measured, view.shown, options);
+        } else {
+            print_rows(&view);
+        }
+        putchar('\n');
     }
-    putchar('\n');
     print_depth(&summary->depth);
     printf("seed noise %.3g: the variance over seeds of ln E[x^2] at the output%s\n",
            summary->seed_noise, summary->seed_noise > 1 ? "; above 1 seeds differ" : "");
