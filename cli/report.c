@@ -11,6 +11,7 @@
 
 #include "fold.h"
 #include "message.h"
+#include "probe.h"
 
 #define VALUES_MAX 120 /* rows of a table of values; more are results of layers only */
 
@@ -110,6 +111,39 @@ static void add_trend(struct sow_cli_text *text, const char *what, double from, 
     sow_cli_add(text, " to ");
     add_power(text, to);
     sow_cli_add(text, ".</p>\n");
+}
+
+static void add_verdict(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    const struct sow_first_loss *loss = sow_first_loss(run->judgement);
+    const struct sow_verdict *verdict;
+    if (sow_judgement_healthy(run->judgement)) {
+        sow_cli_add(text, "<p><strong>Healthy</strong>: signals and gradients survive the "
+                          "depth.</p>\n");
+    }
+    for (size_t i = 0; (verdict = sow_verdict_at(run->judgement, i)) != NULL; i++) {
+        sow_cli_add(text, "<p><strong>%s</strong>, from <code>", verdict->code->code);
+        add_html(text, verdict->where);
+        sow_cli_add(text, "</code> on: ");
+        add_html(text, verdict->reason);
+        sow_cli_add(text, ". ");
+        add_html(text, verdict->code->meaning);
+        sow_cli_add(text, " Cure: ");
+        add_html(text, verdict->code->cure);
+        if (verdict->cure != NULL) {
+            sow_cli_add(text, "; here <code>");
+            add_html(text, verdict->cure);
+            sow_cli_add(text, "</code>");
+        }
+        sow_cli_add(text, ".</p>\n");
+    }
+    if (loss->classes > 0) {
+        sow_cli_add(text,
+                    "<p>If the %llu outputs are logits of classes, the first loss is %.4f: "
+                    "ln(%llu) = %.4f, and what logits of std %.3g add.</p>\n",
+                    (unsigned long long)loss->classes, loss->loss,
+                    (unsigned long long)loss->classes, loss->uniform, loss->logit_std);
+    }
 }
 
 /* From the first result of a layer to the last before the output, which has a scale of its own. */
@@ -363,8 +397,11 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
         const char *title;
         void (*add)(struct sow_cli_text *text, const struct sow_cli_run *run);
     } parts[] = {
-        {"In plain words", add_words},     {"Formulas, with their numbers", add_formulas},
-        {"Value by value", add_values},    {"What is drawn", add_plan},
+        {"The verdict", add_verdict},
+        {"In plain words", add_words},
+        {"Formulas, with their numbers", add_formulas},
+        {"Value by value", add_values},
+        {"What is drawn", add_plan},
         {"What was assumed", add_assumed},
     };
     const struct sow_cli_run *run = &runs->items[index];
@@ -373,7 +410,7 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
         add_html(text, run->title);
         sow_cli_add(text, "</h2>\n");
     }
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    for (size_t i = run->judgement == NULL; i < sizeof parts / sizeof parts[0]; i++) {
         sow_cli_add(text, "<h%d>%s</h%d>\n", runs->count > 1 ? 3 : 2, parts[i].title,
                     runs->count > 1 ? 3 : 2);
         parts[i].add(text, run);
