@@ -44,7 +44,7 @@ load helper
     for file in README.md docs/*.md docs/learn/*.md CONTRIBUTING.md CHANGELOG.md; do
         while read -r target; do
             [[ -e $(dirname "$file")/$target ]] || missing+="$file -> $target"$'\n'
-        done < <(grep -oE '\]\([^)#]+' "$file" | cut -c3- | grep -v '^https:')
+        done < <(grep -oE '\]\([^)#]+' "$file" | cut -c3- | grep -v '^https\?:')
     done
     echo "$missing"
     [[ -z $missing ]]
