@@ -33,7 +33,8 @@ class Size(ctypes.Structure):
 
 
 class SignalOptions(ctypes.Structure):
-    _fields_ = [("batch", u64), ("tokens", u64), ("sizes", ctypes.POINTER(Size)), ("size_count", ctypes.c_size_t)]
+    _fields_ = [("batch", u64), ("tokens", u64), ("sizes", ctypes.POINTER(Size)), ("size_count", ctypes.c_size_t),
+                ("input", pointer)]
 
 
 WATCH = ctypes.CFUNCTYPE(None, pointer, u32, ctypes.c_int, text, ctypes.POINTER(ctypes.c_float), u64)
