@@ -257,9 +257,9 @@ static void another_shape_is_seen(void **state)
 
 static void measure(uint64_t count)
 {
-    static const char *const names[SOW_TEST_COUNT] = {"mean",      "spread",     "shape", "tail 2",
-                                                      "tail 3",    "tail 4",     "low",   "high",
-                                                      "low short", "high short", "zeros", "heap"};
+    static const char *const names[SOW_TEST_COUNT] = {
+        "mean", "spread",    "shape",      "tail 2", "tail 3", "tail 4", "low",
+        "high", "low short", "high short", "zeros",  "heap",   "often"};
     struct alarms alarms = count_alarms(count, 20260000);
     printf("%llu right tensors, %llu alarms\n", (unsigned long long)alarms.tensors,
            (unsigned long long)alarms.alarms);
