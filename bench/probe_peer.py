@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Times torch's forward and backward pass in the lines of bench/probe: gpt2 (transformers' GPT2LMHeadModel, 1 x 256 tokens)
 or mlp (50 layers of 512 with tanh, 8 seeds of 64 samples, weights drawn each time). Argument: which, and the number of threads."""
+import pathlib
 import sys
 import time
 
@@ -13,6 +14,8 @@ torch.set_num_threads(threads)
 
 
 def gpt2():
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/python"))
+    import conftest  # noqa: F401 - declares what torchvision asks for when transformers imports it
     from transformers import GPT2Config, GPT2LMHeadModel
 
     model = GPT2LMHeadModel(GPT2Config(attn_pdrop=0.0, resid_pdrop=0.0, embd_pdrop=0.0))
