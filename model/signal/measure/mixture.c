@@ -150,20 +150,12 @@ static void mix_rows_back(void *user, uint64_t begin, uint64_t end, float *scrat
     }
 }
 
-static void mix(const struct sow_step *step, sow_range_fn *rows)
-{
-    struct sow_step copy = *step;
-    uint64_t width = sow_step_last(step->out);
-    sow_team_ranges(step->team, step->out->elements / width, 1 + SOW_STEP_BLOCK / width, rows,
-                    &copy);
-}
-
 void sow_experts_forward(const struct sow_step *step)
 {
-    mix(step, mix_rows);
+    sow_step_rows(step, mix_rows);
 }
 
 void sow_experts_backward(const struct sow_step *step)
 {
-    mix(step, mix_rows_back);
+    sow_step_rows(step, mix_rows_back);
 }

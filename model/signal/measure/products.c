@@ -66,22 +66,14 @@ static void gate_rows_back(void *user, uint64_t begin, uint64_t end, float *scra
     }
 }
 
-static void gate_all(const struct sow_step *step, sow_range_fn *rows)
-{
-    struct sow_step copy = *step;
-    uint64_t width = sow_step_last(step->out);
-    sow_team_ranges(step->team, step->out->elements / width, 1 + SOW_STEP_BLOCK / width, rows,
-                    &copy);
-}
-
 void sow_gated_forward(const struct sow_step *step)
 {
-    gate_all(step, gate_rows);
+    sow_step_rows(step, gate_rows);
 }
 
 void sow_gated_backward(const struct sow_step *step)
 {
-    gate_all(step, gate_rows_back);
+    sow_step_rows(step, gate_rows_back);
 }
 
 /* ---- Bilinear: y_o = sum over i, j of x_i w_oij z_j ------------------------------------------------- */

@@ -55,6 +55,15 @@ static inline uint64_t sow_step_last(const struct sow_flow *flow)
     return flow->rank > 0 ? flow->shape[flow->rank - 1] : 1;
 }
 
+/* `range` over the rows of the output's last axis; its argument is a copy of the step. */
+static inline void sow_step_rows(const struct sow_step *step, sow_range_fn *range)
+{
+    struct sow_step copy = *step;
+    uint64_t width = sow_step_last(step->out);
+    sow_team_ranges(step->team, step->out->elements / width, 1 + SOW_STEP_BLOCK / width, range,
+                    &copy);
+}
+
 /* Sets an element of a weight's gradient, or adds to it. */
 static inline void sow_step_give(const struct sow_step *step, size_t parameter, uint64_t element,
                                  double value)
