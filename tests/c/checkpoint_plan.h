@@ -19,33 +19,8 @@
 #include "core/base/checked.h"
 #include "model/checkpoint/header.h"
 #include "model/checkpoint/safetensors.h"
+#include "scratch.h"
 #include "sow/model.h"
-
-static char scratch[] = "/tmp/sow-test-XXXXXX";
-
-/* A path in the scratch folder; the last four stay good. */
-static const char *at(const char *name)
-{
-    static char paths[4][512];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", scratch, name);
-    return path;
-}
-
-static int scratch_make(void **state)
-{
-    (void)state;
-    return mkdtemp(scratch) == NULL;
-}
-
-static int scratch_remove(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", scratch);
-    return system(command);
-}
 
 /* Empties the scratch folder. */
 static int scratch_clear(void **state)

@@ -15,34 +15,9 @@
 
 #include "core/base/error.h"
 #include "model/verify/statistics.h"
+#include "scratch.h"
 
 #define COUNT 700001u /* of float32: eleven blocks, the last one short */
-
-static char scratch[] = "/tmp/sow-test-XXXXXX";
-
-/* A path in the scratch folder; the last four stay good. */
-static const char *at(const char *name)
-{
-    static char paths[4][64];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", scratch, name);
-    return path;
-}
-
-static int scratch_make(void **state)
-{
-    (void)state;
-    return mkdtemp(scratch) == NULL;
-}
-
-static int scratch_remove(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", scratch);
-    return system(command);
-}
 
 /* Writes tensors `w` (COUNT numbers of a fixed pattern) and `one`. */
 static void write_file(const char *path, float shift)
