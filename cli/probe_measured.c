@@ -109,7 +109,9 @@ void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_v
         }
     }
     if (any) {
-        sow_cli_add(text, ", \"non_finite\": %llu}", (unsigned long long)value->non_finite);
+        sow_cli_add(text, ", \"non_finite\": %llu, \"gradient_non_finite\": %llu}",
+                    (unsigned long long)value->non_finite,
+                    (unsigned long long)value->gradient_non_finite);
     }
 }
 
@@ -194,14 +196,20 @@ static void make_cells(struct view *view, size_t index)
     sow_cli_add(&view->cells[NAME], skip > 0 ? ".." : "");
     sow_cli_add_safe(&view->cells[NAME], value->name + skip, length - skip, 0);
     add_number(&view->cells[MOMENT], value->second_moment, "%.3g");
-    add_number(&view->cells[MOMENT_SEEN], seen->second_moment, "%.3g");
+    add_number(&view->cells[MOMENT_SEEN], seen->non_finite > 0 ? NAN : seen->second_moment, "%.3g");
     add_number(&view->cells[SIMILAR], similar, "%.2f");
     add_number(&view->cells[SIMILAR_SEEN], seen->correlation, "%.2f");
     add_number(&view->cells[GRADIENT], value->gradient, "%.3g");
-    add_number(&view->cells[GRADIENT_SEEN], seen->gradient_second_moment, "%.3g");
+    add_number(&view->cells[GRADIENT_SEEN],
+               seen->gradient_non_finite > 0 ? NAN : seen->gradient_second_moment, "%.3g");
     struct sow_cli_text *note = &view->cells[NOTE];
     if (seen->non_finite > 0) {
         sow_cli_add(note, "%llu not finite", (unsigned long long)seen->non_finite);
+    } else if (seen->gradient_non_finite > 0) {
+        sow_cli_add(note, "gradient: %llu not finite",
+                    (unsigned long long)seen->gradient_non_finite);
+    } else if (seen->second_moment == 0 && value->log2_second_moment > -INFINITY) {
+        sow_cli_add(note, "all exactly 0");
     } else if (seen->dead > 0 || seen->dead_expected > 0.001) {
         add_pair(note, "dead %", seen->dead, seen->dead_expected, 100);
     } else if (isnan(seen->entropy)) {

@@ -46,7 +46,7 @@ struct sow_measured_value {
     double mean, std, second_moment; /* over all elements */
     double max_abs;                  /* over all seeds */
     double kurtosis;                 /* E(x - mean)^4 / std^4; of a Gaussian 3 */
-    uint64_t non_finite;             /* elements, over all seeds */
+    uint64_t non_finite; /* elements, over all seeds; the other numbers are of the rest */
     /* of the seeds' second moments: exp(mean ln), and the standard deviation of ln */
     double typical, log_spread;
     /* Mean cosine of the feature vectors of two places (samples, tokens, pixels), uncentred. */
@@ -54,6 +54,7 @@ struct sow_measured_value {
 
     double gradient_second_moment; /* per element, cotangents at the outputs being N(0, 1) */
     double gradient_typical, gradient_log_spread;
+    uint64_t gradient_non_finite; /* elements, over all seeds */
 
     /* Of an activation: units whose slope is below 1e-6 at every place, and elements whose slope is below 0.05 of the
      * steepest. */

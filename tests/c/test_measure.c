@@ -15,6 +15,7 @@
 
 #include "model/signal/measure/float_math.h"
 #include "model/signal/measure/statistics.h"
+#include "model/signal/measure/step.h"
 #include "sow/measure.h"
 
 #define EXAMPLE SOW_SOURCE_DIR "/examples/mlp.lua"
@@ -39,6 +40,33 @@ static void test_float_functions_are_near_libm(void **state)
     assert_true(sow_tanhf(-0.0f) == 0);
     assert_true(sow_tanhf(1000) == 1 && sow_sigmoidf(1000) == 1 && sow_sigmoidf(-1000) < 1e-37f);
     assert_true(isnan(sow_expf(NAN)) && isnan(sow_tanhf(NAN)) && isnan(sow_sigmoidf(NAN)));
+}
+
+/* Every activation, and the quick forms of some, which must also keep their slopes where squares of x overflow. */
+static void test_activations_keep_what_left_float32(void **state)
+{
+    (void)state;
+    const float far[] = {1e10f, -1e10f, 3e38f, -3e38f, INFINITY};
+    const struct sow_activation *activation;
+    for (size_t i = 0; (activation = sow_activation_at(i)) != NULL; i++) {
+        struct sow_function function;
+        float x = NAN, y = 1, dy = 1, dx = 1;
+        assert_int_equal(sow_function_named(activation->name, NULL, 0, &function, NULL), SOW_OK);
+        sow_function_values(&function, &x, &y, 1);
+        sow_function_slopes(&function, &x, &dy, &dx, 1);
+        assert_true(isnan(y) && isnan(dx));
+    }
+    for (const char *const *name = (const char *const[]){"relu", "silu", "gelu_tanh", "gelu", NULL};
+         *name != NULL; name++) {
+        struct sow_function function;
+        float y[5], dx[5], dy[5] = {1, 1, 1, 1, 1};
+        assert_int_equal(sow_function_named(*name, NULL, 0, &function, NULL), SOW_OK);
+        sow_function_values(&function, far, y, 5);
+        sow_function_slopes(&function, far, dy, dx, 5);
+        assert_true(y[0] == far[0] && y[2] == far[2] && isinf(y[4]));
+        assert_true(fabsf(y[1]) < 1e-20f && fabsf(y[3]) < 10);
+        assert_true(dx[0] == 1 && dx[2] == 1 && fabsf(dx[1]) < 1e-30f && fabsf(dx[3]) < 1e-30f);
+    }
 }
 
 static struct sow_team *make_team(uint32_t threads)
@@ -125,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_float_functions_are_near_libm),
+        cmocka_unit_test(test_activations_keep_what_left_float32),
         cmocka_unit_test(test_spectrum_and_similarity),
         cmocka_unit_test(test_interruption_keeps_what_is_known),
     };

@@ -73,3 +73,16 @@ PYTHON
         has "$output" "1 seed of 2 samples" "entropy"
     done
 }
+
+@test "numbers that leave float32 are named, and stay what they are to the end" {
+    run -1 --separate-stderr sow probe mlp:256,256x30,10 --scheme 'normal{std=1e3}' --measure --batch 16
+    has "$output" "4096 not finite" "measured: signals left float32" "measured: gradients left float32"
+    lacks "$output" "DEAD" "VANISH" # an exploded network is not quiet
+    run -1 --separate-stderr sow probe mlp:256,256x30,10 --scheme 'normal{std=1e3}' --measure --batch 16 --json
+    python3 -c 'import json, sys; last = json.load(sys.stdin)["values"][-1]["measured"]; assert last["non_finite"] == 160, last' <<<"$output"
+    run -1 --separate-stderr sow probe mlp:256,256x30,10 --scheme 'normal{std=1e-30}' --measure --batch 16
+    has "$output" "all exactly 0" "VANISH: starts at layers.1 (59 places)" "least number is 2^-149" "gradients are exactly 0"
+    lacks "$output" "DEAD"
+    run -0 --separate-stderr sow probe mlp:256,256x30,10 --measure --batch 16
+    lacks "$output" "float32" "exactly 0"
+}

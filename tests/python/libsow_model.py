@@ -51,7 +51,10 @@ class Value(ctypes.Structure):
                 + [("non_finite", u64)]
                 + [(name, number) for name in (
                     "typical", "log_spread", "correlation", "gradient_second_moment", "gradient_typical",
-                    "gradient_log_spread", "dead", "dead_expected", "saturated", "saturated_expected", "entropy",
+                    "gradient_log_spread")]
+                + [("gradient_non_finite", u64)]
+                + [(name, number) for name in (
+                    "dead", "dead_expected", "saturated", "saturated_expected", "entropy",
                     "entropy_expected", "participation", "participation_expected", "stable_rank", "effective_rank")])
 
 

@@ -223,6 +223,24 @@ def test_activation_is_torchs(name, tmp_path):
     judge(f'local x = (input {{ "batch", 4001 }} * 3) >> activation("{name}")', lambda x, w: ACTIVATIONS[name](3 * x), tmp_path)
 
 
+POOLS = {"max_pool(2)": lambda x: F.max_pool2d(x, 2), 'global_pool { kind = "max" }': lambda x: x.amax((2, 3)),
+         "average_pool(2)": lambda x: F.avg_pool2d(x, 2)}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_pools_pass_on_what_left_float32(pool, tmp_path):
+    """What is infinite or not a number comes out of a pool where it comes out of torch's."""
+    source = tmp_path / "model.lua"
+    source.write_text(f'local x = input {{ "batch", 3, 8, 8 }} >> conv2d("a", 3, 4, {{ kernel = 1 }}) '
+                      f'>> conv2d("b", 4, 1, {{ kernel = 1 }}) >> {pool}\n'
+                      'rule("a.weight", normal { std = 1e38 })\nrule("b.weight", normal { std = 1 })\nrule("*", zeros)\n')
+    found = Measured(source, batch=3, watch=True)
+    x, y = found.value("b"), found.value(list(found.values)[-1])
+    expected = POOLS[pool](torch.from_numpy(x)).numpy()
+    assert 0 < np.isfinite(x).mean() < 1 and np.isnan(x).any() and np.isinf(x).any()
+    np.testing.assert_array_equal(y, expected.reshape(y.shape))
+
+
 def test_dropout_is_on_as_in_training(tmp_path):
     source = tmp_path / "model.lua"
     source.write_text('local x = input { "batch", 4000 } >> dropout(0.3)\nparam("one", { 1 })\nrule("*", zeros)\n')

@@ -95,6 +95,7 @@ enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error)
     sow_judge_chain(j);
     sow_judge_layers(j);
     sow_judge_loss(j);
+    sow_judge_measured(j);
     if (j->out_of_memory) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }

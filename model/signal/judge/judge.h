@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Judging from the inside: one file a kind of rule, each adds verdicts to the judgement. chain.c what happens over the
  * depth, layer.c what happens at one operation, exact.c and symmetry.c what the plan's constants forbid for ever,
- * loss.c the first loss, cure.c the options that heal. */
+ * loss.c the first loss, measured.c numbers that left float32, cure.c the options that heal. */
 #ifndef SOW_SIGNAL_JUDGE_H
 #define SOW_SIGNAL_JUDGE_H
 
@@ -44,6 +44,7 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_SOFTMAX,
                 SOW_RULE_FIRST_STEP,
                 SOW_RULE_MEASURED,
+                SOW_RULE_MEASURED_GRADIENT,
 };
 
 /* Adds a verdict, or counts one more place where there is one of this code and rule. Returns it when it is new: its
@@ -59,6 +60,7 @@ void sow_judge_exact(struct sow_judgement *j);
 /* `stuck`: a byte an entry of the plan, 1 for parameters that never move. */
 void sow_judge_symmetry(struct sow_judgement *j, const unsigned char *stuck);
 void sow_judge_loss(struct sow_judgement *j);
+void sow_judge_measured(struct sow_judgement *j);
 /* Expected cross-entropy of `classes` logits that are independent and normal of this std, over labels that know
  * nothing: E[ln sum exp z] (nats, error below 1e-6 relative). */
 double sow_expected_loss(double classes, double std);

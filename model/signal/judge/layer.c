@@ -144,6 +144,9 @@ static double edge_of(const struct sow_function *function)
         sow_function_value(function, low, NULL) != sow_function_value(function, -1e3, NULL)) {
         return -INFINITY;
     }
+    if (slope_at(function, -1e-200) == 0 && slope_at(function, 1e-200) != 0) {
+        return 0; /* where halving never ends */
+    }
     for (int i = 0; i < 60; i++) {
         double middle = 0.5 * (low + high);
         if (slope_at(function, middle) == 0) {
@@ -177,6 +180,12 @@ static double dead_share(const struct sow_probe_value *in, double edge)
     return share;
 }
 
+static int is_all_zero(const struct sow_judgement *j, const struct sow_node *node)
+{
+    size_t made_by = j->network->flows[node->inputs[0]].node;
+    return sow_measured_value_at(j->measured, made_by)->second_moment == 0;
+}
+
 static void judge_dead(struct sow_judgement *j, const struct sow_node *node,
                        const struct sow_measured_value *measured)
 {
@@ -187,7 +196,8 @@ static void judge_dead(struct sow_judgement *j, const struct sow_node *node,
     }
     double share = dead_share(in, edge);
     int found = measured != NULL && !isnan(measured->dead) && measured->dead > threshold &&
-                measured->dead > 2 * measured->dead_expected;
+                measured->dead > 2 * measured->dead_expected &&
+                !is_all_zero(j, node); /* what left float32 is told by measured.c */
     if (!(share > threshold) && !found) {
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Activations of arrays. The usual ones in float32, loops that the compiler vectorises; all others as the table of
- * core/activation has them, in double and rounded. */
+ * core/activation has them, in double and rounded. Of NaN all make NaN, so that what has overflowed is seen to the end. */
+#include <math.h> /* isnan: a macro */
 #include <string.h>
 
 #include "core/activation/row.h"
@@ -17,14 +18,14 @@ typedef void slope_fn(const float *x, const float *dy, float *dx, uint64_t count
 static void relu(const float *x, float *y, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        y[i] = x[i] > 0 ? x[i] : 0;
+        y[i] = x[i] <= 0 ? 0 : x[i];
     }
 }
 
 static void relu_slope(const float *x, const float *dy, float *dx, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        dx[i] = x[i] > 0 ? dy[i] : 0;
+        dx[i] = x[i] > 0 ? dy[i] : x[i] <= 0 ? 0 : x[i];
     }
 }
 
@@ -58,6 +59,13 @@ static void sigmoid_slope(const float *x, const float *dy, float *dx, uint64_t c
     }
 }
 
+/* x, not farther from 0 than where the slope is constant: beyond, its factors are infinity times 0. NaN stays. */
+static inline float within(float x, float reach)
+{
+    x = x > reach ? reach : x;
+    return x < -reach ? -reach : x;
+}
+
 static void silu(const float *x, float *y, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
@@ -68,8 +76,8 @@ static void silu(const float *x, float *y, uint64_t count)
 static void silu_slope(const float *x, const float *dy, float *dx, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        float s = sow_sigmoidf(x[i]);
-        dx[i] = dy[i] * (s + x[i] * s * (1 - s));
+        float near = within(x[i], 100), s = sow_sigmoidf(near);
+        dx[i] = dy[i] * (s + near * s * (1 - s));
     }
 }
 
@@ -85,9 +93,10 @@ static void gelu_tanh(const float *x, float *y, uint64_t count)
 static void gelu_tanh_slope(const float *x, const float *dy, float *dx, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        float u = GELU_INNER * (x[i] + GELU_CUBE * x[i] * x[i] * x[i]), s = sow_sigmoidf(2 * u);
-        float inner = 2 * GELU_INNER * (1 + 3 * GELU_CUBE * x[i] * x[i]);
-        dx[i] = dy[i] * (s + x[i] * (s * (1 - s)) * inner);
+        float near = within(x[i], 100);
+        float u = GELU_INNER * (near + GELU_CUBE * near * near * near), s = sow_sigmoidf(2 * u);
+        float inner = 2 * GELU_INNER * (1 + 3 * GELU_CUBE * near * near);
+        dx[i] = dy[i] * (s + near * (s * (1 - s)) * inner);
     }
 }
 
@@ -123,7 +132,7 @@ void sow_function_values(const struct sow_function *function, const float *x, fl
         return;
     }
     for (uint64_t i = 0; i < count; i++) {
-        y[i] = (float)row->value((double)x[i], function->parameters);
+        y[i] = isnan(x[i]) ? x[i] : (float)row->value((double)x[i], function->parameters);
     }
 }
 
@@ -137,7 +146,8 @@ void sow_function_slopes(const struct sow_function *function, const float *x, co
         return;
     }
     for (uint64_t i = 0; i < count; i++) {
-        dx[i] = (float)(row->derivative((double)x[i], function->parameters) * (double)dy[i]);
+        double slope = row->derivative((double)x[i], function->parameters);
+        dx[i] = isnan(x[i]) ? x[i] : (float)(slope * (double)dy[i]);
     }
 }
 

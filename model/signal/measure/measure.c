@@ -25,7 +25,7 @@ struct gathered {
     struct mean dead, dead_expected, saturated, saturated_expected, entropy, entropy_expected;
     struct sow_spectrum spectrum;
     double max_abs;
-    uint64_t non_finite;
+    uint64_t non_finite, gradient_non_finite;
     struct sow_moments last; /* of this seed */
     double last_correlation;
 };
@@ -160,7 +160,13 @@ static void see_gradient(void *user, uint32_t flow, const float *gradient)
 {
     struct sow_measurement *m = user;
     const struct sow_flow *f = &m->network->flows[flow];
-    double square = sow_second_moment_of(sow_round_team(m->round), gradient, f->elements);
+    struct sow_team *team = sow_round_team(m->round);
+    double square = sow_second_moment_of(team, gradient, f->elements);
+    if (!isfinite(square) && f->elements > 0) {
+        struct sow_moments finite = sow_moments_of(team, gradient, f->elements);
+        square = finite.second_moment;
+        m->gathered[flow].gradient_non_finite += finite.non_finite;
+    }
     watch(m, SOW_WATCH_GRADIENT, m->network->nodes[f->node].name, gradient, f->elements);
     add(&m->gathered[flow].gradient, square);
     add(&m->gathered[flow].gradient_log, sow_log(square));
@@ -209,6 +215,7 @@ static void fill_value(struct sow_measured_value *to, const struct sow_network *
     to->max_abs = g->mean.count > 0 ? g->max_abs : NAN;
     to->kurtosis = mean_of(&g->kurtosis);
     to->non_finite = g->non_finite;
+    to->gradient_non_finite = g->gradient_non_finite;
     to->typical = g->log.count < g->second_moment.count ? 0 : sow_exp(mean_of(&g->log));
     to->log_spread = spread_of(&g->log);
     to->correlation = mean_of(&g->correlation);

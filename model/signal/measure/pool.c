@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Pools over one to three sizes, plane by plane. The largest of a window is its first where several are equal; an average
- * divides by the window's size, its padding counted as zeros (torch's count_include_pad). */
+/* Pools over one to three sizes, plane by plane. The largest of a window is its first where several are equal, NaN where
+ * there is one; an average divides by the window's size, its padding counted as zeros (torch's count_include_pad). */
+#include <math.h> /* isnan: a macro */
 #include <string.h>
 
 #include "model/signal/measure/step.h"
@@ -51,13 +52,18 @@ static uint64_t under(const struct job *job, uint64_t place, uint64_t k)
     return at;
 }
 
+static int is_above(float x, float most)
+{
+    return x > most || (isnan(x) && !isnan(most));
+}
+
 /* UINT64_MAX when the window holds padding only. */
 static uint64_t largest(const struct job *job, const float *plane, uint64_t place)
 {
     uint64_t best = UINT64_MAX;
     for (uint64_t k = 0; k < job->window; k++) {
         uint64_t at = under(job, place, k);
-        if (at != UINT64_MAX && (best == UINT64_MAX || plane[at] > plane[best])) {
+        if (at != UINT64_MAX && (best == UINT64_MAX || is_above(plane[at], plane[best]))) {
             best = at;
         }
     }
@@ -195,7 +201,7 @@ static void whole_range(void *user, uint64_t begin, uint64_t end, float *scratch
         float most = x[0];
         for (uint64_t k = 0; k < job->count; k++) {
             sum += (double)x[k * job->stride];
-            most = x[k * job->stride] > most ? x[k * job->stride] : most;
+            most = is_above(x[k * job->stride], most) ? x[k * job->stride] : most;
         }
         job->step->output[i] = job->max ? most : (float)(sum / (double)job->count);
     }
@@ -212,7 +218,7 @@ static void whole_back(void *user, uint64_t begin, uint64_t end, float *scratch)
         float *to = job->step->input_gradients[0] + at, slope = job->step->output_gradient[i];
         uint64_t best = 0;
         for (uint64_t k = 0; k < job->count; k++) {
-            best = job->max && x[k * job->stride] > x[best * job->stride] ? k : best;
+            best = job->max && is_above(x[k * job->stride], x[best * job->stride]) ? k : best;
             to[k * job->stride] = job->max ? 0 : (float)((double)slope / (double)job->count);
         }
         if (job->max) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Dead and saturated units of an activation, and how many a random network has: units are dead when no sample wakes them,
  * which for correlated samples is not rare (P = E_z[Phi(z sqrt(rho / (1 - rho)))^N]). */
-#include <math.h> /* NAN */
+#include <math.h> /* NAN, isnan: macros */
 #include <stdatomic.h>
 
 #include "core/activation/row.h"
@@ -25,7 +25,7 @@ struct units {
 static double slope_at(const struct sow_function *function, double x)
 {
     double slope = sow_activation_row_of(function->activation)->derivative(x, function->parameters);
-    return slope < 0 ? -slope : slope;
+    return isnan(x) ? x : slope < 0 ? -slope : slope;
 }
 
 static int is_dead(const struct units *job, uint64_t unit)
@@ -103,7 +103,7 @@ struct sow_slopes sow_slopes_of(struct sow_team *team, const struct sow_view *vi
     uint64_t taken = elements < SAMPLE ? elements : SAMPLE;
     struct units job = {.view = view, .function = function};
     double steepest = 0;
-    if (elements == 0 || function->activation == NULL) {
+    if (elements == 0 || in->non_finite == elements || function->activation == NULL) {
         return (struct sow_slopes){NAN, NAN, NAN, NAN};
     }
     sow_team_ranges(team, view->features, 16, units_range, &job);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* What only numbers show: that they left float32. Beyond 3.4e38 they are infinite, and not a number after the next
+ * subtraction (EXPLODE); below 1.4e-45 they are exactly 0 (VANISH). A value that must be 0 is not meant. */
+#include <math.h>
+
+#include "model/signal/judge/judge.h"
+
+/* Of the square of float32's least number, 2^-149, less what a sum over elements that are not all 0 may still show. */
+#define LOG2_LEAST (-260.0)
+
+static uint64_t elements_of(const struct sow_measured_value *value)
+{
+    uint64_t elements = 1;
+    for (uint32_t i = 0; i < value->rank; i++) {
+        elements *= value->shape[i];
+    }
+    return elements;
+}
+
+static void tell_overflow(struct sow_judgement *j, const struct sow_measured_value *value,
+                          uint64_t count, enum sow_rule rule, const char *what)
+{
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_EXPLODE, rule, value->name, value->layer);
+    if (verdict == NULL) {
+        return;
+    }
+    double all = (double)elements_of(value) * (double)sow_measurement_report(j->measured)->seeds;
+    verdict->measured = 1;
+    sow_judge_reason(
+        j, verdict,
+        "%s left float32, which ends at 3.4e38: %llu of the %.0f there are infinite or "
+        "not a number",
+        what, (unsigned long long)count, all > (double)count ? all : (double)count);
+}
+
+static void tell_underflow(struct sow_judgement *j, const struct sow_measured_value *value,
+                           double log2_predicted, enum sow_rule rule, const char *what)
+{
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_VANISH, rule, value->name, value->layer);
+    if (verdict == NULL) {
+        return;
+    }
+    verdict->measured = 1;
+    if (log2_predicted < LOG2_LEAST) {
+        sow_judge_reason(j, verdict,
+                         "%s left float32: they are predicted at 2^%.0f, its least number is "
+                         "2^-149, and every one there is exactly 0",
+                         what, log2_predicted / 2);
+    } else {
+        sow_judge_reason(j, verdict,
+                         "%s are exactly 0, every one of them, where they are predicted at 2^%.1f",
+                         what, log2_predicted / 2);
+    }
+}
+
+void sow_judge_measured(struct sow_judgement *j)
+{
+    size_t count = j->measured != NULL ? j->network->node_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct sow_measured_value *value = sow_measured_value_at(j->measured, i);
+        const struct sow_probe_value *predicted = sow_probe_at(j->probe, i);
+        if (value->non_finite > 0) {
+            tell_overflow(j, value, value->non_finite, SOW_RULE_MEASURED, "signals");
+        }
+        if (value->second_moment == 0 && value->non_finite == 0 &&
+            predicted->log2_second_moment > -INFINITY) {
+            tell_underflow(j, value, predicted->log2_second_moment, SOW_RULE_MEASURED, "signals");
+        }
+    }
+    for (size_t i = count; i-- > 0;) { /* the way that gradients go */
+        const struct sow_measured_value *value = sow_measured_value_at(j->measured, i);
+        const struct sow_probe_value *predicted = sow_probe_at(j->probe, i);
+        if (value->gradient_non_finite > 0) {
+            tell_overflow(j, value, value->gradient_non_finite, SOW_RULE_MEASURED_GRADIENT,
+                          "gradients");
+        }
+        if (value->gradient_second_moment == 0 && value->gradient_non_finite == 0 &&
+            predicted->log2_gradient > -INFINITY) {
+            tell_underflow(j, value, predicted->log2_gradient, SOW_RULE_MEASURED_GRADIENT,
+                           "gradients");
+        }
+    }
+}
