@@ -36,18 +36,11 @@ static void put_string(struct sow_plan_text *text, const char *string)
 
 static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
 {
-    int normal = draw->distribution == SOW_NORMAL || draw->distribution == SOW_TRUNC_NORMAL;
-    int bounded = draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL;
     put_u64(text, (uint64_t)draw->distribution);
-    if (normal || draw->distribution == SOW_CONSTANT) {
-        put_f64(text, draw->mean);
-    }
-    if (normal) {
-        put_f64(text, draw->std);
-    }
-    if (bounded) {
-        put_f64(text, draw->low);
-        put_f64(text, draw->high);
+    for (enum sow_number i = SOW_MEAN; i < SOW_NUMBERS; i++) {
+        if (sow_distribution_has(draw->distribution, i)) {
+            put_f64(text, sow_draw_number(draw, i));
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #define SOW_PLAN_INSIDE_H
 
 #include "model/plan/plan.h"
+#include "model/plan/form.h"
 #include "model/graph/arena.h"
 #include "model/graph/model.h"
 #include "core/scheme/scheme.h"
@@ -82,9 +83,5 @@ enum sow_status sow_plan_finish(struct sow_plan *plan, enum sow_status code,
                                 struct sow_error *error);
 enum sow_status sow_plan_index_names(struct sow_plan *plan, enum sow_status code,
                                      struct sow_error *error);
-
-int sow_draw_equal(const struct sow_draw *a, const struct sow_draw *b);
-/* "normal", ...; NULL for a value that is no distribution. */
-const char *sow_distribution_name(enum sow_distribution distribution);
 
 #endif

@@ -23,17 +23,11 @@ static void put_word(struct sow_plan_text *text, const char *name, const char *w
 
 static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
 {
-    enum sow_distribution distribution = draw->distribution;
-    put_word(text, "distribution", sow_distribution_name(distribution));
-    if (distribution != SOW_UNIFORM) {
-        put_field(text, "mean", draw->mean);
-    }
-    if (distribution == SOW_NORMAL || distribution == SOW_TRUNC_NORMAL) {
-        put_field(text, "std", draw->std);
-    }
-    if (distribution == SOW_UNIFORM || distribution == SOW_TRUNC_NORMAL) {
-        put_field(text, "low", draw->low);
-        put_field(text, "high", draw->high);
+    put_word(text, "distribution", sow_distribution_name(draw->distribution));
+    for (enum sow_number i = SOW_MEAN; i < SOW_NUMBERS; i++) {
+        if (sow_distribution_has(draw->distribution, i)) {
+            put_field(text, sow_number_names[i], sow_draw_number(draw, i));
+        }
     }
 }
 
@@ -128,19 +122,4 @@ enum sow_status sow_plan_json(const struct sow_plan *plan, char **text, struct s
     }
     sow_plan_text_format(&out, ",\"bytes\":%" PRIu64 "},\"hash\":\"%s\"}", plan->bytes, plan->hash);
     return sow_plan_text_take(&out, text, error);
-}
-
-const char *sow_distribution_name(enum sow_distribution distribution)
-{
-    switch (distribution) {
-    case SOW_CONSTANT:
-        return "constant";
-    case SOW_UNIFORM:
-        return "uniform";
-    case SOW_NORMAL:
-        return "normal";
-    case SOW_TRUNC_NORMAL:
-        return "trunc_normal";
-    }
-    return NULL;
 }

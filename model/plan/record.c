@@ -33,17 +33,11 @@ static void put_number(struct sow_plan_text *text, double number)
 /* ["normal",0,0.02 without the closing bracket */
 static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
 {
-    enum sow_distribution distribution = draw->distribution;
-    sow_plan_text_format(text, "[\"%s\"", sow_distribution_name(distribution));
-    if (distribution != SOW_UNIFORM) {
-        put_number(text, draw->mean);
-    }
-    if (distribution == SOW_NORMAL || distribution == SOW_TRUNC_NORMAL) {
-        put_number(text, draw->std);
-    }
-    if (distribution == SOW_UNIFORM || distribution == SOW_TRUNC_NORMAL) {
-        put_number(text, draw->low);
-        put_number(text, draw->high);
+    sow_plan_text_format(text, "[\"%s\"", sow_distribution_name(draw->distribution));
+    for (enum sow_number i = SOW_MEAN; i < SOW_NUMBERS; i++) {
+        if (sow_distribution_has(draw->distribution, i)) {
+            put_number(text, sow_draw_number(draw, i));
+        }
     }
 }
 

@@ -121,55 +121,30 @@ static enum sow_status out_of_memory(struct record *record)
 
 /* ---- Draws ---------------------------------------------------------------------------------- */
 
-/* Through the functions that make draws, so that numbers which cannot be are refused. */
-static enum sow_status make_draw(struct record *record, enum sow_distribution distribution,
-                                 const double numbers[4], struct sow_draw *draw)
-{
-    struct sow_error inner = {0};
-    enum sow_status status = SOW_E_ARGUMENT;
-    switch (distribution) {
-    case SOW_CONSTANT:
-        status = sow_draw_constant(numbers[0], draw, &inner);
-        break;
-    case SOW_UNIFORM:
-        status = sow_draw_uniform(numbers[0], numbers[1], draw, &inner);
-        break;
-    case SOW_NORMAL:
-        status = sow_draw_normal(numbers[0], numbers[1], draw, &inner);
-        break;
-    case SOW_TRUNC_NORMAL:
-        status =
-            sow_draw_trunc_normal(numbers[0], numbers[1], numbers[2], numbers[3], draw, &inner);
-        break;
-    }
-    return status == SOW_OK ? SOW_OK : sow_record_fail(&record->scan, inner.message);
-}
-
 /* "name",number,... of a draw, behind its bracket. Bounds may be null for infinity. */
 static enum sow_status read_numbers(struct record *record, struct sow_draw *draw)
 {
-    static const size_t counts[] = {
-        [SOW_CONSTANT] = 1, [SOW_UNIFORM] = 2, [SOW_NORMAL] = 2, [SOW_TRUNC_NORMAL] = 4};
-    const double nulls[4] = {NAN, NAN, -INFINITY, INFINITY};
-    double numbers[4] = {0};
-    char word[16];
+    double numbers[SOW_NUMBERS] = {0};
+    struct sow_error inner = {0};
+    char word[24];
+    enum sow_distribution distribution;
     enum sow_status status = sow_record_word(&record->scan, word, sizeof word);
-    if (status != SOW_OK) {
-        return status;
+    if (status == SOW_OK && !sow_distribution_parse(word, &distribution)) {
+        return sow_record_fail(&record->scan, "a distribution that does not exist");
     }
-    enum sow_distribution distribution = SOW_CONSTANT;
-    while (strcmp(word, sow_distribution_name(distribution)) != 0) {
-        if (distribution == SOW_TRUNC_NORMAL) {
-            return sow_record_fail(&record->scan, "a distribution that does not exist");
+    for (enum sow_number i = SOW_MEAN; i < SOW_NUMBERS && status == SOW_OK; i++) {
+        enum sow_has has = sow_distribution_has(distribution, i);
+        double null = has != SOW_HAS_OR_INFINITE ? NAN : i == SOW_LOW ? -INFINITY : INFINITY;
+        if (has != SOW_HAS_NOT) {
+            status = sow_record_expect(&record->scan, ',');
+            status =
+                status != SOW_OK ? status : sow_record_number(&record->scan, null, &numbers[i]);
         }
-        distribution++;
     }
-    for (size_t i = 0; i < counts[distribution] && status == SOW_OK; i++) {
-        status = sow_record_expect(&record->scan, ',');
-        status =
-            status != SOW_OK ? status : sow_record_number(&record->scan, nulls[i], &numbers[i]);
+    if (status == SOW_OK && sow_draw_from(distribution, numbers, draw, &inner) != SOW_OK) {
+        status = sow_record_fail(&record->scan, inner.message);
     }
-    return status != SOW_OK ? status : make_draw(record, distribution, numbers, draw);
+    return status;
 }
 
 /* [axis,begin,end,DRAW] */
@@ -229,17 +204,11 @@ static const char *draw_text(struct record *record, const struct sow_draw *draw)
 {
     struct sow_plan_text text = {0};
     sow_plan_text_add(&text, sow_distribution_name(draw->distribution));
-    const double numbers[] = {draw->mean, draw->std, draw->low, draw->high};
-    static const char *const names[] = {"mean", "std", "low", "high"};
-    static const char used[][5] = {[SOW_CONSTANT] = "x   ",
-                                   [SOW_UNIFORM] = "  xx",
-                                   [SOW_NORMAL] = "xx  ",
-                                   [SOW_TRUNC_NORMAL] = "xxxx"};
     const char *before = "{";
-    for (int i = 0; i < 4; i++) {
-        if (used[draw->distribution][i] == 'x') {
-            sow_plan_text_format(&text, "%s%s=", before, names[i]);
-            sow_plan_text_number(&text, numbers[i]);
+    for (enum sow_number i = SOW_MEAN; i < SOW_NUMBERS; i++) {
+        if (sow_distribution_has(draw->distribution, i)) {
+            sow_plan_text_format(&text, "%s%s=", before, sow_number_names[i]);
+            sow_plan_text_number(&text, sow_draw_number(draw, i));
             before = ", ";
         }
     }

@@ -23,25 +23,6 @@ static int number_equal(double a, double b)
     return memcmp(&a, &b, sizeof a) == 0;
 }
 
-int sow_draw_equal(const struct sow_draw *a, const struct sow_draw *b)
-{
-    if (a->distribution != b->distribution) {
-        return 0;
-    }
-    switch (a->distribution) {
-    case SOW_CONSTANT:
-        return number_equal(a->mean, b->mean);
-    case SOW_UNIFORM:
-        return number_equal(a->low, b->low) && number_equal(a->high, b->high);
-    case SOW_NORMAL:
-        return number_equal(a->mean, b->mean) && number_equal(a->std, b->std);
-    case SOW_TRUNC_NORMAL:
-        return number_equal(a->mean, b->mean) && number_equal(a->std, b->std) &&
-               number_equal(a->low, b->low) && number_equal(a->high, b->high);
-    }
-    return 0;
-}
-
 static void fans_of(const struct sow_tensor *tensor, double *fan_in, double *fan_out)
 {
     struct sow_fans fans = {NAN, NAN};
