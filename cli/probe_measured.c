@@ -74,6 +74,7 @@ static const struct column {
     COLUMN(max_abs),
     COLUMN(kurtosis),
     COLUMN(correlation),
+    COLUMN(sample_correlation),
     COLUMN(gradient_second_moment),
     COLUMN(gradient_typical),
     COLUMN(gradient_log_spread),

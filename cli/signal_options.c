@@ -55,10 +55,11 @@ static int read_input(const struct sow_cli_options *options, struct sow_cli_sign
     input->std = 1;
     while (*text != '\0') {
         if (!read_number(&text, "mean", &input->mean) && !read_number(&text, "std", &input->std) &&
-            !read_number(&text, "correlation", &input->place_correlation)) {
+            !read_number(&text, "correlation", &input->place_correlation) &&
+            !read_number(&text, "samples", &input->sample_correlation)) {
             return sow_cli_usage(options->verb,
-                                 "--input: '%.60s' is none of mean=X, std=X and correlation=X, "
-                                 "between commas",
+                                 "--input: '%.60s' is none of mean=X, std=X, correlation=X and "
+                                 "samples=X, between commas",
                                  text);
         }
     }

@@ -49,8 +49,9 @@ struct sow_measured_value {
     uint64_t non_finite; /* elements, over all seeds; the other numbers are of the rest */
     /* of the seeds' second moments: exp(mean ln), and the standard deviation of ln */
     double typical, log_spread;
-    /* Mean cosine of the feature vectors of two places (samples, tokens, pixels), uncentred. */
-    double correlation;
+    /* Mean cosine, uncentred, of the feature vectors of two places (tokens, pixels) of one sample, of two samples where there
+     * is one place; and of one place in two samples. */
+    double correlation, sample_correlation;
 
     double gradient_second_moment; /* per element, cotangents at the outputs being N(0, 1) */
     double gradient_typical, gradient_log_spread;

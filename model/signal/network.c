@@ -212,6 +212,7 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
         node->at.mean = lowering->options.input->mean;
         node->at.std = lowering->options.input->std;
         node->at.correlation = lowering->options.input->place_correlation;
+        node->at.sample_correlation = lowering->options.input->sample_correlation;
     }
     node->name =
         node->scope != NULL && node->file != NULL ? name_node(lowering, operation, node) : NULL;

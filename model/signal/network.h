@@ -40,7 +40,8 @@ struct sow_op_attributes {
     uint64_t experts, top_k; /* route, experts */
     int normalised;          /* route: the weights that are kept add up to 1 */
     double scale; /* of the attention's logits; 1 / sqrt(head_dim) when the recipe says nothing */
-    double mean, std, correlation; /* input: of its elements, and between samples or places */
+    double mean, std, correlation; /* input: of its elements, and between the places of a sample */
+    double sample_correlation;     /* input: between samples; not said in a recipe */
 };
 
 /* A value: what an operation made. Its number is that of the model's graph. */

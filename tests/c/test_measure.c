@@ -84,12 +84,13 @@ static void test_spectrum_and_similarity(void **state)
     float *x = calloc((size_t)N * FEATURES, sizeof *x);
     struct sow_draw draw;
     assert_non_null(x);
-    struct sow_view view = {x, N, FEATURES, 1};
+    struct sow_view view = {x, N, FEATURES, 1, N};
     sow_draw_normal(0, 1, &draw, NULL);
     sow_fill(x, SOW_F32, 0, (uint64_t)N * FEATURES, &draw, sow_key("x", 1));
     struct sow_spectrum random = sow_spectrum_of(team, &view);
     assert_true(fabs(random.participation / random.participation_expected - 1) < 0.01);
-    assert_true(fabs(sow_correlation_of(team, &view)) < 4 / sqrt((double)N * N / 2 * FEATURES));
+    assert_true(fabs(sow_similarity_of(team, &view).samples) <
+                4 / sqrt((double)N * N / 2 * FEATURES));
     struct sow_moments moments = sow_moments_of(team, x, (uint64_t)N * FEATURES);
     assert_true(fabs(moments.kurtosis - 3) < 4 * sqrt(24.0 / (N * FEATURES)));
 
@@ -102,11 +103,11 @@ static void test_spectrum_and_similarity(void **state)
     assert_true(fabs(two.stable_rank - 160.0 / 9) < 1e-9);
     assert_true(fabs(two.effective_rank - exp(16 * (log(64) / 64 + log(64 / 3.0) * 3 / 64))) <
                 1e-9);
-    assert_true(fabs(sow_correlation_of(team, &view)) < 1e-12);
+    assert_true(fabs(sow_similarity_of(team, &view).samples) < 1e-12);
     for (size_t i = 0; i < (size_t)N * FEATURES; i++) {
         x[i] = (float)(i % FEATURES % 5) * (i / FEATURES % 2 ? 2.0f : 0.5f);
     }
-    assert_true(fabs(sow_correlation_of(team, &view) - 1) < 1e-12);
+    assert_true(fabs(sow_similarity_of(team, &view).samples - 1) < 1e-12);
     x[5] = INFINITY;
     x[70001] = NAN;
     assert_int_equal(sow_moments_of(team, x, (uint64_t)N * FEATURES).non_finite, 2);

@@ -32,9 +32,13 @@ class Size(ctypes.Structure):
     _fields_ = [("symbol", text), ("size", u64)]
 
 
+class Input(ctypes.Structure):
+    _fields_ = [(name, number) for name in ("mean", "std", "place_correlation", "sample_correlation")]
+
+
 class SignalOptions(ctypes.Structure):
     _fields_ = [("batch", u64), ("tokens", u64), ("sizes", ctypes.POINTER(Size)), ("size_count", ctypes.c_size_t),
-                ("input", pointer)]
+                ("input", ctypes.POINTER(Input))]
 
 
 WATCH = ctypes.CFUNCTYPE(None, pointer, u32, ctypes.c_int, text, ctypes.POINTER(ctypes.c_float), u64)
@@ -50,7 +54,7 @@ class Value(ctypes.Structure):
                 + [(name, number) for name in ("mean", "std", "second_moment", "max_abs", "kurtosis")]
                 + [("non_finite", u64)]
                 + [(name, number) for name in (
-                    "typical", "log_spread", "correlation", "gradient_second_moment", "gradient_typical",
+                    "typical", "log_spread", "correlation", "sample_correlation", "gradient_second_moment", "gradient_typical",
                     "gradient_log_spread")]
                 + [("gradient_non_finite", u64)]
                 + [(name, number) for name in (
@@ -82,7 +86,7 @@ class Measured:
     """What sow_measure gives: values and weights by name, as dictionaries; with watch=True also the arrays themselves,
     arrays["value"]["h.0.mlp.c_fc"] and so on, of the first seed."""
 
-    def __init__(self, source, *, seed=0, sets=(), dtype=0, batch=0, tokens=0, sizes=(), watch=False, **options):
+    def __init__(self, source, *, seed=0, sets=(), dtype=0, batch=0, tokens=0, sizes=(), input=None, watch=False, **options):
         self.arrays = {kind: {} for kind in KINDS}
         self.order = []
         model, plan, measured = pointer(), pointer(), pointer()
@@ -92,7 +96,7 @@ class Measured:
                 self.arrays[KINDS[kind]][name.decode()] = np.ctypeslib.as_array(numbers, (count,)).copy()
 
         signal = SignalOptions(batch, tokens, (Size * max(1, len(sizes)))(*[Size(s.encode(), n) for s, n in sizes]),
-                               len(sizes))
+                               len(sizes), ctypes.pointer(Input(*input)) if input else None)
         wishes = (text * max(1, len(sets)))(*[wish.encode() for wish in sets])
         if "weights" in options:
             options["weights"] = str(options["weights"]).encode()

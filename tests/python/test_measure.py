@@ -223,6 +223,43 @@ def test_activation_is_torchs(name, tmp_path):
     judge(f'local x = (input {{ "batch", 4001 }} * 3) >> activation("{name}")', lambda x, w: ACTIVATIONS[name](3 * x), tmp_path)
 
 
+def pairs(x, axes):
+    """E[x y] of two elements that differ along these axes alone."""
+    count = np.prod([x.shape[axis] for axis in axes])
+    return float(((x.sum(axes) ** 2).mean() - (x**2).sum(axes).mean()) / (count * (count - 1)))
+
+
+@pytest.mark.parametrize("shape,layer,places", [
+    ("12, 2000", 'layer_norm("n", 2000)', (1,)), ("300, 4, 6", 'conv2d("a", 300, 1, { kernel = 1 })', (2, 3))])
+@pytest.mark.parametrize("place,sample", [(0.7, 0), (0.7, 0.3), (0.3, 0.7), (0, 0.5), (0, 0)])
+def test_inputs_are_as_alike_as_was_said(shape, layer, places, place, sample, tmp_path):
+    """Places of a sample, and samples at a place; samples are independent unless it is asked for."""
+    source = tmp_path / "model.lua"
+    source.write_text(f'local x = input {{ "batch", {shape} }} >> {layer}\nrule("*", zeros)\n')
+    found = Measured(source, batch=64, input=(0.5, 2, place, sample), watch=True)
+    x = (found.value("input").astype(float) - 0.5) / 2
+    features = x.size / 64 / np.prod([x.shape[axis] for axis in places])
+    room = 5 * (2 / features) ** 0.5  # of the part that is drawn once a feature
+    least, most = min(place, sample), max(place, sample)
+    assert abs(x.mean()) < room * least**0.5 + 0.02 and abs((x**2).mean() - 1) < room * least + 0.05
+    assert abs(pairs(x, places) - place) < room * least + 0.02 * most + 0.01
+    assert abs(pairs(x, (0,)) - sample) < room * least + 0.02 * most + 0.01
+    count = int(np.prod([x.shape[axis] for axis in places]))
+    mixed = ((count - 1) * place + 63 * sample + 63 * (count - 1) * least) / (64 * count - 1)
+    assert abs(pairs(x, (0, *places)) - mixed) < room * least + 0.02 * most + 0.01
+
+
+def test_similarity_is_of_places_and_of_samples(tmp_path):
+    source = tmp_path / "model.lua"
+    source.write_text('local x = input { "batch", 12, 2000 } >> layer_norm("n", 2000)\nrule("*", zeros)\n')
+    found = Measured(source, batch=64, input=(0, 2, 0.7, 0.2)).values["input"]
+    assert abs(found["correlation"] - 0.7) < 0.02 and abs(found["sample_correlation"] - 0.2) < 0.02
+    x = Measured(source, batch=9, input=(0.3, 2, 0.7, 0.2), watch=True)
+    unit = x.value("input") / np.linalg.norm(x.value("input"), axis=-1, keepdims=True)
+    np.testing.assert_allclose(x.values["input"]["correlation"], pairs(unit, (1,)) * 2000, rtol=1e-5)
+    np.testing.assert_allclose(x.values["input"]["sample_correlation"], pairs(unit, (0,)) * 2000, rtol=1e-5)
+
+
 POOLS = {"max_pool(2)": lambda x: F.max_pool2d(x, 2), 'global_pool { kind = "max" }': lambda x: x.amax((2, 3)),
          "average_pool(2)": lambda x: F.avg_pool2d(x, 2)}
 

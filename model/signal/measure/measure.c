@@ -2,7 +2,7 @@
 /* sow_measure: seed after seed through a pass, what its hooks see gathered into means. */
 #include "sow/measure.h"
 
-#include <math.h> /* NAN, isfinite: macros */
+#include <math.h> /* NAN, isfinite, isnan: macros */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,13 +21,14 @@ struct mean {
 
 /* What is gathered of a value. */
 struct gathered {
-    struct mean mean, std, second_moment, kurtosis, log, correlation, gradient, gradient_log;
+    struct mean mean, std, second_moment, kurtosis, log, correlation, sample_correlation, gradient,
+        gradient_log;
     struct mean dead, dead_expected, saturated, saturated_expected, entropy, entropy_expected;
     struct sow_spectrum spectrum;
     double max_abs;
     uint64_t non_finite, gradient_non_finite;
     struct sow_moments last; /* of this seed */
-    double last_correlation;
+    double last_correlation; /* of all pairs */
 };
 
 struct gathered_weight {
@@ -90,9 +91,10 @@ static struct sow_view view_of(const struct sow_measurement *m, uint32_t flow, c
 {
     const struct sow_flow *f = &m->network->flows[flow];
     int image = sow_round_channels_first(m->round, flow) && f->rank > 2;
-    struct sow_view view = {x, 1, image ? f->shape[1] : sow_step_last(f), 1};
+    struct sow_view view = {x, 1, image ? f->shape[1] : sow_step_last(f), 1,
+                            f->rank > 1 ? f->shape[0] : 1};
     if (f->elements == 0) {
-        return (struct sow_view){x, 0, 0, 1};
+        return (struct sow_view){x, 0, 0, 1, 0};
     }
     view.outer = image ? f->shape[0] : f->elements / view.features;
     view.inner = f->elements / (view.outer * view.features);
@@ -137,13 +139,15 @@ static void see_value(void *user, const struct sow_step *step)
         return;
     }
     g->last = sow_moments_of(step->team, step->output, step->out->elements);
-    g->last_correlation = sow_correlation_of(step->team, &view);
+    struct sow_similarity alike = sow_similarity_of(step->team, &view);
+    g->last_correlation = alike.all;
     add(&g->mean, g->last.mean);
     add(&g->std, g->last.std);
     add(&g->second_moment, g->last.second_moment);
     add(&g->kurtosis, g->last.kurtosis);
     add(&g->log, sow_log(g->last.second_moment));
-    add(&g->correlation, g->last_correlation);
+    add(&g->correlation, isnan(alike.places) ? alike.samples : alike.places);
+    add(&g->sample_correlation, alike.samples);
     g->max_abs = g->last.max_abs > g->max_abs ? g->last.max_abs : g->max_abs;
     g->non_finite += g->last.non_finite;
     if (m->seed == 0) {
@@ -219,6 +223,7 @@ static void fill_value(struct sow_measured_value *to, const struct sow_network *
     to->typical = g->log.count < g->second_moment.count ? 0 : sow_exp(mean_of(&g->log));
     to->log_spread = spread_of(&g->log);
     to->correlation = mean_of(&g->correlation);
+    to->sample_correlation = mean_of(&g->sample_correlation);
     to->gradient_second_moment = mean_of(&g->gradient);
     to->gradient_typical =
         g->gradient_log.count < g->gradient.count ? 0 : sow_exp(mean_of(&g->gradient_log));

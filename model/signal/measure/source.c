@@ -12,10 +12,6 @@ struct drawn {
     struct sow_key key;
     float *to;
     uint64_t rows; /* of token ids; 0: as drawn */
-    /* a part that is the same at every place: to = own to + common, by feature */
-    const float *common;
-    uint64_t features, inner;
-    float own, shift;
 };
 
 static void draw_range(void *user, uint64_t begin, uint64_t end, float *scratch)
@@ -26,10 +22,6 @@ static void draw_range(void *user, uint64_t begin, uint64_t end, float *scratch)
     for (uint64_t i = begin; i < end && job->rows > 0; i++) {
         uint64_t id = (uint64_t)job->to[i];
         job->to[i] = (float)(id < job->rows ? id : job->rows - 1);
-    }
-    for (uint64_t i = begin; i < end && job->features > 0; i++) {
-        float shared = job->common != NULL ? job->common[i / job->inner % job->features] : 0;
-        job->to[i] = job->to[i] * job->own + (shared + job->shift);
     }
 }
 
@@ -46,34 +38,104 @@ int sow_source_is(enum sow_op op)
            op == SOW_OP_SEGMENTS;
 }
 
-/* x = mean + std (sqrt(1 - c) z + sqrt(c) s), s drawn once for each feature: the correlation between the elements of one
- * feature at two places is c. A negative one is that between neighbours only in pairs, and taken as 0. */
+/* ---- Inputs ------------------------------------------------------------------------------------- */
+
+/* What several elements of a feature have in common, drawn once for each of its copies: one a sample, one a place or one
+ * for all of them. */
+struct common {
+    float factor; /* 0: none */
+    struct sow_key key;
+    uint64_t by_sample, by_place; /* 1 or 0: which of them tells copies apart */
+};
+
+struct inputs {
+    struct sow_draw draw;
+    struct sow_key key;
+    float *to;
+    uint64_t places, features, inner; /* of a sample: [places / inner, features, inner] */
+    float own, mean;
+    struct common common[2];
+};
+
+/* to[0 .. count) = the common part of elements from `at` on, all in one row of features, or all of one feature. */
+static void fill_common(const struct inputs *job, const struct common *common, uint64_t at,
+                        uint64_t count, float *to)
+{
+    uint64_t sample = at / (job->places * job->features),
+             within = at % (job->places * job->features);
+    uint64_t row = within / (job->features * job->inner),
+             feature = within / job->inner % job->features;
+    uint64_t place = row * job->inner + within % job->inner;
+    if (job->inner == 1) {
+        uint64_t copy = common->by_sample * sample + common->by_place * place;
+        sow_fill(to, SOW_F32, copy * job->features + feature, count, &job->draw, common->key);
+    } else if (
+        common->by_place) { /* the features of an image lie apart: as the first sample has them */
+        sow_fill(to, SOW_F32, within, count, &job->draw, common->key);
+    } else {
+        sow_fill(to, SOW_F32, common->by_sample * sample * job->features + feature, 1, &job->draw,
+                 common->key);
+        for (uint64_t i = 1; i < count; i++) {
+            to[i] = to[0];
+        }
+    }
+}
+
+static void input_range(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    const struct inputs *job = user;
+    uint64_t line = job->inner == 1 ? job->features : job->inner;
+    sow_fill(job->to + begin, SOW_F32, begin, end - begin, &job->draw, job->key);
+    for (uint64_t i = begin; i < end; i++) {
+        job->to[i] = job->to[i] * job->own + job->mean;
+    }
+    for (uint64_t at = begin; at < end;) {
+        uint64_t left = line - at % line, count = left < end - at ? left : end - at;
+        for (size_t k = 0; k < 2 && job->common[k].factor > 0; k++) {
+            fill_common(job, &job->common[k], at, count, scratch);
+            for (uint64_t i = 0; i < count; i++) {
+                job->to[at + i] += scratch[i] * job->common[k].factor;
+            }
+        }
+        at += count;
+    }
+}
+
+/* x = mean + std (sqrt(1 - larger) z + sqrt(larger - smaller) u + sqrt(smaller) v), v drawn once for each feature, u once for
+ * each feature of a sample, or of a place where samples are more alike than places: the correlation of two places of a
+ * sample is c, that of two samples at a place is s. Negative ones are possible in pairs only, and taken as 0. */
 static void fill_input(const struct sow_node *node, const struct sow_network *network,
                        struct sow_team *team, uint64_t seed, int channels_first, float *to)
 {
     const struct sow_flow *flow = &network->flows[node->output];
     const struct sow_op_attributes *at = &node->at;
-    double c = at->correlation > 0 ? at->correlation : 0;
-    float common[4096]; /* features beyond repeat its draws */
-    struct drawn job = {.key = key_of("input", node->output, seed), .to = to, .inner = 1};
+    uint64_t samples = flow->rank > 1 ? flow->shape[0] : 1;
+    struct inputs job = {.key = key_of("input", node->output, seed), .to = to, .inner = 1};
     sow_draw_normal(0, 1, &job.draw, NULL);
     job.features = sow_step_last(flow);
     for (uint32_t i = 2; i < flow->rank && channels_first; i++) {
         job.features = flow->shape[1];
         job.inner *= flow->shape[i];
     }
-    job.features = job.features < 4096 ? job.features : 4096;
-    job.own = (float)(at->std * sow_sqrt(1 - c));
-    job.shift = (float)at->mean;
-    if (c > 0) {
-        sow_fill(common, SOW_F32, 0, job.features, &job.draw,
-                 key_of("shared input", node->output, seed));
-        for (uint64_t i = 0; i < job.features; i++) {
-            common[i] *= (float)(at->std * sow_sqrt(c));
-        }
-        job.common = common;
+    if (flow->elements == 0) {
+        return;
     }
-    sow_team_ranges(team, flow->elements, SOW_STEP_BLOCK, draw_range, &job);
+    job.places = flow->elements / (samples * job.features);
+    double s = at->sample_correlation > 0 ? at->sample_correlation : 0;
+    double c = at->correlation > 0 ? at->correlation : 0;
+    c = job.places > 1 ? c : s;
+    double larger = c > s ? c : s, smaller = c > s ? s : c;
+    job.own = (float)(at->std * sow_sqrt(1 - larger));
+    job.mean = (float)at->mean;
+    struct common part = {.factor = (float)(at->std * sow_sqrt(larger - smaller)),
+                          .key = key_of("shared input", node->output, seed),
+                          .by_sample = c > s,
+                          .by_place = c < s};
+    struct common all = {.factor = (float)(at->std * sow_sqrt(smaller)),
+                         .key = key_of("common input", node->output, seed)};
+    job.common[0] = part.factor > 0 ? part : all;
+    job.common[1] = part.factor > 0 ? all : (struct common){0};
+    sow_team_ranges(team, flow->elements, SOW_STEP_BLOCK, input_range, &job);
 }
 
 void sow_source_fill(const struct sow_node *node, const struct sow_network *network,

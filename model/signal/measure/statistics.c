@@ -3,16 +3,12 @@
 #include "model/signal/measure/statistics.h"
 
 #include <math.h> /* isfinite, NAN: macros; sqrt is IEEE's own operation */
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/base/elementary.h"
 
 #define PARTS          256u
 #define PART_MIN       4096u
 #define LANES          4u
-#define PLACES_MAX     256u /* whose cosines are taken */
-#define PLACES_TASK    16u
 #define SPECTRUM_MAX   32u
 #define SPECTRUM_TURNS 12u
 
@@ -156,14 +152,7 @@ double sow_second_moment_of(struct sow_team *team, const float *x, uint64_t elem
     return elements > 0 ? sum / (double)elements : NAN;
 }
 
-/* ---- Similarity of places ----------------------------------------------------------------------- */
-
-struct cosines {
-    const struct sow_view *view;
-    uint64_t places, taken;
-    double *sums; /* of unit vectors: a row of features for each task */
-    uint64_t counted[PLACES_MAX / PLACES_TASK];
-};
+/* ---- Spectra ------------------------------------------------------------------------------------ */
 
 /* Feature j of taken place i lies at start + j * view->inner. */
 static uint64_t start_of(const struct sow_view *view, uint64_t places, uint64_t taken, uint64_t i)
@@ -171,63 +160,6 @@ static uint64_t start_of(const struct sow_view *view, uint64_t places, uint64_t 
     uint64_t place = i * places / taken;
     return place / view->inner * view->features * view->inner + place % view->inner;
 }
-
-static void cosines_range(void *user, uint64_t begin, uint64_t end, float *scratch)
-{
-    struct cosines *job = user;
-    const struct sow_view *view = job->view;
-    uint64_t task = begin / PLACES_TASK;
-    double *sums = job->sums + task * view->features;
-    (void)scratch;
-    memset(sums, 0, view->features * sizeof *sums);
-    for (uint64_t i = begin; i < end; i++) {
-        const float *x = view->x + start_of(view, job->places, job->taken, i);
-        double square = 0;
-        for (uint64_t j = 0; j < view->features; j++) {
-            double v = (double)x[j * view->inner];
-            square += v * v;
-        }
-        if (!(square > 0) || !isfinite(square)) {
-            continue;
-        }
-        double factor = 1 / sqrt(square);
-        job->counted[task]++;
-        for (uint64_t j = 0; j < view->features; j++) {
-            sums[j] += (double)x[j * view->inner] * factor;
-        }
-    }
-}
-
-/* |sum of n unit vectors|^2 = n + the sum of the cosines of all ordered pairs. */
-double sow_correlation_of(struct sow_team *team, const struct sow_view *view)
-{
-    struct cosines job = {.view = view, .places = view->outer * view->inner};
-    job.taken = job.places < PLACES_MAX ? job.places : PLACES_MAX;
-    uint64_t tasks = (job.taken + PLACES_TASK - 1) / PLACES_TASK;
-    if (job.taken < 2 || view->features == 0) {
-        return NAN;
-    }
-    job.sums = malloc(tasks * view->features * sizeof *job.sums);
-    if (job.sums == NULL) {
-        return NAN;
-    }
-    sow_team_ranges(team, job.taken, PLACES_TASK, cosines_range, &job);
-    double square = 0, count = 0;
-    for (uint64_t j = 0; j < view->features; j++) {
-        double sum = 0;
-        for (uint64_t task = 0; task < tasks; task++) {
-            sum += job.sums[task * view->features + j];
-        }
-        square += sum * sum;
-    }
-    for (uint64_t task = 0; task < tasks; task++) {
-        count += (double)job.counted[task];
-    }
-    free(job.sums);
-    return count < 2 ? NAN : (square - count) / (count * (count - 1));
-}
-
-/* ---- Spectra ------------------------------------------------------------------------------------ */
 
 struct gram {
     const struct sow_view *view;

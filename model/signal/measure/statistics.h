@@ -14,15 +14,18 @@ struct sow_moments sow_moments_of(struct sow_team *team, const float *x, uint64_
 /* Mean of the squares alone. */
 double sow_second_moment_of(struct sow_team *team, const float *x, uint64_t elements);
 
-/* An array as feature vectors at places: [outer, features, inner]. */
+/* An array as feature vectors at places: [outer, features, inner]; the first of `samples` equal parts is a sample. */
 struct sow_view {
     const float *x;
-    uint64_t outer, features, inner;
+    uint64_t outer, features, inner, samples;
 };
 
-/* Mean cosine over pairs of different places, at most 256 of them, evenly taken; zero vectors do not count. NAN for fewer
- * than two. */
-double sow_correlation_of(struct sow_team *team, const struct sow_view *view);
+/* Mean cosines, NAN where there is no pair: of different places of one sample, of one place in different samples (at most
+ * 256 vectors, evenly taken), and of all pairs of these vectors. Zero vectors do not count. */
+struct sow_similarity {
+    double places, samples, all;
+};
+struct sow_similarity sow_similarity_of(struct sow_team *team, const struct sow_view *view);
 
 struct sow_spectrum {
     double participation, participation_expected, stable_rank, effective_rank;
