@@ -29,6 +29,9 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
         }
         code = sow_cli_measure(&run->source, &sent.how, options, sow_cli_ridges_watch, &run->ridges,
                                &run->measured);
+        if (code == SOW_EXIT_DONE) {
+            code = sow_cli_ask(&run->source, &sent.how, options, &run->asked);
+        }
     }
     if ((code == SOW_EXIT_DONE || run->measured != NULL) && options->compare.count == 0) {
         int judged = sow_cli_judge(&run->source, &sent.how, run->probe, run->measured, options,
@@ -41,6 +44,7 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
 static void run_free(struct sow_cli_run *run)
 {
     sow_cli_ridges_free(&run->ridges);
+    sow_cli_asked_free(&run->asked);
     sow_judgement_free(run->judgement);
     sow_measurement_free(run->measured);
     sow_probe_free(run->probe);
@@ -112,12 +116,13 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
 {
     const struct sow_variant *variant = sow_cli_source_variant(&run->source, options);
     if (options->json) {
-        sow_cli_probe_json(run->probe, run->measured, run->judgement,
+        sow_cli_probe_json(run->probe, run->measured, run->judgement, &run->asked,
                            variant != NULL ? variant->name : NULL);
     } else if (options->csv) {
         sow_cli_probe_csv(run->probe, run->measured);
     } else {
         sow_cli_probe_table(run->probe, run->measured, options);
+        sow_cli_asked_print(&run->asked, NULL);
         sow_cli_verdicts_print(run->judgement, options);
     }
 }
@@ -133,6 +138,9 @@ static void print_all(const struct sow_cli_runs *runs, const struct sow_cli_opti
         sow_cli_text_free(&text);
     } else {
         sow_cli_compare_table(runs, options);
+        for (size_t i = 0; i < runs->count; i++) {
+            sow_cli_asked_print(&runs->items[i].asked, runs->items[i].title);
+        }
     }
 }
 

@@ -80,12 +80,14 @@ struct sow_cli_options {
     uint64_t given; /* bit SOW_OPTION_x */
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
-    const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input;
+    const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input, *from,
+        *to;
     struct sow_cli_list sets, only, ignore, compare, sizes, thresholds;
     uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory;
     enum sow_dtype dtype;
     enum sow_color color;
-    int json, csv, brief, measure, all, force, dry_run, quiet, verbose, help, no_record, codes;
+    int json, csv, brief, measure, jacobian, all, force, dry_run, quiet, verbose, help, no_record,
+        codes;
 };
 
 /* Reads argv[2...]: options anywhere, "--" ends them, each at most once but for --set. Returns SOW_EXIT_DONE, or

@@ -4,6 +4,7 @@
 #ifndef SOW_CLI_PICTURE_H
 #define SOW_CLI_PICTURE_H
 
+#include "asked.h"
 #include "cmd.h"
 #include "format.h"
 #include "sow/measure.h"
@@ -30,6 +31,7 @@ struct sow_cli_run {
     struct sow_probe *probe;
     struct sow_measurement *measured; /* NULL: it was not */
     struct sow_cli_ridges ridges;
+    struct sow_cli_asked asked;
     struct sow_judgement *judgement; /* NULL: one of several that are compared */
 };
 
@@ -70,6 +72,11 @@ int sow_cli_has_plane(const struct sow_cli_runs *runs);
 void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *runs);
 /* A word in quotes, which gnuplot takes as it stands. */
 void sow_cli_add_gnuplot(struct sow_cli_text *text, const char *word);
+/* A logarithmic axis of numbers that are logarithms, at least a decade of it. */
+void sow_cli_add_log_axis(struct sow_cli_text *text, double low, double high);
+/* Singular values of Jacobians, where a run has some (picture_jacobian.c). */
+int sow_cli_has_jacobian(const struct sow_cli_runs *runs);
+void sow_cli_add_jacobians(struct sow_cli_text *text, const struct sow_cli_runs *runs);
 /* Colour, dash and point of run `index`, as words for "plot". */
 const char *sow_cli_color(size_t index);
 

@@ -107,7 +107,7 @@ static double round_step(double least)
 
 /* A logarithmic axis of numbers that are logarithms: no depth overflows it. At least a decade is shown, so that a network
  * that keeps its signal looks level. */
-static void add_log_axis(struct sow_cli_text *text, double low, double high)
+void sow_cli_add_log_axis(struct sow_cli_text *text, double low, double high)
 {
     static const int digits[] = {1, 2, 5};
     if (!(low <= high)) {
@@ -212,7 +212,7 @@ static void add_moments(struct sow_cli_text *text, const struct sow_cli_runs *ru
                 is_gradient ? "Gradient, backward from the output" : "Signal, forward",
                 is_gradient ? "mean square of the gradient" : "mean square of the values");
     add_depth_axis(text, &extent);
-    add_log_axis(text, extent.low, extent.high);
+    sow_cli_add_log_axis(text, extent.low, extent.high);
     if (!isnan(extent.zero)) {
         sow_cli_add(text, "set label 3 'exactly 0' at %.6g, graph 0.05 center tc rgb grey\n",
                     fmin(fmax(extent.zero, extent.depth * 0.13), extent.depth * 0.87));
@@ -252,7 +252,7 @@ static void add_factors(struct sow_cli_text *text, const struct sow_cli_runs *ru
     }
     sow_cli_add(text, "\nset title 'What one layer does (1: keeps)'\nset ylabel 'factor'\n");
     add_depth_axis(text, &extent);
-    add_log_axis(text, low, high);
+    sow_cli_add_log_axis(text, low, high);
     for (size_t run = 0; run < runs->count; run++) {
         begin_plot(text, &any);
         sow_cli_add(
@@ -355,7 +355,8 @@ static double depth_of(const struct sow_cli_runs *runs)
 void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_runs *runs,
                                 const char *stem, const char *kind)
 {
-    int is_seen = extent_of(runs, 0).is_seen, rows = is_seen ? 3 : 2;
+    int is_seen = extent_of(runs, 0).is_seen, has_jacobian = sow_cli_has_jacobian(runs);
+    int panels = 4 + (is_seen ? 1 + (runs->count == 1) : 0) + has_jacobian, rows = (panels + 1) / 2;
     add_frame(text, stem, kind, rows);
     sow_cli_add(text, "dot = %s*small\n", depth_of(runs) > 60 ? "0.5" : "0.9");
     sow_cli_add(text, "if (kind eq 'term') set multiplot layout rows*2,1\n"
@@ -382,6 +383,9 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
         if (runs->count == 1) {
             sow_cli_add_ridges(text, &runs->items[0].ridges);
         }
+    }
+    if (has_jacobian) {
+        sow_cli_add_jacobians(text, runs);
     }
     sow_cli_add(text, "unset multiplot\n");
 }

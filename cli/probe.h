@@ -4,13 +4,15 @@
 #ifndef SOW_CLI_PROBE_H
 #define SOW_CLI_PROBE_H
 
+#include "asked.h"
 #include "cmd.h"
 #include "format.h"
 #include "sow/judge.h"
 #include "sow/measure.h"
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
-                        const struct sow_judgement *judgement, const char *variant);
+                        const struct sow_judgement *judgement, const struct sow_cli_asked *asked,
+                        const char *variant);
 /* A row a value, with a title. */
 void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured);
 /* Rows of repeated layers in the middle are left out unless `all`. */

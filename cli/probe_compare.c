@@ -141,7 +141,8 @@ void sow_cli_compare_json(const struct sow_cli_runs *runs)
         sow_cli_add_json(&text, runs->items[run].title);
         sow_cli_add(&text, ", \"probe\": ");
         fputs(text.bytes, stdout);
-        sow_cli_probe_json(runs->items[run].probe, runs->items[run].measured, NULL, NULL);
+        sow_cli_probe_json(runs->items[run].probe, runs->items[run].measured, NULL,
+                           &runs->items[run].asked, NULL);
         fputs("}", stdout);
     }
     puts("\n]}");

@@ -88,7 +88,8 @@ static void add_depth(struct sow_cli_text *text, const struct sow_probe_depth *d
 }
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
-                        const struct sow_judgement *judgement, const char *variant)
+                        const struct sow_judgement *judgement, const struct sow_cli_asked *asked,
+                        const char *variant)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(probe);
     const struct sow_probe_value *value;
@@ -117,6 +118,7 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
     if (measured != NULL) {
         sow_cli_add_measurement(&text, measured);
     }
+    sow_cli_add_asked(&text, asked);
     sow_cli_add(&text, "  \"values\": [");
     for (size_t i = 0; (value = sow_probe_at(probe, i)) != NULL; i++) {
         sow_cli_add(&text, "%s\n    ", i > 0 ? "," : "");

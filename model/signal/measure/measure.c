@@ -5,11 +5,10 @@
 #include <math.h> /* NAN, isfinite, isnan: macros */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "core/base/elementary.h"
 #include "core/base/error.h"
+#include "model/signal/measure/machine.h"
 #include "model/signal/measure/round.h"
 #include "model/signal/measure/source.h"
 #include "model/signal/measure/statistics.h"
@@ -288,22 +287,6 @@ static void fill_results(struct sow_measurement *m)
 
 /* ---- The call --------------------------------------------------------------------------------------- */
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static uint64_t ceiling_of(const struct sow_measure_options *options)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    if (options->memory_bytes > 0) {
-        return options->memory_bytes;
-    }
-    return pages > 0 && size > 0 ? (uint64_t)pages / 2 * (uint64_t)size : UINT64_C(1) << 32;
-}
-
 static enum sow_status allocate(struct sow_measurement *m, struct sow_error *error)
 {
     size_t nodes = m->network->node_count + 1, entries = sow_plan_count(m->plan) + 1;
@@ -355,7 +338,7 @@ enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan
     static const struct sow_measure_options defaults;
     struct sow_measurement *m = calloc(1, sizeof *m);
     struct sow_weights *weights = NULL;
-    double begin = now();
+    double begin = sow_clock();
     *measurement = NULL;
     if (m == NULL) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
@@ -368,7 +351,7 @@ enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan
         status == SOW_OK ? sow_weights_open(plan, m->options->weights, &weights, error) : status;
     if (status == SOW_OK) {
         status = sow_round_new(m->network, plan, weights, m->options->threads,
-                               ceiling_of(m->options), &m->round, error);
+                               sow_memory_ceiling(m->options->memory_bytes), &m->round, error);
     }
     if (status == SOW_OK) {
         m->report.batch = m->network->batch;
@@ -379,7 +362,7 @@ enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan
             fill_results(m);
             *measurement = m;
         }
-        m->report.seconds = now() - begin;
+        m->report.seconds = sow_clock() - begin;
     }
     let_go(m);
     sow_weights_free(weights);

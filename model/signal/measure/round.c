@@ -163,7 +163,7 @@ static void open_gradients(struct sow_round *round, struct sow_step *step, int *
     }
     for (uint32_t i = 0; i < node->parameter_count; i++) {
         struct shared *shared = &round->parameters[node->parameters[i]];
-        if (sow_round_is_buffer(round, node->parameters[i])) {
+        if (round->skips_weight_gradients || sow_round_is_buffer(round, node->parameters[i])) {
             continue;
         }
         step->weight_started[i] = shared->gradient != NULL;

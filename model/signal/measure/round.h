@@ -30,6 +30,8 @@ uint64_t sow_round_operations(const struct sow_round *round); /* of one run */
 /* Whether a value is [batch, channels, sizes]. */
 int sow_round_channels_first(const struct sow_round *round, uint32_t flow);
 struct sow_team *sow_round_team(struct sow_round *round);
+/* From here on no run makes gradients of parameters. */
+void sow_round_skip_weight_gradients(struct sow_round *round);
 
 /* Weights, inputs and cotangents of `seed`. SOW_E_INTERRUPTED when a hook says so. */
 enum sow_status sow_round_run(struct sow_round *round, uint64_t seed,

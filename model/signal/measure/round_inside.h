@@ -32,7 +32,7 @@ struct sow_round {
     struct held *flows;
     struct shared *parameters;
     double *aside;
-    int keeps_weights;
+    int keeps_weights, skips_weight_gradients;
     uint64_t seed, peak;
     const struct sow_round_hooks *hooks;
     struct sow_error *error;

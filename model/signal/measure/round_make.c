@@ -204,3 +204,8 @@ int sow_round_channels_first(const struct sow_round *round, uint32_t flow)
 {
     return round->flows[flow].channels_first;
 }
+
+void sow_round_skip_weight_gradients(struct sow_round *round)
+{
+    round->skips_weight_gradients = 1;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* One after another, what was asked for. */
+#include "asked.h"
+
+#include "message.h"
+
+static int asks_jacobian(const struct sow_cli_options *options)
+{
+    return options->jacobian || options->from != NULL || options->to != NULL;
+}
+
+int sow_cli_asks(const struct sow_cli_options *options)
+{
+    return asks_jacobian(options);
+}
+
+int sow_cli_asked_code(enum sow_status status, const struct sow_error *error, int has_some)
+{
+    if (status == SOW_OK) {
+        return SOW_EXIT_DONE;
+    }
+    if (status == SOW_E_INTERRUPTED && has_some) {
+        sow_cli_say("note", "interrupted: these are the numbers known so far");
+        return sow_cli_interrupted_code();
+    }
+    int code = sow_cli_fail(error);
+    return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+}
+
+struct sow_measure_options sow_cli_asked_how(const struct sow_cli_options *options,
+                                             struct sow_cli_progress *progress)
+{
+    return (struct sow_measure_options){
+        .seeds = (uint32_t)(options->seeds < UINT32_MAX ? options->seeds : UINT32_MAX),
+        .weights = options->weights,
+        .threads = (uint32_t)options->threads,
+        .memory_bytes = options->memory,
+        .progress = sow_cli_progress,
+        .progress_user = progress,
+        .interrupted = sow_cli_interrupts(),
+    };
+}
+
+int sow_cli_ask(const struct sow_cli_source *source, const struct sow_signal_options *how,
+                const struct sow_cli_options *options, struct sow_cli_asked *asked)
+{
+    int code = SOW_EXIT_DONE;
+    if (asks_jacobian(options)) {
+        code = sow_cli_ask_jacobian(source, how, options, asked);
+    }
+    return code;
+}
+
+void sow_cli_asked_free(struct sow_cli_asked *asked)
+{
+    sow_jacobian_free(asked->jacobian);
+}
+
+void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
+{
+    if (asked->jacobian != NULL) {
+        sow_cli_jacobian_print(asked->jacobian, title);
+    }
+}
+
+void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked)
+{
+    if (asked->jacobian != NULL) {
+        sow_cli_add_jacobian(text, asked->jacobian);
+    }
+}

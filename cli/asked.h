@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What sow probe measures only when it is asked for, because it costs: --jacobian (asked_jacobian.c). */
+#ifndef SOW_CLI_ASKED_H
+#define SOW_CLI_ASKED_H
+
+#include "cmd.h"
+#include "format.h"
+#include "sow/jacobian.h"
+
+struct sow_cli_asked {
+    struct sow_jacobian *jacobian; /* NULL: not asked for */
+};
+
+int sow_cli_asks(const struct sow_cli_options *options);
+/* With progress; tells what goes wrong. Returns an exit code. */
+int sow_cli_ask(const struct sow_cli_source *source, const struct sow_signal_options *how,
+                const struct sow_cli_options *options, struct sow_cli_asked *asked);
+void sow_cli_asked_free(struct sow_cli_asked *asked);
+/* For people; `title` NULL: of the only network. */
+void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title);
+/* Members of the JSON of a probe. */
+void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked);
+
+/* ---- The parts ---- */
+
+/* A status as an exit code, after telling what is wrong; `has_some`: of an interrupted run something is known. */
+int sow_cli_asked_code(enum sow_status status, const struct sow_error *error, int has_some);
+/* What all of them are measured with; refers to `progress`. */
+struct sow_measure_options sow_cli_asked_how(const struct sow_cli_options *options,
+                                             struct sow_cli_progress *progress);
+int sow_cli_ask_jacobian(const struct sow_cli_source *source, const struct sow_signal_options *how,
+                         const struct sow_cli_options *options, struct sow_cli_asked *asked);
+void sow_cli_jacobian_print(const struct sow_jacobian *jacobian, const char *title);
+void sow_cli_add_jacobian(struct sow_cli_text *text, const struct sow_jacobian *jacobian);
+
+#endif

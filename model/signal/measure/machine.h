@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What the machine says: the time, and how much memory a measurement may take. No number that is measured depends on it. */
+#ifndef SOW_MEASURE_MACHINE_H
+#define SOW_MEASURE_MACHINE_H
+
+#include <stdint.h>
+
+/* Seconds since some moment. */
+double sow_clock(void);
+/* `wanted` bytes, or for 0 half of the machine's memory. */
+uint64_t sow_memory_ceiling(uint64_t wanted);
+
+#endif
