@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "core/base/root.h"
 #include "tests/c/elementary_digest.h"
 
 static void same(double got, double want)
@@ -65,6 +66,13 @@ static void test_ends(void **state)
     same(sow_log1p(0x1p-1074), 0x1p-1074);
     same(sow_sqrt(0x1p-1074), 0x1p-537);
     same(sow_sqrt(0x1.fffffffffffffp1023), 0x1.fffffffffffffp511);
+    uint64_t words = 1;
+    for (int i = 0; i < 100000; i++) {
+        double x = fabs(next_argument(&words));
+        if (x > 0 && x < INFINITY) {
+            same(sow_root_software(x), sow_sqrt(x));
+        }
+    }
     same(sow_tanh(-0x1p-1074), -0x1p-1074);
     same(sow_tanh(20), 1);
     same(sow_erf(6), 1);
