@@ -30,11 +30,19 @@ static double tangent(double x, const double *p)
     return sow_tanh(x);
 }
 
-static double tangent_slope(double x, const double *p)
+static double tangent_both(double x, const double *p, double *slope)
 {
     (void)p;
     double t = sow_tanh(x);
-    return (1 - t) * (1 + t);
+    *slope = (1 - t) * (1 + t);
+    return t;
+}
+
+static double tangent_slope(double x, const double *p)
+{
+    double slope;
+    tangent_both(x, p, &slope);
+    return slope;
 }
 
 static double lecun_tanh(double x, const double *p)
@@ -54,11 +62,19 @@ static double tanhshrink(double x, const double *p)
     return x - sow_tanh(x);
 }
 
-static double tanhshrink_slope(double x, const double *p)
+static double tanhshrink_both(double x, const double *p, double *slope)
 {
     (void)p;
     double t = sow_tanh(x);
-    return t * t;
+    *slope = t * t;
+    return x - t;
+}
+
+static double tanhshrink_slope(double x, const double *p)
+{
+    double slope;
+    tanhshrink_both(x, p, &slope);
+    return slope;
 }
 
 static double softsign(double x, const double *p)
@@ -210,6 +226,7 @@ static const struct sow_activation_row rows[] =
                 },
             .value = tangent,
             .derivative = tangent_slope,
+            .both = tangent_both,
         },
         {
             .activation =
@@ -252,6 +269,7 @@ static const struct sow_activation_row rows[] =
                 },
             .value = tanhshrink,
             .derivative = tanhshrink_slope,
+            .both = tanhshrink_both,
         },
         {
             .activation =

@@ -12,7 +12,8 @@
 #define STEP       1.25
 #define Q_LEAST    1e-10 /* below: 0 */
 #define Q_MOST     1e10  /* above: infinite */
-#define LINE_FIRST 1e-4  /* the stretch on which the critical line is looked at */
+#define Q_FAR      1e3
+#define LINE_FIRST 1e-4 /* the stretch on which the critical line is looked at */
 #define LINE_LAST  20.0
 #define LINE_STEP  1.3
 #define NEAR       1e-9
@@ -101,7 +102,9 @@ static double settle(struct search *search)
     }
     double factor = at_q > 0 ? STEP : 1 / STEP;
     while (q > Q_LEAST && q < Q_MOST) {
-        double next = q * factor, at_next = search->value(search, next);
+        int is_far = q < 1 / Q_FAR || q > Q_FAR; /* functions are simple there */
+        double next = q * (is_far ? factor * factor * factor * factor : factor),
+               at_next = search->value(search, next);
         if (search->status != SOW_OK) {
             search->status = factor > 1 ? SOW_OK : search->status; /* no mean so far out */
             return INFINITY;

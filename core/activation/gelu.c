@@ -10,6 +10,14 @@
 #define SQRT_HALF      0x1.6a09e667f3bcdp-1
 #define SQRT_2_OVER_PI 0x1.9884533d43651p-1
 
+static double gelu_both(double x, const double *p, double *slope)
+{
+    (void)p;
+    double twice = sow_erfc(-x * SQRT_HALF); /* 2 Phi(x) */
+    *slope = 0.5 * twice + x * 0.5 * SQRT_2_OVER_PI * sow_exp(-0.5 * x * x);
+    return 0.5 * x * twice;
+}
+
 double sow_gelu(double x, const double *p)
 {
     (void)p;
@@ -18,8 +26,9 @@ double sow_gelu(double x, const double *p)
 
 double sow_gelu_slope(double x, const double *p)
 {
-    (void)p;
-    return 0.5 * sow_erfc(-x * SQRT_HALF) + x * 0.5 * SQRT_2_OVER_PI * sow_exp(-0.5 * x * x);
+    double slope;
+    gelu_both(x, p, &slope);
+    return slope;
 }
 
 static double gelu_tanh(double x, const double *p)
@@ -28,17 +37,33 @@ static double gelu_tanh(double x, const double *p)
     return 0.5 * x * (1 + sow_tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)));
 }
 
-static double gelu_tanh_slope(double x, const double *p)
+static double gelu_tanh_both(double x, const double *p, double *slope)
 {
     (void)p;
     double t = sow_tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
     double inner = SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x);
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t) * (1 + t) * inner;
+    *slope = 0.5 * (1 + t) + 0.5 * x * (1 - t) * (1 + t) * inner;
+    return 0.5 * x * (1 + t);
+}
+
+static double gelu_tanh_slope(double x, const double *p)
+{
+    double slope;
+    gelu_tanh_both(x, p, &slope);
+    return slope;
 }
 
 double sow_sigmoid(double x)
 {
     return 1 / (1 + sow_exp(-x));
+}
+
+static double silu_both(double x, const double *p, double *slope)
+{
+    (void)p;
+    double s = sow_sigmoid(x);
+    *slope = s + x * s * (1 - s);
+    return x * s;
 }
 
 double sow_silu(double x, const double *p)
@@ -49,9 +74,9 @@ double sow_silu(double x, const double *p)
 
 double sow_silu_slope(double x, const double *p)
 {
-    (void)p;
-    double s = sow_sigmoid(x);
-    return s + x * s * (1 - s);
+    double slope;
+    silu_both(x, p, &slope);
+    return slope;
 }
 
 /* p: beta. */
@@ -60,10 +85,18 @@ static double quick_gelu(double x, const double *p)
     return x * sow_sigmoid(p[0] * x);
 }
 
-static double quick_gelu_slope(double x, const double *p)
+static double quick_gelu_both(double x, const double *p, double *slope)
 {
     double s = sow_sigmoid(p[0] * x);
-    return s + p[0] * x * s * (1 - s);
+    *slope = s + p[0] * x * s * (1 - s);
+    return x * s;
+}
+
+static double quick_gelu_slope(double x, const double *p)
+{
+    double slope;
+    quick_gelu_both(x, p, &slope);
+    return slope;
 }
 
 /* log(1 + exp x), without overflow. */
@@ -78,11 +111,19 @@ static double mish(double x, const double *p)
     return x * sow_tanh(sow_log_one_plus_exp(x));
 }
 
-static double mish_slope(double x, const double *p)
+static double mish_both(double x, const double *p, double *slope)
 {
     (void)p;
     double t = sow_tanh(sow_log_one_plus_exp(x));
-    return t + x * (1 - t) * (1 + t) * sow_sigmoid(x);
+    *slope = t + x * (1 - t) * (1 + t) * sow_sigmoid(x);
+    return x * t;
+}
+
+static double mish_slope(double x, const double *p)
+{
+    double slope;
+    mish_both(x, p, &slope);
+    return slope;
 }
 
 /* ---- rows --------------------------------------------------------------------------------- */
@@ -114,6 +155,7 @@ static const struct sow_activation_row rows[] = {
             },
         .value = sow_gelu,
         .derivative = sow_gelu_slope,
+        .both = gelu_both,
     },
     {
         .activation =
@@ -131,6 +173,7 @@ static const struct sow_activation_row rows[] = {
             },
         .value = gelu_tanh,
         .derivative = gelu_tanh_slope,
+        .both = gelu_tanh_both,
     },
     {
         .activation =
@@ -147,6 +190,7 @@ static const struct sow_activation_row rows[] = {
             },
         .value = quick_gelu,
         .derivative = quick_gelu_slope,
+        .both = quick_gelu_both,
     },
     {
         .activation =
@@ -163,6 +207,7 @@ static const struct sow_activation_row rows[] = {
             },
         .value = sow_silu,
         .derivative = sow_silu_slope,
+        .both = silu_both,
     },
     {
         .activation =
@@ -176,6 +221,7 @@ static const struct sow_activation_row rows[] = {
             },
         .value = mish,
         .derivative = mish_slope,
+        .both = mish_both,
     },
 };
 

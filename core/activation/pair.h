@@ -8,7 +8,8 @@
 
 #include "sow/sow.h"
 
-#define SOW_HERMITE 48 /* coefficients */
+#define SOW_HERMITE    48 /* coefficients */
+#define SOW_TAIL_NODES 16
 
 /* f of one variable, its derivative (NAN where it has none to tell) and where either jumps. */
 struct sow_pointwise {
@@ -21,7 +22,8 @@ struct sow_pointwise {
 
 /* The part of a sum over k that lies beyond the coefficients: total * the law k^-power, taken at c. */
 struct sow_tail {
-    double total, power, even; /* even: the share of even k */
+    double total, even;           /* even: the share of even k */
+    double terms[SOW_TAIL_NODES]; /* k over the first, of terms that stand for the law */
 };
 
 /* Of f(mean + std z). Where f jumps the slopes are those of the pieces between, as automatic differentiation sees it. */

@@ -13,6 +13,8 @@ struct sow_activation_row {
     struct sow_activation activation;
     double (*value)(double x, const double *p);
     double (*derivative)(double x, const double *p);
+    /* Both at once, to the same bits, where that saves work; NULL: one after the other. */
+    double (*both)(double x, const double *p, double *slope);
     /* Where value or derivative jumps, ascending; NULL when nowhere. Returns how many. */
     size_t (*kinks)(const double *p, double kinks[SOW_KINKS_MAX]);
     /* E[phi(z)^2] in closed form, exact to the last bit or so; NULL: by quadrature. */

@@ -134,6 +134,9 @@ double sow_function_value(const struct sow_function *function, double x, double 
         return function->value(function->user, x);
     }
     const struct sow_activation_row *row = sow_activation_row_of(function->activation);
+    if (slope != NULL && row->both != NULL) {
+        return row->both(x, function->parameters, slope);
+    }
     if (slope != NULL) {
         *slope = row->derivative(x, function->parameters);
     }

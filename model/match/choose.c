@@ -14,7 +14,7 @@
 #include <math.h>
 
 /* What the output of these weights should have as its second moment, and the law that follows from it. */
-static enum sow_status find_target(const struct sow_matching *matching, const struct sow_need *need,
+static enum sow_status find_target(struct sow_matching *matching, const struct sow_need *need,
                                    struct sow_choice *choice, struct sow_error *error)
 {
     const struct sow_site *site = need->site == SOW_NO_SITE ? NULL : &matching->sites[need->site];
@@ -42,8 +42,9 @@ static enum sow_status find_target(const struct sow_matching *matching, const st
         status = sow_activation_of(site->operation, &function, error);
         if (status == SOW_OK && sow_is_homogeneous(&function)) {
             choice->law = SOW_LAW_HE;
-            choice->target = 1 / sow_second_moment(&function);
-        } else if (status == SOW_OK && sow_is_sigmoidal(&function)) {
+            choice->left = sow_kept_second_moment(matching, &function);
+            choice->target = 1 / choice->left;
+        } else if (status == SOW_OK && sow_is_sigmoidal(matching, &function)) {
             choice->law = SOW_LAW_GLOROT;
         }
         break;

@@ -43,12 +43,6 @@ static enum sow_status work_out(const struct sow_function *function, int self_ga
         *second = *mean * *mean;
         return SOW_OK;
     }
-    if (in->mean == 0 && !self_gated && sow_is_homogeneous(function)) {
-        enum sow_status status = sow_moments(function, 1, &moments, NULL, error);
-        *mean = sow_sqrt(in->second) * moments.mean;
-        *second = in->second * sow_second_moment(function);
-        return status;
-    }
     if (in->mean == 0 && !self_gated) {
         enum sow_status status = sow_moments(function, in->second, &moments, NULL, error);
         *mean = moments.mean;
@@ -64,9 +58,10 @@ static enum sow_status work_out(const struct sow_function *function, int self_ga
 }
 
 /* The same; networks repeat their layers. */
-static enum sow_status apply(struct sow_matching *matching, const struct sow_function *function,
-                             int self_gated, const struct sow_site *in, struct sow_site *out,
-                             struct sow_error *error)
+static enum sow_status remembered(struct sow_matching *matching,
+                                  const struct sow_function *function, int self_gated,
+                                  const struct sow_site *in, double *mean, double *second,
+                                  struct sow_error *error)
 {
     const double key[] = {function->parameters[0],
                           function->parameters[1],
@@ -78,18 +73,33 @@ static enum sow_status apply(struct sow_matching *matching, const struct sow_fun
     for (size_t i = 0; i < SOW_MATCH_REMEMBERED; i++) {
         const struct sow_remembered *old = &matching->remembered[i];
         if (old->activation == function->activation && memcmp(old->key, key, sizeof key) == 0) {
-            out->mean = old->mean;
-            out->second = old->second;
+            *mean = old->mean;
+            *second = old->second;
             return SOW_OK;
         }
     }
-    enum sow_status status = work_out(function, self_gated, in, &out->mean, &out->second, error);
+    enum sow_status status = work_out(function, self_gated, in, mean, second, error);
     struct sow_remembered *made = &matching->remembered[matching->remembered_next++];
     matching->remembered_next %= SOW_MATCH_REMEMBERED;
     made->activation = status == SOW_OK ? function->activation : NULL;
     memcpy(made->key, key, sizeof key);
-    made->mean = out->mean;
-    made->second = out->second;
+    made->mean = *mean;
+    made->second = *second;
+    return status;
+}
+
+static enum sow_status apply(struct sow_matching *matching, const struct sow_function *function,
+                             int self_gated, const struct sow_site *in, struct sow_site *out,
+                             struct sow_error *error)
+{
+    struct sow_site unit = {.second = 1};
+    if (in->mean != 0 || self_gated || !(in->second > 1e-300) || !sow_is_homogeneous(function)) {
+        return remembered(matching, function, self_gated, in, &out->mean, &out->second, error);
+    }
+    enum sow_status status =
+        remembered(matching, function, 0, &unit, &out->mean, &out->second, error);
+    out->mean *= sow_sqrt(in->second);
+    out->second *= in->second;
     return status;
 }
 

@@ -103,6 +103,7 @@ struct sow_choice {
     double number; /* gain, std or value */
     double target; /* second moment that its output should have */
     double input;  /* second moment of what comes in */
+    double left;   /* with He's law: what the activation behind leaves of a second moment */
     double fan_in, fan_out;
     int tied;      /* both a lookup and a weight: an embedding that is the head too */
     uint32_t head; /* the use as a weight, when tied */
@@ -121,6 +122,11 @@ struct sow_matching {
     struct sow_choice *choices;
     struct sow_remembered remembered[SOW_MATCH_REMEMBERED];
     size_t remembered_next;
+    struct { /* the last that was looked at */
+        struct sow_function function;
+        int is_known, is_sigmoidal;
+        double second_moment; /* at q = 1 */
+    } looked_at;
     struct sow_arena arena;  /* of the reasons */
     const char *recent[256]; /* reasons shared lately, by hash */
 };
@@ -150,7 +156,9 @@ enum sow_status sow_activation_of(const struct sow_operation *operation,
 /* phi(c x) = c phi(x) for c > 0, as far as 4 (relu6 ends at 6): gains hold at every scale. */
 int sow_is_homogeneous(const struct sow_function *function);
 /* Grows nowhere beyond a bound, and never falls: tanh, sigmoid and their kin. */
-int sow_is_sigmoidal(const struct sow_function *function);
+int sow_is_sigmoidal(struct sow_matching *matching, const struct sow_function *function);
+/* sow_second_moment; networks repeat their layers. */
+double sow_kept_second_moment(struct sow_matching *matching, const struct sow_function *function);
 /* For x phi(x) written as a product: the input (0 or 1) that is x; 2 when the two are no such pair. */
 uint32_t sow_self_gate(const struct sow_matching *matching, const struct sow_site *site);
 

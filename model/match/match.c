@@ -2,6 +2,7 @@
 /* The variant `matched` as a whole: the passes in order, and the answer for one parameter. */
 #include "model/match/inside.h"
 
+#include "core/base/elementary.h"
 #include "core/base/error.h"
 #include "core/tensor/tensor.h"
 
@@ -129,7 +130,6 @@ static int write_by_name(const struct sow_matching *matching, const struct sow_c
                          struct sow_matched *matched)
 {
     struct sow_function function;
-    double gain;
     if (choice->law != SOW_LAW_HE) {
         return 0;
     }
@@ -139,9 +139,9 @@ static int write_by_name(const struct sow_matching *matching, const struct sow_c
     }
     const struct sow_activation *row = function.activation;
     int sloped = row->parameter_count == 1 && strcmp(row->parameters[0].name, "slope") == 0;
-    if ((row->parameter_count > 0 && !sloped) ||
-        sow_gain(row->name, sloped ? function.parameters[0] : (double)NAN, &gain, NULL) != SOW_OK ||
-        fabs(gain - choice->number) > 1e-12 * gain) {
+    double gain = sow_sqrt(1 / choice->left);
+    if ((row->parameter_count > 0 && !sloped) || row->is_gate ||
+        !(fabs(gain - choice->number) <= 1e-12 * gain)) {
         return 0;
     }
     set(matched, "he_normal");

@@ -34,7 +34,8 @@ static enum sow_status through_activation(struct sow_matching *matching, uint32_
         if (status != SOW_OK) {
             return status;
         }
-        if (sow_is_sigmoidal(&function)) { /* it makes a probability of a logit: that is the head */
+        if (sow_is_sigmoidal(matching,
+                             &function)) { /* it makes a probability of a logit: that is the head */
             need.feeds = SOW_FEEDS_OUTPUT;
         }
     }

@@ -3,6 +3,8 @@
  * more row. */
 #include "model/match/inside.h"
 
+#include "core/activation/quadrature.h"
+
 #include "core/base/error.h"
 
 #include <math.h>
@@ -131,9 +133,15 @@ int sow_is_homogeneous(const struct sow_function *function)
     return 1;
 }
 
-int sow_is_sigmoidal(const struct sow_function *function)
+static int rises_between_ends(const struct sow_function *function)
 {
-    double before = sow_function_value(function, -64, NULL), first = before;
+    double first = sow_function_value(function, -64, NULL),
+           last = sow_function_value(function, 64, NULL), before = first;
+    double low = first - sow_function_value(function, -128, NULL);
+    double high = sow_function_value(function, 128, NULL) - last;
+    if (!(low < 0.05 && high < 0.05 && last - first > 0)) {
+        return 0;
+    }
     for (double x = -63.75; x <= 64; x += 0.25) {
         double value = sow_function_value(function, x, NULL);
         if (!(value >= before)) {
@@ -141,9 +149,31 @@ int sow_is_sigmoidal(const struct sow_function *function)
         }
         before = value;
     }
-    double low = first - sow_function_value(function, -128, NULL);
-    double high = sow_function_value(function, 128, NULL) - before;
-    return low < 0.05 && high < 0.05 && before - first > 0;
+    return 1;
+}
+
+static void look_at(struct sow_matching *matching, const struct sow_function *function)
+{
+    const struct sow_function *last = &matching->looked_at.function;
+    if (!matching->looked_at.is_known || last->activation != function->activation ||
+        memcmp(last->parameters, function->parameters, sizeof last->parameters) != 0) {
+        matching->looked_at.function = *function;
+        matching->looked_at.is_known = 1;
+        matching->looked_at.is_sigmoidal = rises_between_ends(function);
+        matching->looked_at.second_moment = sow_second_moment(function);
+    }
+}
+
+int sow_is_sigmoidal(struct sow_matching *matching, const struct sow_function *function)
+{
+    look_at(matching, function);
+    return matching->looked_at.is_sigmoidal;
+}
+
+double sow_kept_second_moment(struct sow_matching *matching, const struct sow_function *function)
+{
+    look_at(matching, function);
+    return matching->looked_at.second_moment;
 }
 
 uint32_t sow_self_gate(const struct sow_matching *matching, const struct sow_site *site)

@@ -104,7 +104,6 @@ static void say_input(struct words *words, const struct sow_matching *matching,
 static void say_activation(struct words *words, const struct sow_choice *choice,
                            const struct sow_site *site)
 {
-    struct sow_function function;
     if (site->walk == SOW_WALK_MULTIPLY) {
         say(words, "feeds a signal that gates itself, at unit scale");
         return;
@@ -112,16 +111,14 @@ static void say_activation(struct words *words, const struct sow_choice *choice,
     say(words, "feeds %s", activation_name(site));
     if (choice->law == SOW_LAW_GLOROT) {
         say(words, ", which saturates: Glorot, between fan_in and fan_out");
-    } else if (choice->law == SOW_LAW_HE &&
-               sow_activation_of(site->operation, &function, NULL) == SOW_OK) {
-        double left = sow_second_moment(&function);
-        if (left == 0.5) {
+    } else if (choice->law == SOW_LAW_HE) {
+        if (choice->left == 0.5) {
             say(words, ", which halves the second moment: He");
-        } else if (left == 1) {
+        } else if (choice->left == 1) {
             say(words, ", which keeps the second moment");
         } else {
             say(words, ", which multiplies the second moment by %s: He",
-                sow_number_text(left).text);
+                sow_number_text(choice->left).text);
         }
     } else {
         say(words, " at unit scale; its exact gain is taken by the layer behind it");

@@ -180,14 +180,11 @@ static double composed_value(const void *of, double x, double *slope)
     return y;
 }
 
-/* Of one function, whichever node has it. */
 static int is_kept(const struct sow_kept_expansion *kept, const struct sow_function *function,
                    int times_x, double mean, double std)
 {
     return kept->function != NULL && kept->mean == mean && kept->std == std &&
-           kept->times_x == times_x && kept->function->activation == function->activation &&
-           memcmp(kept->function->parameters, function->parameters, sizeof function->parameters) ==
-               0;
+           kept->times_x == times_x && sow_same_function(kept->function, function);
 }
 
 static enum sow_status expand(struct sow_predictor *p, const struct sow_function *function,

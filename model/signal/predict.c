@@ -173,9 +173,7 @@ static struct repeated most_repeated(const struct sow_predictor *p)
         if (!layer_of(p, &p->network->nodes[i], &layer)) {
             continue;
         }
-        int same = run.count > 0 && run.function->activation == layer.function->activation &&
-                   memcmp(run.function->parameters, layer.function->parameters,
-                          sizeof layer.function->parameters) == 0 &&
+        int same = run.count > 0 && sow_same_function(run.function, layer.function) &&
                    fabs(run.sigma_w2 - layer.sigma_w2) <= 1e-9 * run.sigma_w2 &&
                    run.sigma_b2 == layer.sigma_b2;
         layer.count = same ? run.count + 1 : 1;

@@ -103,6 +103,8 @@ double sow_cross_feature(const struct sow_state *state, double same_feature);
 double sow_both(const struct sow_state *state);
 /* The correlation of values, from that of second moments. */
 double sow_centred(const struct sow_state *state, double ratio);
+/* Whether two functions of the table are one. */
+int sow_same_function(const struct sow_function *a, const struct sow_function *b);
 /* Of elements whose index along the output axis is in [begin, end); end 0: all. */
 struct sow_weights sow_weights_of(const struct sow_plan_entry *entry, uint64_t begin, uint64_t end);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Arithmetic of states, and what the plan says of a tensor's moments. */
 #include <math.h>
+#include <string.h>
 
 #include "core/base/elementary.h"
 #include "model/signal/predict.h"
@@ -53,6 +54,12 @@ double sow_cross_feature(const struct sow_state *state, double same_feature)
 double sow_both(const struct sow_state *state)
 {
     return state->place < state->sample ? state->place : state->sample;
+}
+
+int sow_same_function(const struct sow_function *a, const struct sow_function *b)
+{
+    return a->activation == b->activation &&
+           memcmp(a->parameters, b->parameters, sizeof a->parameters) == 0;
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include "core/activation/maps.h"
 #include "core/activation/quadrature.h"
+#include "core/activation/row.h"
 #include "sow/sow.h"
 
 static void near_to(double got, double want, double tolerance, const char *what)
@@ -82,6 +83,22 @@ static void test_steins_identity(void **state)
             assert_true(fabs(m.value_z - m.slope) > 1e-3);
         } else {
             near_to(m.value_z, m.slope, 1e-12 * (1 + fabs(m.slope)), row->name);
+        }
+    }
+}
+
+static void test_both_at_once_are_the_same_bits(void **state)
+{
+    (void)state;
+    const struct sow_activation *row;
+    for (size_t i = 0; (row = sow_activation_at(i)) != NULL; i++) {
+        struct sow_function f;
+        assert_int_equal(sow_function_named(row->name, NULL, 0, &f, NULL), SOW_OK);
+        const struct sow_activation_row *full = sow_activation_row_of(row);
+        for (double x = -40; x <= 40; x += 0.171875) {
+            double slope, value = sow_function_value(&f, x, &slope);
+            assert_true(value == full->value(x, f.parameters));
+            assert_true(slope == full->derivative(x, f.parameters));
         }
     }
 }
@@ -450,6 +467,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_derivatives_are_those_of_the_values),
         cmocka_unit_test(test_steins_identity),
+        cmocka_unit_test(test_both_at_once_are_the_same_bits),
         cmocka_unit_test(test_growth_is_the_derivative_in_q),
         cmocka_unit_test(test_hermite_coefficients),
         cmocka_unit_test(test_reference_values),

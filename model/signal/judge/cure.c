@@ -10,7 +10,14 @@
 #include "model/match/match.h"
 #include "model/signal/judge/judge.h"
 
-#define SETS_MAX 8
+#define SETS_MAX     8
+#define OUTCOMES_MAX 16
+
+struct trial {
+    const char *sets[SETS_MAX];
+    size_t count;
+    int matched; /* --variant matched */
+};
 
 struct cures {
     struct sow_judgement *j;
@@ -19,13 +26,12 @@ struct cures {
     const struct sow_plan_options *planning;
     const char **matched;  /* the scheme that fits, one an entry of the plan; NULL: none is known */
     const char **patterns; /* their names, generalised */
+    struct outcome {       /* of trials: verdicts often have the same */
+        struct trial trial;
+        int left[SOW_VERDICT_COUNT]; /* codes that are still there; all, where there is no plan */
+    } outcomes[OUTCOMES_MAX];
+    size_t outcome_count;
     struct sow_arena arena;
-};
-
-struct trial {
-    const char *sets[SETS_MAX];
-    size_t count;
-    int matched; /* --variant matched */
 };
 
 /* ---- Making ------------------------------------------------------------------------------------ */
@@ -184,13 +190,22 @@ static int keep_sets(struct cures *c, struct trial *trial)
     return 1;
 }
 
-static int heals(struct cures *c, const struct trial *trial, const struct sow_verdict *verdict)
+static int same_trial(const struct trial *a, const struct trial *b)
+{
+    int same = a->matched == b->matched && (a->matched || a->count == b->count);
+    for (size_t i = 0; i < a->count && same && !a->matched; i++) {
+        same = strcmp(a->sets[i], b->sets[i]) == 0;
+    }
+    return same;
+}
+
+static void try_out(struct cures *c, const struct trial *trial, struct outcome *outcome)
 {
     struct sow_plan_options planning = *c->planning;
     struct sow_plan *plan = NULL;
     struct sow_probe *probe = NULL;
     struct sow_judgement again = {0};
-    int healed = 0;
+    int judged = 0;
     if (trial->matched) {
         planning = (struct sow_plan_options){.seed = planning.seed, .variant = SOW_MATCHED};
     } else {
@@ -203,16 +218,32 @@ static int heals(struct cures *c, const struct trial *trial, const struct sow_ve
         again.network = sow_probe_network(probe);
         again.plan = plan;
         again.probe = probe;
-        healed = sow_judge_all(&again, NULL) == SOW_OK;
-        for (size_t i = 0; i < again.count; i++) {
-            healed = healed && again.verdicts[i].verdict.code != verdict->code;
-        }
+        judged = sow_judge_all(&again, NULL) == SOW_OK;
+    }
+    outcome->trial = *trial;
+    for (size_t i = 0; i < SOW_VERDICT_COUNT; i++) {
+        outcome->left[i] = !judged;
+    }
+    for (size_t i = 0; i < again.count; i++) {
+        outcome->left[again.verdicts[i].verdict.code - sow_verdict_code_at(0)] = 1;
     }
     free(again.verdicts);
     sow_arena_free(&again.arena);
     sow_probe_free(probe);
     sow_plan_free(plan);
-    return healed;
+}
+
+static int heals(struct cures *c, const struct trial *trial, const struct sow_verdict *verdict)
+{
+    size_t i = 0;
+    while (i < c->outcome_count && !same_trial(&c->outcomes[i].trial, trial)) {
+        i++;
+    }
+    if (i == c->outcome_count) {
+        i = i < OUTCOMES_MAX ? c->outcome_count++ : OUTCOMES_MAX - 1;
+        try_out(c, trial, &c->outcomes[i]);
+    }
+    return !c->outcomes[i].left[verdict->code - sow_verdict_code_at(0)];
 }
 
 static const char *text_of(struct cures *c, const struct trial *trial)

@@ -10,6 +10,9 @@
 #define REACH  8.0  /* standard deviations that count */
 #define INPUTS 1000 /* that a unit is dead for */
 
+#define FAR       1e4 /* functions are looked at so far from 0 */
+#define TURNS_MAX 16
+
 static const struct sow_probe_value *input_of(const struct sow_judgement *j,
                                               const struct sow_node *node, uint32_t slot)
 {
@@ -88,53 +91,6 @@ static double steepest(const struct sow_function *function)
     return most;
 }
 
-/* Share of normal elements whose slope is flat; NAN where the function is not flat at both ends. */
-static double saturated_share(const struct sow_function *function,
-                              const struct sow_probe_value *value)
-{
-    double least = FLAT * steepest(function), deviation = deviation_of(value), share = 0;
-    if (slope_at(function, 1e4) > least || slope_at(function, -1e4) > least) {
-        return NAN;
-    }
-    const int steps = 800;
-    for (int i = 0; i < steps; i++) {
-        double low = -REACH + 2 * REACH * i / steps, high = low + 2 * REACH / steps;
-        double x = value->mean + deviation * 0.5 * (low + high);
-        if (slope_at(function, x) < least) {
-            share += normal_below(high) - normal_below(low);
-        }
-    }
-    return share;
-}
-
-static void judge_saturation(struct sow_judgement *j, const struct sow_node *node,
-                             const struct sow_measured_value *measured)
-{
-    const struct sow_probe_value *in = input_of(j, node, 0);
-    double threshold = j->thresholds[SOW_THRESHOLD_SATURATED];
-    int is_large = in->log2_second_moment > 300; /* beyond a double's squares: flat if ever */
-    double share = is_large ? slope_at(&node->at.function, 1e100) == 0 &&
-                                  slope_at(&node->at.function, -1e100) == 0
-                            : saturated_share(&node->at.function, in);
-    /* measured: what is flat at both ends only, as predicted */
-    int found = measured != NULL && !isnan(measured->saturated) && !isnan(share);
-    share = found ? measured->saturated : share;
-    if (!(share > threshold)) {
-        return;
-    }
-    struct sow_verdict *verdict =
-        sow_judge_add(j, SOW_VERDICT_SATURATED, SOW_RULE_ONLY, node->name, node->layer);
-    if (verdict != NULL) {
-        verdict->number = share;
-        verdict->threshold = threshold;
-        verdict->measured = found;
-        sow_judge_reason(j, verdict,
-                         "its input has the std 2^%.1f, so that the slope of %.1f %% of the "
-                         "elements is below a twentieth of the steepest (threshold %g %%)",
-                         0.5 * in->log2_second_moment, 100 * share, 100 * threshold);
-    }
-}
-
 /* The x below which the slope is 0; -INFINITY where there is none. */
 static double edge_of(const struct sow_function *function)
 {
@@ -156,6 +112,103 @@ static double edge_of(const struct sow_function *function)
         }
     }
     return high;
+}
+
+/* What is true of a function whatever its input: layers share it. */
+struct shape {
+    const struct sow_function *function;
+    double edge; /* edge_of */
+    int is_flat; /* at both ends */
+    /* where it turns from flat to steep, from steep to flat and so on, ascending */
+    double turns[TURNS_MAX];
+    size_t turn_count;
+};
+
+/* Where flat begins or ends between low and high, which differ. */
+static double turn_between(const struct sow_function *function, double least, double low,
+                           double high)
+{
+    int flat_low = slope_at(function, low) < least;
+    for (int i = 0; i < 60; i++) {
+        double middle = 0.5 * (low + high);
+        if ((slope_at(function, middle) < least) == flat_low) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return high;
+}
+
+/* Looks from -FAR to FAR, in steps of 0.05 and farther out of a twentieth. */
+static void take_shape(struct shape *shape, const struct sow_function *function)
+{
+    if (shape->function != NULL && sow_same_function(shape->function, function)) {
+        return;
+    }
+    double least = FLAT * steepest(function), before = -FAR;
+    *shape = (struct shape){.function = function, .edge = edge_of(function)};
+    shape->is_flat = slope_at(function, -FAR) < least && slope_at(function, FAR) < least;
+    int was_flat = 1;
+    while (shape->is_flat && before < FAR) {
+        double step = fabs(before) > 1 ? 0.05 * fabs(before) : 0.05;
+        double x = before + step < FAR ? before + step : FAR;
+        int flat = slope_at(function, x) < least;
+        if (flat != was_flat && shape->turn_count == TURNS_MAX) {
+            shape->is_flat = 0; /* a wave */
+        } else if (flat != was_flat) {
+            shape->turns[shape->turn_count++] = turn_between(function, least, before, x);
+        }
+        was_flat = flat;
+        before = x;
+    }
+}
+
+/* Share of normal elements whose slope is flat; NAN where the function is not flat at both ends. */
+static double saturated_share(const struct shape *shape, const struct sow_probe_value *value)
+{
+    double deviation = deviation_of(value), steep = 0;
+    for (size_t i = 0; i + 1 < shape->turn_count; i += 2) {
+        double low = shape->turns[i] - value->mean, high = shape->turns[i + 1] - value->mean;
+        steep += deviation > 0 ? normal_below(high / deviation) - normal_below(low / deviation)
+                               : low <= 0 && high > 0;
+    }
+    return shape->is_flat ? 1 - steep : NAN;
+}
+
+static void judge_saturation(struct sow_judgement *j, const struct sow_node *node,
+                             const struct shape *shape, const struct sow_measured_value *measured)
+{
+    const struct sow_probe_value *in = input_of(j, node, 0);
+    double threshold = j->thresholds[SOW_THRESHOLD_SATURATED];
+    int is_large = in->log2_second_moment > 300; /* beyond a double's squares: flat if ever */
+    double share = is_large ? slope_at(&node->at.function, 1e100) == 0 &&
+                                  slope_at(&node->at.function, -1e100) == 0
+                            : saturated_share(shape, in);
+    /* measured: what is flat at both ends only, as predicted */
+    int found = measured != NULL && !isnan(measured->saturated) && !isnan(share);
+    share = found ? measured->saturated : share;
+    if (!(share > threshold)) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_SATURATED, SOW_RULE_ONLY, node->name, node->layer);
+    if (verdict != NULL) {
+        verdict->number = share;
+        verdict->threshold = threshold;
+        verdict->measured = found;
+        sow_judge_reason(j, verdict,
+                         "its input has the std 2^%.1f, so that the slope of %.1f %% of the "
+                         "elements is below a twentieth of the steepest (threshold %g %%)",
+                         0.5 * in->log2_second_moment, 100 * share, 100 * threshold);
+    }
+}
+
+/* Share of units below the edge for one input. */
+static double off_share(const struct sow_probe_value *in, double edge)
+{
+    double deviation = deviation_of(in);
+    return deviation > 0 ? normal_below((edge - in->mean) / deviation) : in->mean < edge;
 }
 
 /* Share of units below the edge for INPUTS inputs: of a unit over seeds, h = mean + deviation (sqrt(c) z + sqrt(1 - c) e). */
@@ -187,18 +240,22 @@ static int is_all_zero(const struct sow_judgement *j, const struct sow_node *nod
 }
 
 static void judge_dead(struct sow_judgement *j, const struct sow_node *node,
-                       const struct sow_measured_value *measured)
+                       const struct shape *shape, const struct sow_measured_value *measured)
 {
     const struct sow_probe_value *in = input_of(j, node, 0);
-    double threshold = j->thresholds[SOW_THRESHOLD_DEAD], edge = edge_of(&node->at.function);
+    double threshold = j->thresholds[SOW_THRESHOLD_DEAD], edge = shape->edge;
     if (edge == -INFINITY || fabs(in->log2_second_moment) > 900) {
         return;
     }
-    double share = dead_share(in, edge);
     int found = measured != NULL && !isnan(measured->dead) && measured->dead > threshold &&
                 measured->dead > 2 * measured->dead_expected &&
                 !is_all_zero(j, node); /* what left float32 is told by measured.c */
-    if (!(share > threshold) && !found) {
+    if (!found &&
+        !(off_share(in, edge) > threshold)) { /* fewer are off for all inputs than for one */
+        return;
+    }
+    double share = dead_share(in, edge);
+    if (!found && !(share > threshold)) {
         return;
     }
     struct sow_verdict *verdict =
@@ -248,6 +305,7 @@ static void judge_attention(struct sow_judgement *j, const struct sow_node *node
 
 void sow_judge_layers(struct sow_judgement *j)
 {
+    struct shape shape = {.function = NULL};
     for (size_t i = 0; i < j->network->node_count; i++) {
         const struct sow_node *node = &j->network->nodes[i];
         const struct sow_measured_value *measured =
@@ -255,8 +313,9 @@ void sow_judge_layers(struct sow_judgement *j)
         if (node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV) {
             judge_gain(j, node);
         } else if (node->op == SOW_OP_ACTIVATION) {
-            judge_saturation(j, node, measured);
-            judge_dead(j, node, measured);
+            take_shape(&shape, &node->at.function);
+            judge_saturation(j, node, &shape, measured);
+            judge_dead(j, node, &shape, measured);
         } else if (node->op == SOW_OP_ATTENTION) {
             judge_attention(j, node);
         }

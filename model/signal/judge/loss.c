@@ -9,6 +9,7 @@
 #include "model/signal/judge/judge.h"
 
 #define REACH     12.0 /* standard deviations of a logit */
+#define FALL      48.0 /* below u = -FALL nearly nothing is kept */
 #define STD_LEAST 0.02 /* below, the formula is exact to 1e-8 */
 #define STD_MOST  60.0 /* beyond, the loss is proportional to s to a part in a thousand */
 
@@ -21,16 +22,19 @@ static double kept(double y)
 /* Numbers on the grid 4 - step k, which both integrals use. */
 struct grid {
     double *kept, *weights; /* at 4 + step (reach - k); of z, from -reach to reach */
+    double *above;          /* sum of the weights before each */
     size_t reach, count;    /* points on one side of z; points of u */
     double step;
 };
 
 /* 1 - E[exp(-e^(u + s z))] at u = 4 - step k, by the trapezoidal rule, which on smooth functions that end in nothing
- * is exact to rounding. */
+ * is exact to rounding. Above 4 all is kept: the first points. */
 static double mean_kept(const struct grid *grid, size_t k)
 {
-    double sum = 0;
-    for (size_t i = 0; i <= 2 * grid->reach; i++) {
+    size_t first = k < grid->reach ? grid->reach - k : 0,
+           fall = grid->reach + (size_t)((4 + FALL) / grid->step);
+    double sum = grid->above[first];
+    for (size_t i = first; i <= 2 * grid->reach && k + i < fall; i++) {
         sum += grid->weights[i] * grid->kept[k + i];
     }
     return sum;
@@ -39,6 +43,7 @@ static double mean_kept(const struct grid *grid, size_t k)
 static void fill_grid(struct grid *grid, double std)
 {
     double sum = 0;
+    grid->above[0] = 0;
     for (size_t i = 0; i <= 2 * grid->reach; i++) {
         double z = ((double)i - (double)grid->reach) * grid->step / std;
         grid->weights[i] = sow_exp(-0.5 * z * z);
@@ -46,6 +51,7 @@ static void fill_grid(struct grid *grid, double std)
     }
     for (size_t i = 0; i <= 2 * grid->reach; i++) {
         grid->weights[i] /= sum;
+        grid->above[i + 1] = grid->above[i] + grid->weights[i];
     }
     for (size_t k = 0; k < grid->count + 2 * grid->reach + 1; k++) {
         grid->kept[k] = kept(4 + ((double)grid->reach - (double)k) * grid->step);
@@ -80,12 +86,14 @@ double sow_expected_loss(double classes, double std)
     grid.reach = (size_t)(REACH * std / grid.step) + 1;
     grid.count = (size_t)((uniform + REACH * std + 40) / grid.step) + 1;
     grid.weights = malloc((2 * grid.reach + 1) * sizeof *grid.weights);
+    grid.above = malloc((2 * grid.reach + 2) * sizeof *grid.above);
     grid.kept = malloc((grid.count + 2 * grid.reach + 1) * sizeof *grid.kept);
-    if (grid.weights != NULL && grid.kept != NULL) {
+    if (grid.weights != NULL && grid.above != NULL && grid.kept != NULL) {
         fill_grid(&grid, std);
         loss = scale * integral(&grid, classes);
     }
     free(grid.weights);
+    free(grid.above);
     free(grid.kept);
     return loss;
 }
