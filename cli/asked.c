@@ -11,7 +11,7 @@ static int asks_jacobian(const struct sow_cli_options *options)
 
 int sow_cli_asks(const struct sow_cli_options *options)
 {
-    return asks_jacobian(options);
+    return asks_jacobian(options) || options->curves;
 }
 
 int sow_cli_asked_code(enum sow_status status, const struct sow_error *error, int has_some)
@@ -48,12 +48,16 @@ int sow_cli_ask(const struct sow_cli_source *source, const struct sow_signal_opt
     if (asks_jacobian(options)) {
         code = sow_cli_ask_jacobian(source, how, options, asked);
     }
+    if (code == SOW_EXIT_DONE && options->curves) {
+        code = sow_cli_ask_curves(source, how, options, asked);
+    }
     return code;
 }
 
 void sow_cli_asked_free(struct sow_cli_asked *asked)
 {
     sow_jacobian_free(asked->jacobian);
+    sow_curves_free(asked->curves);
 }
 
 void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
@@ -61,11 +65,32 @@ void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
     if (asked->jacobian != NULL) {
         sow_cli_jacobian_print(asked->jacobian, title);
     }
+    if (asked->curves != NULL) {
+        sow_cli_curves_print(asked->curves, title);
+    }
 }
 
 void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked)
 {
     if (asked->jacobian != NULL) {
         sow_cli_add_jacobian(text, asked->jacobian);
+    }
+    if (asked->curves != NULL) {
+        sow_cli_add_curves(text, asked->curves);
+    }
+}
+
+void sow_cli_add_asked_titles(struct sow_cli_text *text, const struct sow_cli_asked *asked)
+{
+    if (asked->curves != NULL) {
+        sow_cli_add_curves_titles(text);
+    }
+}
+
+void sow_cli_add_asked_csv(struct sow_cli_text *text, const struct sow_cli_asked *asked,
+                           size_t index)
+{
+    if (asked->curves != NULL) {
+        sow_cli_add_curves_csv(text, asked->curves, index);
     }
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What sow probe measures only when it is asked for, because it costs: --jacobian (asked_jacobian.c). */
+/* What sow probe measures only when it is asked for, because it costs: --jacobian (asked_jacobian.c) and --curves
+ * (asked_curves.c). */
 #ifndef SOW_CLI_ASKED_H
 #define SOW_CLI_ASKED_H
 
 #include "cmd.h"
 #include "format.h"
+#include "sow/curves.h"
 #include "sow/jacobian.h"
 
 struct sow_cli_asked {
-    struct sow_jacobian *jacobian; /* NULL: not asked for */
+    struct sow_jacobian *jacobian; /* NULL: not asked for, as all of these */
+    struct sow_curves *curves;
 };
 
 int sow_cli_asks(const struct sow_cli_options *options);
@@ -20,6 +23,10 @@ void sow_cli_asked_free(struct sow_cli_asked *asked);
 void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title);
 /* Members of the JSON of a probe. */
 void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked);
+/* Titles and fields of the CSV, each after a comma; `index` of a value. */
+void sow_cli_add_asked_titles(struct sow_cli_text *text, const struct sow_cli_asked *asked);
+void sow_cli_add_asked_csv(struct sow_cli_text *text, const struct sow_cli_asked *asked,
+                           size_t index);
 
 /* ---- The parts ---- */
 
@@ -32,5 +39,12 @@ int sow_cli_ask_jacobian(const struct sow_cli_source *source, const struct sow_s
                          const struct sow_cli_options *options, struct sow_cli_asked *asked);
 void sow_cli_jacobian_print(const struct sow_jacobian *jacobian, const char *title);
 void sow_cli_add_jacobian(struct sow_cli_text *text, const struct sow_jacobian *jacobian);
+int sow_cli_ask_curves(const struct sow_cli_source *source, const struct sow_signal_options *how,
+                       const struct sow_cli_options *options, struct sow_cli_asked *asked);
+void sow_cli_curves_print(const struct sow_curves *curves, const char *title);
+void sow_cli_add_curves(struct sow_cli_text *text, const struct sow_curves *curves);
+void sow_cli_add_curves_titles(struct sow_cli_text *text);
+void sow_cli_add_curves_csv(struct sow_cli_text *text, const struct sow_curves *curves,
+                            size_t index);
 
 #endif

@@ -119,7 +119,7 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
         sow_cli_probe_json(run->probe, run->measured, run->judgement, &run->asked,
                            variant != NULL ? variant->name : NULL);
     } else if (options->csv) {
-        sow_cli_probe_csv(run->probe, run->measured);
+        sow_cli_probe_csv(run->probe, run->measured, &run->asked);
     } else {
         sow_cli_probe_table(run->probe, run->measured, options);
         sow_cli_asked_print(&run->asked, NULL);

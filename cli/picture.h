@@ -77,6 +77,9 @@ void sow_cli_add_log_axis(struct sow_cli_text *text, double low, double high);
 /* Singular values of Jacobians, where a run has some (picture_jacobian.c). */
 int sow_cli_has_jacobian(const struct sow_cli_runs *runs);
 void sow_cli_add_jacobians(struct sow_cli_text *text, const struct sow_cli_runs *runs);
+/* Pairs of inputs and inputs of three sizes, of one run that was asked for them: two panels (picture_curves.c). */
+int sow_cli_has_curves(const struct sow_cli_runs *runs);
+void sow_cli_add_curves_panels(struct sow_cli_text *text, const struct sow_cli_runs *runs);
 /* Colour, dash and point of run `index`, as words for "plot". */
 const char *sow_cli_color(size_t index);
 

@@ -356,7 +356,9 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
                                 const char *stem, const char *kind)
 {
     int is_seen = extent_of(runs, 0).is_seen, has_jacobian = sow_cli_has_jacobian(runs);
-    int panels = 4 + (is_seen ? 1 + (runs->count == 1) : 0) + has_jacobian, rows = (panels + 1) / 2;
+    int panels = 4 + (is_seen ? 1 + (runs->count == 1) : 0) + has_jacobian +
+                 2 * sow_cli_has_curves(runs),
+        rows = (panels + 1) / 2;
     add_frame(text, stem, kind, rows);
     sow_cli_add(text, "dot = %s*small\n", depth_of(runs) > 60 ? "0.5" : "0.9");
     sow_cli_add(text, "if (kind eq 'term') set multiplot layout rows*2,1\n"
@@ -386,6 +388,9 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
     }
     if (has_jacobian) {
         sow_cli_add_jacobians(text, runs);
+    }
+    if (sow_cli_has_curves(runs)) {
+        sow_cli_add_curves_panels(text, runs);
     }
     sow_cli_add(text, "unset multiplot\n");
 }

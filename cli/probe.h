@@ -14,7 +14,8 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
                         const struct sow_judgement *judgement, const struct sow_cli_asked *asked,
                         const char *variant);
 /* A row a value, with a title. */
-void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured);
+void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured,
+                       const struct sow_cli_asked *asked);
 /* Rows of repeated layers in the middle are left out unless `all`. */
 void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measurement *measured,
                          const struct sow_cli_options *options);

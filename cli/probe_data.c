@@ -144,7 +144,8 @@ static void add_word(struct sow_cli_text *text, const char *word)
     sow_cli_add(text, plain ? "" : "\"");
 }
 
-void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured)
+void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured,
+                       const struct sow_cli_asked *asked)
 {
     const struct sow_probe_value *value;
     struct sow_cli_text text = {0};
@@ -155,7 +156,8 @@ void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measureme
     if (measured != NULL) {
         sow_cli_measured_titles();
     }
-    putchar('\n');
+    sow_cli_add_asked_titles(&text, asked);
+    puts(text.length > 0 ? text.bytes : "");
     for (size_t i = 0; (value = sow_probe_at(probe, i)) != NULL; i++) {
         sow_cli_text_clear(&text);
         add_word(&text, value->name);
@@ -167,6 +169,7 @@ void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measureme
         if (measured != NULL) {
             sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i));
         }
+        sow_cli_add_asked_csv(&text, asked, i);
         puts(text.bytes);
     }
     sow_cli_text_free(&text);
