@@ -88,6 +88,12 @@ static void add_shape(struct sow_cli_text *text, const struct sow_tensor *tensor
 static void add_numbers(struct sow_cli_text *text, const struct sow_draw *draw)
 {
     int bounded = draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL;
+    if (draw->distribution > SOW_TRUNC_NORMAL) { /* a function of a uniform */
+        double mean, std;
+        sow_draw_moments(draw, &mean, &std);
+        sow_cli_add(text, "%.6g, mean %.6g", std, mean);
+        return;
+    }
     if (draw->distribution == SOW_CONSTANT) {
         sow_cli_add(text, "%.6g", draw->mean);
     } else if (draw->distribution != SOW_UNIFORM) {

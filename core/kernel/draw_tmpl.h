@@ -90,6 +90,17 @@ static void FN(draw_uniform)(REAL_T *tile, uint64_t block, size_t groups,
     }
 }
 
+/* A function of it, one element after the other (map.h). */
+static void FN(draw_of_uniform)(REAL_T *tile, uint64_t block, size_t groups,
+                                const struct sow_stream *stream, const NUMBERS *numbers)
+{
+    const size_t count = groups * VEC_FLIGHT * PAIR;
+    FN(draw_uniform)(tile, block, groups, stream, numbers);
+    for (size_t i = 0; i < count; i++) {
+        tile[i] = (REAL_T)numbers->map->value((double)tile[i]);
+    }
+}
+
 /* ---- Constant ----------------------------------------------------------------------------- */
 
 static void FN(draw_constant)(REAL_T *tile, uint64_t block, size_t groups,

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/kernel/map.h"
 #include "core/random/stream.h"
 #include "sow/sow.h"
 
@@ -36,10 +37,11 @@ enum sow_cut {
 
 /* The numbers of a distribution as the kernels take them, computed once a fill (numbers.c). */
 struct sow_numbers_f32 {
-    float mean, std;     /* normal and truncated normal; constant: mean */
-    float middle, scale; /* uniform: value = fma(k, scale, middle) */
-    float low, high;     /* uniform and truncated normal: values are clamped to these */
-    int centred;         /* uniform: the middle is 0, and no value needs the clamp */
+    float mean, std;           /* normal and truncated normal; constant: mean */
+    float middle, scale;       /* uniform: value = fma(k, scale, middle) */
+    float low, high;           /* uniform and truncated normal: values are clamped to these */
+    int centred;               /* uniform: the middle is 0, and no value needs the clamp */
+    const struct sow_map *map; /* of a function of a uniform; else NULL */
     enum sow_cut cut;
     float step, step2, step4; /* mass inside, times 2^-32, 2^-31, 2^-30 */
     float below4, above4;     /* mass beyond either bound, times 4 */
@@ -52,6 +54,7 @@ struct sow_numbers_f64 { /* the same; step, step2, step4: times 2^-64, 2^-63, 2^
     double middle, scale;
     double low, high;
     int centred;
+    const struct sow_map *map;
     enum sow_cut cut;
     double step, step2, step4;
     double below4, above4;

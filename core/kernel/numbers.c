@@ -80,6 +80,7 @@ struct sow_numbers_f32 sow_numbers_f32(const struct sow_draw *draw)
         .scale = round_finite(half * 0x1p-24),
         .low = round_up(draw->low),
         .high = round_down(draw->high),
+        .map = sow_map_of(draw->distribution),
     };
     float largest = 0x1.fffffep23f * numbers.scale;
     numbers.centred = numbers.middle == 0 && -largest >= numbers.low && largest <= numbers.high;
@@ -112,6 +113,7 @@ struct sow_numbers_f64 sow_numbers_f64(const struct sow_draw *draw)
         .scale = (0.5 * draw->high - 0.5 * draw->low) * 0x1p-53,
         .low = draw->low,
         .high = draw->high,
+        .map = sow_map_of(draw->distribution),
     };
     double largest = 0x1.fffffffffffffp52 * numbers.scale;
     numbers.centred = numbers.middle == 0 && -largest >= numbers.low && largest <= numbers.high;

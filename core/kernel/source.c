@@ -88,6 +88,7 @@ struct sow_source sow_source(const struct sow_kernels *kernels, enum sow_dtype d
         return source;
     }
     source.stream = sow_stream(key);
+    source.shift = (uint64_t)(int64_t)draw->shift;
     if (dtype == SOW_F64) {
         source.wide = 1;
         source.numbers.f64 = sow_numbers_f64(draw);
@@ -154,6 +155,7 @@ void sow_source_read(const struct sow_source *source, void *dst, uint64_t first,
     union tile tile;
     _Alignas(SOW_TILE_ALIGN) unsigned char spare[SOW_TILE_BYTES];
     uint64_t drawn = 0; /* groups of a constant that the tile already holds */
+    first += source->shift;
     while (count > 0) {
         uint64_t block = first / per_block / group_blocks * group_blocks;
         uint64_t skip = first - block * per_block;

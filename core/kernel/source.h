@@ -14,6 +14,7 @@ struct sow_source {
     size_t size;             /* bytes of an element; 0: nothing can be written in this dtype */
     sow_store_f32_fn *store; /* of narrow values; NULL for integers, whose bytes are `integer` */
     uint64_t integer;
+    uint64_t shift; /* element i takes the word of element i + shift, modulo 2^64 */
     union {
         struct sow_numbers_f32 f32;
         struct sow_numbers_f64 f64;

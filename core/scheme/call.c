@@ -148,6 +148,14 @@ enum sow_status sow_call_trunc_normal(const struct sow_call *call, double mean, 
                       : sow_draw_trunc_normal(mean, sigma, low, high, call->draw, call->error);
 }
 
+void sow_call_tell_loss(const struct sow_call *call, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(call->detail->loss, sizeof call->detail->loss, format, arguments);
+    va_end(arguments);
+}
+
 void sow_call_explain(const struct sow_call *call, const char *format, ...)
 {
     va_list arguments;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Biases that say what is known before any training: how often each class comes, how rare a positive
- * is, that a recurrent layer should remember. Each tells the first loss it gives, for logits that are
+ * is. Each tells the first loss it gives, for logits that are
  * otherwise near zero. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,17 +12,6 @@
 
 #define CLASSES_MAX (UINT32_C(1) << 18)
 #define SUM_ERROR   1e-5 /* what rounded frequencies may miss one by */
-
-static void tell_loss(const struct sow_call *call, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void tell_loss(const struct sow_call *call, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(call->detail->loss, sizeof call->detail->loss, format, arguments);
-    va_end(arguments);
-}
 
 /* ---- One class against the rest ------------------------------------------------------------- */
 
@@ -73,9 +61,9 @@ static void tell_losses(const struct sow_call *call, const char *name, double pi
                  sow_number_text(positives).text,
                  sow_number_text(loss_of(0.5, positives, focus)).text);
     }
-    tell_loss(call, "%s a logit %s when a share pi is positive, and a zero bias %s%s", name,
-              sow_number_text(loss_of(pi, pi, focus)).text,
-              sow_number_text(loss_of(0.5, pi, focus)).text, also);
+    sow_call_tell_loss(call, "%s a logit %s when a share pi is positive, and a zero bias %s%s",
+                       name, sow_number_text(loss_of(pi, pi, focus)).text,
+                       sow_number_text(loss_of(0.5, pi, focus)).text, also);
 }
 
 static enum sow_status prior(const struct sow_call *call)
@@ -204,55 +192,12 @@ static enum sow_status class_prior(const struct sow_call *call)
     sow_call_explain(call, "b_k = ln p_k: b_0 = ln %s = %s, ... for %zu classes",
                      sow_number_text((list->list[0] + more) / sum).text,
                      sow_number_text(sow_scheme_row(detail, 0)).text, detail->rows);
-    tell_loss(
+    sow_call_tell_loss(
         call,
         "cross-entropy %s when classes come so often (the entropy of p); a zero bias costs ln "
         "%zu = %s",
         sow_number_text(entropy).text, detail->rows, sow_number_text(sow_log(count)).text);
     return sow_draw_constant(sow_scheme_row(detail, 0), call->draw, call->error);
-}
-
-/* ---- Recurrent layers ----------------------------------------------------------------------- */
-
-/* Word `index` of the gates: its one letter; 0 past the end. */
-static char gate_letter(const char *gates, uint32_t index)
-{
-    for (; *gates != '\0'; gates++) {
-        if (*gates != ' ' && index-- == 0) {
-            return *gates;
-        }
-    }
-    return 0;
-}
-
-static enum sow_status forget_bias(const struct sow_call *call)
-{
-    double value;
-    enum sow_status status = sow_call_number(call, "value", &value);
-    if (status != SOW_OK) {
-        return status;
-    }
-    const char *gates = call->tensor != NULL ? call->tensor->gates : "";
-    /* An LSTM forgets by f; a GRU, which has r, keeps its state by z. */
-    char keeps = strchr(gates, 'f') != NULL ? 'f' : strchr(gates, 'r') != NULL ? 'z' : 0;
-    if (keeps == 0 || strchr(gates, keeps) == NULL) {
-        return sow_fail(call->error, SOW_E_ARGUMENT,
-                        "forget_bias is for the biases of an lstm or a gru, whose gates are known; "
-                        "this tensor's are not: give it blocks and gates = \"i f g o\"");
-    }
-    int here = gate_letter(gates, call->tensor->gate) == keeps;
-    double start = 1 / (1 + sow_exp(-value));
-    if (here) {
-        sow_call_explain(call, "gate %c of (%s) = %s: it starts open by %s", keeps, gates,
-                         sow_number_text(value).text, sow_number_text(start).text);
-    } else {
-        sow_call_explain(call, "gate %c of (%s) = 0", gate_letter(gates, call->tensor->gate),
-                         gates);
-    }
-    tell_loss(call,
-              "no loss of its own; of a state %s is left after 30 steps, and %s with a zero bias",
-              sow_number_text(sow_pow(start, 30)).text, sow_number_text(sow_pow(0.5, 30)).text);
-    return sow_draw_constant(here ? value : 0, call->draw, call->error);
 }
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
@@ -275,10 +220,6 @@ static const struct sow_scheme_parameter class_prior_parameters[] = {
     {"p", "none", "a frequency for each class, summing to one: a list, or a file of numbers"},
     {"counts", "none", "instead of p: how often each came, divided by their sum"},
     {"smoothing", "0", "added to every count"},
-};
-
-static const struct sow_scheme_parameter forget_bias_parameters[] = {
-    {"value", "1", "of the gate that keeps the state"},
 };
 
 static const struct sow_scheme_row rows[] = {
@@ -324,23 +265,6 @@ static const struct sow_scheme_row rows[] = {
                 .summary = "bias of a classifier that knows how often each class comes",
             },
         .resolve = class_prior,
-    },
-    {
-        .scheme =
-            {
-                .name = "forget_bias",
-                .aliases = (const char *const[]){"unit_forget_bias", NULL}, /* Keras */
-                .parameters = forget_bias_parameters,
-                .parameter_count = COUNT(forget_bias_parameters),
-                .positional = (const char *const[]){"value", NULL},
-                .formula = "b = value in the gate that keeps the state (LSTM: f, GRU: z), 0 in the "
-                           "others",
-                .source = "Gers, Schmidhuber and Cummins 2000; Jozefowicz, Zaremba and Sutskever "
-                          "2015",
-                .summary = "a recurrent layer that starts by remembering; of two biases that are "
-                           "added, only the first has it",
-            },
-        .resolve = forget_bias,
     },
 };
 

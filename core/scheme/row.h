@@ -34,6 +34,8 @@ extern const struct sow_scheme_family sow_scheme_constant;
 extern const struct sow_scheme_family sow_scheme_basic;
 extern const struct sow_scheme_family sow_scheme_variance;
 extern const struct sow_scheme_family sow_scheme_prior;
+extern const struct sow_scheme_family sow_scheme_recurrent;
+extern const struct sow_scheme_family sow_scheme_state_space;
 
 /* The argument called `name`; NULL when the caller left it to its default. */
 const struct sow_argument *sow_call_find(const struct sow_call *call, const char *name);
@@ -60,6 +62,10 @@ enum sow_status sow_call_trunc_normal(const struct sow_call *call, double mean, 
 
 /* printf into the detail's formula_with_numbers. */
 void sow_call_explain(const struct sow_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* printf into the detail's loss. */
+void sow_call_tell_loss(const struct sow_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -189,6 +189,12 @@ enum sow_distribution {
     SOW_UNIFORM = 1,
     SOW_NORMAL = 2,
     SOW_TRUNC_NORMAL = 3,
+    SOW_EXP_UNIFORM = 4,
+    SOW_LN_UNIFORM = 5,
+    SOW_MINUS_LN_UNIFORM = 6,
+    SOW_SOFTPLUS_INVERSE_EXP_UNIFORM = 7,
+    SOW_LN_DECAY_UNIFORM = 8,
+    SOW_LN_REST_UNIFORM = 9,
 };
 
 /* A distribution and its numbers; plain data, no pointers. Make one with the functions below or with
@@ -197,10 +203,13 @@ enum sow_distribution {
  *   constant      every element is `mean`
  *   uniform       on [low, high], which float32 values never leave; never 0 when low = -high
  *   normal        `mean`, `std`
- *   trunc_normal  normal(mean, std) conditioned on [low, high]; `std` is that before the cut */
+ *   trunc_normal  normal(mean, std) conditioned on [low, high]; `std` is that before the cut
+ *   the others    a function of u, uniform on [low, high]: exp(u), ln u, -ln u, softplus^-1(exp(u)), ln(-ln(u) / 2),
+ *                 ln(1 - u) / 2; element i takes the u of element i + `shift` */
 struct sow_draw {
     enum sow_distribution distribution;
     double mean, std, low, high;
+    double shift; /* a whole number of elements; 0 unless the distribution is -ln u */
 };
 
 SOW_API enum sow_status sow_draw_constant(double value, struct sow_draw *draw,
@@ -213,6 +222,11 @@ SOW_API enum sow_status sow_draw_normal(double mean, double std, struct sow_draw
  * less than 1e-9 of the mass. */
 SOW_API enum sow_status sow_draw_trunc_normal(double mean, double std, double low, double high,
                                               struct sow_draw *draw, struct sow_error *error);
+/* A function of a uniform on [low, high], low < high. SOW_E_ARGUMENT for a distribution that is none, where the
+ * function is not finite inside, and for a shift that is no whole number below 2^53 or not that of -ln u. */
+SOW_API enum sow_status sow_draw_of_uniform(enum sow_distribution distribution, double low,
+                                            double high, double shift, struct sow_draw *draw,
+                                            struct sow_error *error);
 /* The mean and standard deviation the drawn values really have (uniform: (high - low) / sqrt 12;
  * trunc_normal: after the cut). */
 SOW_API void sow_draw_moments(const struct sow_draw *draw, double *mean, double *std);
@@ -294,6 +308,7 @@ struct sow_scheme {
     const char *source; /* author, year, equation */
     const char *summary;
     int needs_fans;
+    int sets_gates; /* biases of recurrent layers; of two that are added, only one may have it */
     /* names of the parameters that may be given by their place, in order, and of those that are lists
      * of numbers; NULL-terminated, NULL for none */
     const char *const *positional;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/elementary.h"
+#include "core/kernel/map.h"
 
 #define UNCUT 6.0 /* bounds this many std away cut nothing that can be seen */
 #define CELLS 512
@@ -128,6 +129,20 @@ static double normal_below(double z)
     return 0.5 * sow_erfc(-0.7071067811865476 * z);
 }
 
+/* The share of u below that of `x` where the function rises, above it where it falls: which of them, in *rises. */
+static double share_of(const struct sow_map *map, const struct sow_draw *draw, double x, int *rises)
+{
+    double low = map->value(draw->low), high = map->value(draw->high);
+    *rises = low < high;
+    if (x <= (*rises ? low : high)) {
+        return *rises ? 0 : 1;
+    }
+    if (x >= (*rises ? high : low)) {
+        return *rises ? 1 : 0;
+    }
+    return (map->back(x) - draw->low) / (draw->high - draw->low);
+}
+
 /* P(a < Z < b), accurate in both tails. */
 static double normal_between(double a, double b)
 {
@@ -139,7 +154,13 @@ static double normal_between(double a, double b)
 
 static double part_below(const struct sow_draw *draw, double x)
 {
+    const struct sow_map *map = sow_map_of(draw->distribution);
     double a, b, z;
+    if (map != NULL) {
+        int rises;
+        double share = share_of(map, draw, x, &rises);
+        return rises ? share : 1 - share;
+    }
     switch (draw->distribution) {
     case SOW_CONSTANT:
         return draw->mean < x;
@@ -160,11 +181,12 @@ static double part_below(const struct sow_draw *draw, double x)
 static double part_above(const struct sow_draw *draw, double x)
 {
     double a, b, z;
+    if (draw->distribution == SOW_UNIFORM || sow_map_of(draw->distribution) != NULL) {
+        return 1 - part_below(draw, x);
+    }
     switch (draw->distribution) {
     case SOW_CONSTANT:
         return draw->mean >= x;
-    case SOW_UNIFORM:
-        return 1 - part_below(draw, x);
     case SOW_NORMAL:
         return draw->std == 0 ? draw->mean >= x : normal_below((draw->mean - x) / draw->std);
     default:
@@ -195,6 +217,15 @@ double sow_law_above(const struct sow_law *law, double x)
 
 static void part_bounds(const struct sow_draw *draw, double *low, double *high)
 {
+    const struct sow_map *map = sow_map_of(draw->distribution);
+    if (map != NULL) {
+        double a = map->value(draw->low), b = map->value(draw->high);
+        *low = a < b ? a : b;
+        *high = a < b ? b : a;
+        *low -= fabs(*low) * 0x1p-23; /* values are rounded after the function, and may step over */
+        *high += fabs(*high) * 0x1p-23;
+        return;
+    }
     int is_bounded = draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL;
     *low = draw->distribution == SOW_CONSTANT ? draw->mean : is_bounded ? draw->low : -INFINITY;
     *high = draw->distribution == SOW_CONSTANT ? draw->mean : is_bounded ? draw->high : INFINITY;
@@ -232,7 +263,12 @@ static void add_cell(struct moments *sums, double probability, double value, dou
 static void part_range(const struct sow_draw *draw, double *low, double *high)
 {
     double mean = draw->mean, reach = 10 * draw->std;
+    const struct sow_map *map = sow_map_of(draw->distribution);
     part_bounds(draw, low, high);
+    if (map != NULL && (isinf(*low) || isinf(*high))) { /* a logarithm of 0 */
+        double nearly = map->value(draw->low + 1e-22 * (draw->high - draw->low));
+        *(isinf(*low) ? low : high) = nearly;
+    }
     if (draw->distribution == SOW_NORMAL || draw->distribution == SOW_TRUNC_NORMAL) {
         *low = mean - reach > *low ? mean - reach : *low;
         *high = mean + reach < *high ? mean + reach : *high;
@@ -326,6 +362,11 @@ static double proxy_of(const struct sow_draw *draw, double variance)
     if (draw->distribution == SOW_TRUNC_NORMAL) {
         double width = (draw->high - draw->low) / 2;
         return width * width < draw->std * draw->std ? width * width : draw->std * draw->std;
+    }
+    if (sow_map_of(draw->distribution) != NULL) {
+        double low, high;
+        part_range(draw, &low, &high);
+        return (high - low) * (high - low) / 4;
     }
     return variance;
 }

@@ -2,6 +2,7 @@
 /* One tensor of a plan for a person: what it is, which rule claimed it, the formula with its numbers and
  * where each came from, where its values come from, and the first of them. Rows of a label and a text,
  * wrapped at 100 columns; no colour. */
+#include "core/kernel/map.h"
 #include "model/plan/explain.h"
 #include "model/plan/value.h"
 #include "model/recipe/rule.h"
@@ -235,8 +236,13 @@ static void put_scheme(struct sow_sheet *sheet, const struct subject *subject)
 static void put_draw(struct sow_sheet *sheet, const struct sow_draw *draw)
 {
     struct sow_plan_text *line = &sheet->line;
-    int is_uniform = draw->distribution == SOW_UNIFORM;
-    sow_plan_text_add(line, sow_distribution_name(draw->distribution));
+    const struct sow_map *map = sow_map_of(draw->distribution);
+    int is_uniform = draw->distribution == SOW_UNIFORM || map != NULL;
+    if (map != NULL) {
+        sow_plan_text_format(line, "%s for u uniform", map->name);
+    } else {
+        sow_plan_text_add(line, sow_distribution_name(draw->distribution));
+    }
     if (!is_uniform) {
         sow_plan_text_add(line, draw->distribution == SOW_CONSTANT ? " " : ", mean ");
         sow_plan_text_number(line, draw->mean);

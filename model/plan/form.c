@@ -8,51 +8,31 @@
 
 struct form {
     const char *name;
-    enum sow_has has[SOW_NUMBERS]; /* mean, std, low, high */
-    enum sow_status (*make)(const double numbers[SOW_NUMBERS], struct sow_draw *draw,
-                            struct sow_error *error);
+    enum sow_has has[SOW_NUMBERS]; /* mean, std, low, high, shift */
 };
 
-static enum sow_status make_constant(const double numbers[SOW_NUMBERS], struct sow_draw *draw,
-                                     struct sow_error *error)
-{
-    return sow_draw_constant(numbers[SOW_MEAN], draw, error);
-}
-
-static enum sow_status make_uniform(const double numbers[SOW_NUMBERS], struct sow_draw *draw,
-                                    struct sow_error *error)
-{
-    return sow_draw_uniform(numbers[SOW_LOW], numbers[SOW_HIGH], draw, error);
-}
-
-static enum sow_status make_normal(const double numbers[SOW_NUMBERS], struct sow_draw *draw,
-                                   struct sow_error *error)
-{
-    return sow_draw_normal(numbers[SOW_MEAN], numbers[SOW_STD], draw, error);
-}
-
-static enum sow_status make_trunc_normal(const double numbers[SOW_NUMBERS], struct sow_draw *draw,
-                                         struct sow_error *error)
-{
-    return sow_draw_trunc_normal(numbers[SOW_MEAN], numbers[SOW_STD], numbers[SOW_LOW],
-                                 numbers[SOW_HIGH], draw, error);
-}
+#define BOUNDS SOW_HAS_NOT, SOW_HAS_NOT, SOW_HAS, SOW_HAS /* and nothing before them */
 
 static const struct form forms[] = {
-    [SOW_CONSTANT] = {"constant", {SOW_HAS}, make_constant},
-    [SOW_UNIFORM] = {"uniform", {SOW_HAS_NOT, SOW_HAS_NOT, SOW_HAS, SOW_HAS}, make_uniform},
-    [SOW_NORMAL] = {"normal", {SOW_HAS, SOW_HAS}, make_normal},
+    [SOW_CONSTANT] = {"constant", {SOW_HAS}},
+    [SOW_UNIFORM] = {"uniform", {BOUNDS}},
+    [SOW_NORMAL] = {"normal", {SOW_HAS, SOW_HAS}},
     [SOW_TRUNC_NORMAL] = {"trunc_normal",
-                          {SOW_HAS, SOW_HAS, SOW_HAS_OR_INFINITE, SOW_HAS_OR_INFINITE},
-                          make_trunc_normal},
+                          {SOW_HAS, SOW_HAS, SOW_HAS_OR_INFINITE, SOW_HAS_OR_INFINITE}},
+    [SOW_EXP_UNIFORM] = {"exp_uniform", {BOUNDS}},
+    [SOW_LN_UNIFORM] = {"ln_uniform", {BOUNDS}},
+    [SOW_MINUS_LN_UNIFORM] = {"minus_ln_uniform", {BOUNDS, SOW_HAS}},
+    [SOW_SOFTPLUS_INVERSE_EXP_UNIFORM] = {"softplus_inverse_exp_uniform", {BOUNDS}},
+    [SOW_LN_DECAY_UNIFORM] = {"ln_decay_uniform", {BOUNDS}},
+    [SOW_LN_REST_UNIFORM] = {"ln_rest_uniform", {BOUNDS}},
 };
 #define FORMS (sizeof forms / sizeof *forms)
 
-const char *const sow_number_names[SOW_NUMBERS] = {"mean", "std", "low", "high"};
+const char *const sow_number_names[SOW_NUMBERS] = {"mean", "std", "low", "high", "shift"};
 
 double sow_draw_number(const struct sow_draw *draw, enum sow_number number)
 {
-    const double numbers[SOW_NUMBERS] = {draw->mean, draw->std, draw->low, draw->high};
+    const double numbers[SOW_NUMBERS] = {draw->mean, draw->std, draw->low, draw->high, draw->shift};
     return numbers[number];
 }
 
@@ -82,10 +62,20 @@ enum sow_has sow_distribution_has(enum sow_distribution distribution, enum sow_n
 enum sow_status sow_draw_from(enum sow_distribution distribution, const double numbers[SOW_NUMBERS],
                               struct sow_draw *draw, struct sow_error *error)
 {
-    if ((size_t)distribution >= FORMS) {
-        return sow_fail(error, SOW_E_ARGUMENT, "%d is no distribution", (int)distribution);
+    const double mean = numbers[SOW_MEAN], std = numbers[SOW_STD], low = numbers[SOW_LOW],
+                 high = numbers[SOW_HIGH];
+    switch (distribution) {
+    case SOW_CONSTANT:
+        return sow_draw_constant(mean, draw, error);
+    case SOW_UNIFORM:
+        return sow_draw_uniform(low, high, draw, error);
+    case SOW_NORMAL:
+        return sow_draw_normal(mean, std, draw, error);
+    case SOW_TRUNC_NORMAL:
+        return sow_draw_trunc_normal(mean, std, low, high, draw, error);
+    default:
+        return sow_draw_of_uniform(distribution, low, high, numbers[SOW_SHIFT], draw, error);
     }
-    return forms[distribution].make(numbers, draw, error);
 }
 
 int sow_draw_equal(const struct sow_draw *a, const struct sow_draw *b)

@@ -7,7 +7,7 @@
 #include "sow/sow.h"
 
 /* The numbers of a draw, in the order that every form has them in. */
-enum sow_number { SOW_MEAN, SOW_STD, SOW_LOW, SOW_HIGH, SOW_NUMBERS };
+enum sow_number { SOW_MEAN, SOW_STD, SOW_LOW, SOW_HIGH, SOW_SHIFT, SOW_NUMBERS };
 extern const char *const sow_number_names[SOW_NUMBERS]; /* "mean", ... */
 double sow_draw_number(const struct sow_draw *draw, enum sow_number number);
 

@@ -3,6 +3,7 @@
  * that names made to collide cost no more than others. */
 #include "model/plan/inside.h"
 #include "core/base/error.h"
+#include "core/kernel/map.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,6 +34,13 @@ static enum sow_status key_clash(const struct sow_plan_entry *a, const struct so
                     a->name, a->key, b->name, b->key, hash);
 }
 
+/* Different functions of one uniform are no copies: a pole's radius and the factor that belongs to it. */
+static int made_to_share(const struct sow_plan_entry *a, const struct sow_plan_entry *b)
+{
+    return strcmp(a->key, b->key) == 0 && a->draw.distribution != b->draw.distribution &&
+           sow_map_of(a->draw.distribution) != NULL && sow_map_of(b->draw.distribution) != NULL;
+}
+
 /* Two entries of the same key would get the same values. Sorts a table of its own only when some key
  * is not the name. */
 static enum sow_status check_keys(const struct sow_plan *plan, enum sow_status code,
@@ -56,8 +64,10 @@ static enum sow_status check_keys(const struct sow_plan *plan, enum sow_status c
     }
     enum sow_status status = SOW_OK;
     for (size_t i = 1; i < plan->count && status == SOW_OK; i++) {
-        if (slots[i].hash == slots[i - 1].hash) {
-            status = key_clash(slots[i - 1].entry, slots[i].entry, slots[i].hash, code, error);
+        for (size_t j = i; j-- > 0 && slots[j].hash == slots[i].hash && status == SOW_OK;) {
+            if (!made_to_share(slots[j].entry, slots[i].entry)) {
+                status = key_clash(slots[j].entry, slots[i].entry, slots[i].hash, code, error);
+            }
         }
     }
     if (!all_names) {

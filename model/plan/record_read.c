@@ -126,7 +126,7 @@ static enum sow_status read_numbers(struct record *record, struct sow_draw *draw
 {
     double numbers[SOW_NUMBERS] = {0};
     struct sow_error inner = {0};
-    char word[24];
+    char word[32];
     enum sow_distribution distribution;
     enum sow_status status = sow_record_word(&record->scan, word, sizeof word);
     if (status == SOW_OK && !sow_distribution_parse(word, &distribution)) {

@@ -211,15 +211,14 @@ static enum sow_status resolve_whole(struct sow_resolver *resolver,
 }
 
 /* Keras' GRU keeps two biases as the rows of one tensor; they are added, so that only the first may have
- * a forget bias. Room for the region is there. */
-static enum sow_status keep_one_forget_bias(const struct sow_parameter *parameter,
-                                            struct sow_resolution *made, struct sow_error *error)
+ * one that sets gates. Room for the region is there. */
+static enum sow_status keep_one_row_of_gates(const struct sow_parameter *parameter,
+                                             struct sow_resolution *made, struct sow_error *error)
 {
     const struct sow_scheme *scheme = made->details[0].scheme;
     const struct sow_tensor *tensor = &parameter->tensor;
     struct sow_draw zero;
-    if (scheme == NULL || strcmp(scheme->name, "forget_bias") != 0 || tensor->rank != 2 ||
-        made->region_count == 0) {
+    if (scheme == NULL || !scheme->sets_gates || tensor->rank != 2 || made->region_count == 0) {
         return SOW_OK;
     }
     enum sow_status status = sow_draw_constant(0, &zero, error);
@@ -389,7 +388,7 @@ enum sow_status sow_resolve(struct sow_resolver *resolver, const struct sow_para
         status = check_blocks(parameter, error);
         status =
             status != SOW_OK ? status : resolve_blocks(resolver, parameter, match, made, error);
-        status = status != SOW_OK ? status : keep_one_forget_bias(parameter, made, error);
+        status = status != SOW_OK ? status : keep_one_row_of_gates(parameter, made, error);
     } else {
         status = resolve_whole(resolver, parameter, match, made, error);
     }

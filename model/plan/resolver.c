@@ -108,12 +108,12 @@ static enum sow_status out_of_memory(struct sow_error *error)
     return sow_fail(error, SOW_E_MEMORY, "out of memory while making the plan");
 }
 
-/* Two biases that are added share one forget bias: the second of them starts at zero. */
+/* Two biases that are added share one scheme for gates: the second of them starts at zero. */
 static void share_with_twin(const struct sow_resolver *resolver,
                             const struct sow_parameter *parameter, struct sow_rule_match *match)
 {
     const struct sow_scheme *scheme = sow_scheme_find(match->scheme, NULL);
-    if (parameter->twin == NULL || scheme == NULL || strcmp(scheme->name, "forget_bias") != 0) {
+    if (parameter->twin == NULL || scheme == NULL || !scheme->sets_gates) {
         return;
     }
     const struct sow_resolution *its = NULL;
@@ -126,7 +126,7 @@ static void share_with_twin(const struct sow_resolver *resolver,
     if (its != NULL && strcmp(its->scheme, scheme->name) == 0) {
         match->scheme = "zeros";
         match->argument_count = 0;
-        match->reason = "the bias it is added to has the forget bias already; it counts once";
+        match->reason = "the bias it is added to has it already; it counts once";
     }
 }
 

@@ -33,6 +33,8 @@ static const struct sow_draw draws[] = {
     {.distribution = SOW_TRUNC_NORMAL, .mean = 0, .std = 1, .low = -4, .high = 5},
     {.distribution = SOW_TRUNC_NORMAL, .mean = 0, .std = 1, .low = 1.5, .high = INFINITY},
     {.distribution = SOW_TRUNC_NORMAL, .mean = 0, .std = 0.02, .low = -2, .high = 2},
+    {.distribution = SOW_EXP_UNIFORM, .low = -7, .high = 3},
+    {.distribution = SOW_MINUS_LN_UNIFORM, .low = 1, .high = 783, .shift = 7},
 };
 
 static const enum sow_dtype dtypes[] = {SOW_F64,  SOW_F32,       SOW_F16,
@@ -112,8 +114,9 @@ static float reference_f32(const struct sow_draw *draw, const struct sow_numbers
 {
     uint32_t words[4];
     float pair[2], value = n->mean;
+    i += (uint64_t)(int64_t)draw->shift;
     sow_stream_block(key, i / 4, words);
-    if (draw->distribution == SOW_UNIFORM) {
+    if (draw->distribution == SOW_UNIFORM || n->map != NULL) {
         value = fmaf(uniform_of(words[i % 4]), n->scale, n->middle);
     } else if (draw->distribution == SOW_NORMAL || n->cut == SOW_CUT_NOTHING) {
         normal_pair32(words[i % 4 & 2], words[(i % 4 & 2) + 1], n->mean, n->std, pair);
@@ -123,10 +126,10 @@ static float reference_f32(const struct sow_draw *draw, const struct sow_numbers
                             n->to_middle, n->from_middle, n->shift,      n->cut == SOW_CUT_CENTRAL};
         value = fmaf(trunc_z32(words[i % 4], &c), n->std, n->mean);
     }
-    if (draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL) {
+    if (draw->distribution != SOW_NORMAL && draw->distribution != SOW_CONSTANT) {
         value = value < n->low ? n->low : value > n->high ? n->high : value;
     }
-    return value;
+    return n->map != NULL ? (float)n->map->value((double)value) : value;
 }
 
 static double reference_f64(const struct sow_draw *draw, const struct sow_numbers_f64 *n,
@@ -134,10 +137,11 @@ static double reference_f64(const struct sow_draw *draw, const struct sow_number
 {
     uint32_t words[4];
     double pair[2], value = n->mean;
+    i += (uint64_t)(int64_t)draw->shift;
     sow_stream_block(key, i / 2, words);
     const uint64_t wide[2] = {words[0] | (uint64_t)words[1] << 32,
                               words[2] | (uint64_t)words[3] << 32};
-    if (draw->distribution == SOW_UNIFORM) {
+    if (draw->distribution == SOW_UNIFORM || n->map != NULL) {
         value = fma((double)(((int64_t)wide[i % 2] >> 10) | 1), n->scale, n->middle);
     } else if (draw->distribution == SOW_NORMAL || n->cut == SOW_CUT_NOTHING) {
         normal_pair64(wide[0], wide[1], n->mean, n->std, pair);
@@ -147,10 +151,10 @@ static double reference_f64(const struct sow_draw *draw, const struct sow_number
                             n->to_middle, n->from_middle, n->shift};
         value = fma(trunc_z64(wide[i % 2], &c), n->std, n->mean);
     }
-    if (draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL) {
+    if (draw->distribution != SOW_NORMAL && draw->distribution != SOW_CONSTANT) {
         value = value < n->low ? n->low : value > n->high ? n->high : value;
     }
-    return value;
+    return n->map != NULL ? n->map->value(value) : value;
 }
 
 static void test_scalar_is_the_reference(void **state)

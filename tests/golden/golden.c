@@ -43,6 +43,13 @@ static const struct draw_case draws[] = {
     {SOW_TRUNC_NORMAL, "0.1,1,-4,5"}, /* tail */
     {SOW_TRUNC_NORMAL, "0,1,1.5,inf"},
     {SOW_TRUNC_NORMAL, "0,0.02,-2,2"}, /* cuts nothing */
+    {SOW_EXP_UNIFORM, "-6.9,-2.3"},
+    {SOW_LN_UNIFORM, "1,16"},
+    {SOW_MINUS_LN_UNIFORM, "1,783,0"},
+    {SOW_MINUS_LN_UNIFORM, "1,783,128"},
+    {SOW_SOFTPLUS_INVERSE_EXP_UNIFORM, "-6.9,-2.3"},
+    {SOW_LN_DECAY_UNIFORM, "0,0.99"},
+    {SOW_LN_REST_UNIFORM, "0.81,0.998"},
 };
 
 static const struct draw_case integer_draws[] = {
@@ -114,8 +121,10 @@ static int make_draw(const struct draw_case *draw_case, struct sow_draw *draw)
         return sow_draw_normal(numbers[0], numbers[1], draw, NULL);
     case SOW_TRUNC_NORMAL:
         return sow_draw_trunc_normal(numbers[0], numbers[1], numbers[2], numbers[3], draw, NULL);
+    default:
+        return sow_draw_of_uniform(draw_case->distribution, numbers[0], numbers[1], numbers[2],
+                                   draw, NULL);
     }
-    return 1;
 }
 
 static uint64_t digest(const unsigned char *bytes, uint64_t count, size_t size)
@@ -157,7 +166,10 @@ static uint64_t run(const struct golden *golden, const struct sow_kernels *kerne
 
 /* ---- Lines -------------------------------------------------------------------------------- */
 
-static const char *const distributions[] = {"constant", "uniform", "normal", "trunc_normal"};
+static const char *const distributions[] = {
+    "constant",         "uniform",        "normal",           "trunc_normal",
+    "exp_uniform",      "ln_uniform",     "minus_ln_uniform", "softplus_inverse_exp_uniform",
+    "ln_decay_uniform", "ln_rest_uniform"};
 
 static size_t print_sizes(char *out, size_t room, uint32_t rank, const uint64_t *sizes)
 {

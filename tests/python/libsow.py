@@ -35,7 +35,8 @@ def call(name, *arguments):
 
 class Draw(ctypes.Structure):
     _fields_ = [("distribution", ctypes.c_int), ("mean", ctypes.c_double), ("std", ctypes.c_double),
-                ("low", ctypes.c_double), ("high", ctypes.c_double)]
+                ("low", ctypes.c_double), ("high", ctypes.c_double),
+                ("shift", ctypes.c_double)]
 
     @classmethod
     def make(cls, name, *numbers):
@@ -58,6 +59,12 @@ class Draw(ctypes.Structure):
     @classmethod
     def trunc_normal(cls, mean, std, low, high):
         return cls.make("trunc_normal", mean, std, low, high)
+
+    @classmethod
+    def of_uniform(cls, distribution, low, high, shift=0.0):
+        draw = cls()
+        call("sow_draw_of_uniform", distribution, *map(ctypes.c_double, (low, high, shift)), ctypes.byref(draw))
+        return draw
 
     def moments(self):
         mean, std = ctypes.c_double(), ctypes.c_double()

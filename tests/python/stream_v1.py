@@ -23,6 +23,7 @@ class Draw(NamedTuple):
     std: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    shift: float = 0.0
 
 
 def values(draw, dtype, seed, tensor, first, count):
@@ -40,6 +41,7 @@ def values(draw, dtype, seed, tensor, first, count):
         "uniform": uniform,
         "normal": normal,
         "trunc_normal": truncated_normal,
+        **dict.fromkeys(OF_UNIFORM, of_uniform),
     }[draw.distribution](draw, F64 if dtype == "f64" else F32, word)
     store = FORMATS[dtype]
     return [store.encode(store.nearest(value(i))) for i in range(first, first + count)]
@@ -197,6 +199,8 @@ def parse_numbers(text):
     numbers = {}
     for name, value in re.findall(r"#define (\w+) 0x([0-9a-f]+)u", text, flags=re.M):
         numbers[name] = int(value, 16)
+    for name, value in re.findall(r"#define (\w+) +(0x[0-9a-f.]+p[-+]\d+)", text, flags=re.M):
+        numbers[name] = float.fromhex(value)
     definition = r"static const (?:float|double) (\w+)(\[[^=]*)? = ([^;]*);"
     for name, shape, body in re.findall(definition, text):
         found = [float.fromhex(x) for x in re.findall(r"-?0x[0-9a-f.]+p[-+]\d+", body)]
@@ -208,12 +212,12 @@ def parse_numbers(text):
     return numbers
 
 
-def fenced_block(page=PAGE):
-    section = page.read_text(encoding="utf-8").split("\n## 10 ")[1]
-    return re.search(r"```c\n(.*?)```", section, flags=re.S)[1]
+def fenced_block(section, page=PAGE):
+    text = page.read_text(encoding="utf-8").split(f"\n## {section} ")[1]
+    return re.search(r"```c\n(.*?)```", text, flags=re.S)[1]
 
 
-NUMBERS = parse_numbers(fenced_block())
+NUMBERS = parse_numbers(fenced_block(10)) | parse_numbers(fenced_block(7))
 
 
 # ---- 1: from seed and name to words --------------------------------------------------------------
@@ -293,6 +297,12 @@ def uniform(draw, f, word):
         return clamp(f.fma(float(k), scale, middle), lo, hi)
 
     return value
+
+
+def of_uniform(draw, f, word):
+    function, shift = OF_UNIFORM[draw.distribution], int(draw.shift)
+    u = uniform(draw, f, lambda i: word((i + shift) % 2**64))
+    return lambda i: f.nearest(function(u(i)))
 
 
 def clamp(value, lo, hi):
@@ -454,7 +464,7 @@ def ratio_f64(x, n):
     return f.polynomial(NUMBERS[f"f64_tail_{part}"], f.sub(v, NUMBERS[f"f64_v_{part}"]))
 
 
-# ---- 7: the normal distribution function ---------------------------------------------------------
+# ---- 7: functions in double ----------------------------------------------------------------------
 
 
 def Phi(x):
@@ -473,3 +483,98 @@ def Phi(x):
         previous, hermite = hermite, F64.fma(-t0, hermite, -(n * previous))
     below, density = NUMBERS["cdf_table"][j]
     return F64.fma(-density, total, below)
+
+
+class Pair(NamedTuple):
+    hi: float
+    lo: float
+
+
+def two_sum(a, b):
+    hi = a + b
+    t = hi - a
+    return Pair(hi, (a - (hi - t)) + (b - t))
+
+
+def multiply(a, b):
+    hi = a.hi * b.hi
+    lo = F64.fma(a.hi, b.hi, -hi)
+    return two_sum(hi, lo + (a.hi * b.lo + a.lo * b.hi))
+
+
+def divide(a, b):
+    q = a.hi / b.hi
+    rest = F64.fma(-q, b.hi, a.hi) + (a.lo - q * b.lo)
+    return two_sum(q, rest / b.hi)
+
+
+def poly(coefficients, x):
+    s = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        s = s * x + c
+    return s
+
+
+def EXP(x):
+    k = round(x * NUMBERS["SOW_LN2_INVERSE"])
+    r = two_sum(x - k * NUMBERS["SOW_LN2_HEAD"], 0.0 - k * NUMBERS["SOW_LN2_TAIL"])
+    rest = (r.hi * r.hi) * poly(NUMBERS["sow_exp_terms"], r.hi)
+    y = two_sum(1.0, r.hi)
+    return Pair(y.hi, y.lo + (rest + (r.lo + r.lo * r.hi))), k
+
+
+def exp(x):
+    y, k = EXP(x)
+    return math.ldexp(y.hi + y.lo, k)
+
+
+def expm1(x):
+    if abs(x) < 2.0**-54:
+        return x
+    if abs(x) > 60:
+        return exp(x) if x > 0 else -1.0
+    y, k = EXP(x)
+    z = two_sum(math.ldexp(y.hi, k), -1.0)
+    return z.hi + (z.lo + math.ldexp(y.lo, k))
+
+
+def LOG(x, t):
+    m, k = math.frexp(x)
+    m, k = 2 * m, k - 1
+    if m > float.fromhex("0x1.6a09e667f3bcdp+0"):
+        m, k = m / 2, k + 1
+    n = two_sum(m - 1.0, math.ldexp(t, -k))
+    d = two_sum(2.0, n.hi)
+    q = divide(n, Pair(d.hi, d.lo + n.lo))
+    u = multiply(q, q)
+    tail = NUMBERS["SOW_FIFTH_TAIL"] + u.hi * poly(NUMBERS["sow_atanh_terms"], u.hi)
+    a = multiply(u, two_sum(NUMBERS["SOW_FIFTH_HEAD"], tail))
+    b = two_sum(NUMBERS["SOW_THIRD_HEAD"], a.hi)
+    a = two_sum(b.hi, b.lo + (a.lo + NUMBERS["SOW_THIRD_TAIL"]))
+    a = multiply(q, multiply(u, a))
+    h = two_sum(q.hi, a.hi)
+    h = Pair(h.hi, h.lo + (q.lo + a.lo))
+    y = two_sum(k * NUMBERS["SOW_LN2_HEAD"], 2 * h.hi)
+    return y.hi + (y.lo + (2 * h.lo + k * NUMBERS["SOW_LN2_TAIL"]))
+
+
+def ln(x):
+    return LOG(x, 0.0)
+
+
+def ln1p(x):
+    return x if abs(x) < 2.0**-54 else LOG(*two_sum(1.0, x))
+
+
+def softplus_inverse(x):
+    return x + ln(-expm1(-x))
+
+
+OF_UNIFORM = {
+    "exp_uniform": exp,
+    "ln_uniform": ln,
+    "minus_ln_uniform": lambda u: -ln(u),
+    "softplus_inverse_exp_uniform": lambda u: softplus_inverse(exp(u)),
+    "ln_decay_uniform": lambda u: ln(-0.5 * ln(u)),
+    "ln_rest_uniform": lambda u: 0.5 * ln1p(-u),
+}

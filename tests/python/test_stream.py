@@ -23,6 +23,7 @@ except OSError:  # it is loaded on import
 
 ROOT = stream.PAGE.parents[1]
 HEADER = ROOT / "core/kernel/stream_constants.h"
+ELEMENTARY = ROOT / "core/base/elementary_constants.h"
 INF = math.inf
 needs_library = pytest.mark.skipif(
     libsow is None, reason="SKIPPED: libsow's bits because there is no libsow.so in $SOW_BUILD"
@@ -183,7 +184,7 @@ def library_values(draw, dtype, seed, tensor, first, count):
     number, bits = libsow.DTYPES[dtype]
     size = bits // 8
     out = ctypes.create_string_buffer(count * size)
-    kind = ("constant", "uniform", "normal", "trunc_normal").index(draw.distribution)
+    kind = ("constant", "uniform", "normal", "trunc_normal", *stream.OF_UNIFORM).index(draw.distribution)
     theirs = libsow.Draw(kind, *draw[1:]), libsow.Key(seed, tensor)
     libsow.LIBRARY.sow_fill(out, number, first, count, *theirs)
     return [int.from_bytes(out.raw[i : i + size], sys.byteorder) for i in range(0, count * size, size)]
@@ -393,6 +394,31 @@ def random_draw(rng):
     return Draw("trunc_normal", mean, std, mean + std * alpha, mean + std * beta)
 
 
+OF_UNIFORM = [
+    Draw("exp_uniform", low=-6.9, high=-2.3),
+    Draw("exp_uniform", low=-87.0, high=88.0),
+    Draw("ln_uniform", low=0.0, high=2 * math.pi),
+    Draw("ln_uniform", low=1.0, high=16.0),
+    Draw("minus_ln_uniform", low=1.0, high=783.0, shift=5.0),
+    Draw("minus_ln_uniform", low=1.0, high=783.0, shift=-3.0),
+    Draw("softplus_inverse_exp_uniform", low=-6.9, high=-2.3),
+    Draw("softplus_inverse_exp_uniform", low=-87.0, high=88.0),
+    Draw("ln_decay_uniform", low=0.0, high=1 - 2.0**-24),
+    Draw("ln_rest_uniform", low=0.0, high=1 - 2.0**-24),
+]
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", ["f32", "f64", "bf16"])
+@pytest.mark.parametrize("draw", OF_UNIFORM, ids=draw_name)
+def test_functions_of_a_uniform(draw, dtype):
+    if draw.shift == 0 and dtype != "bf16":
+        check_words(draw, dtype, extreme_words(FORMATS[dtype].bits)[:60])
+    rng = random.Random(f"{draw} {dtype}")
+    for _ in range(20):
+        check(draw, dtype, rng.getrandbits(64), rng.getrandbits(64), rng.getrandbits(40) + 9, 40)
+
+
 @needs_library
 @pytest.mark.parametrize("case", range(40))
 def test_random_draws(case):
@@ -411,6 +437,8 @@ NUMBERS_OF = {
     "uniform": ("low", "high"),
     "normal": ("mean", "std"),
     "trunc_normal": ("mean", "std", "low", "high"),
+    **dict.fromkeys(stream.OF_UNIFORM, ("low", "high")),
+    "minus_ln_uniform": ("low", "high", "shift"),
 }
 
 
@@ -468,6 +496,11 @@ def definitions(text):
     return re.findall(r"static const [^;]*;|#define \w+ 0x[0-9a-f]+u", text)
 
 
+def test_the_page_repeats_the_elementary_constants():
+    names, header = stream.parse_numbers(stream.fenced_block(7)), stream.parse_numbers(ELEMENTARY.read_text("utf-8"))
+    assert len(names) == 9 and all(NUMBERS[name] == header[name] for name in names)
+
+
 def test_the_page_repeats_the_header():
-    ours, theirs = definitions(stream.fenced_block()), definitions(HEADER.read_text("utf-8"))
-    assert ours == theirs and len(ours) == len(NUMBERS) > 30
+    ours, theirs = definitions(stream.fenced_block(10)), definitions(HEADER.read_text("utf-8"))
+    assert ours == theirs and len(ours) == len(NUMBERS) - 9 > 30

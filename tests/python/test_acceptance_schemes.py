@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Published schemes for parameters that are not plain matrices, as sow init draws them: time constants, poles, adapters,
+residual branches, narrow dtypes. Judged by scipy and by the formulas of their papers. test_acceptance.py is about signals.
+"""
+import json
+import math
+import os
+import subprocess
+
+import libsow
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from scipy import stats
+
+TOOL = os.environ.get("SOW", str(libsow.BUILD / "sow"))
+
+
+def sow(*arguments):
+    run = subprocess.run([TOOL, *map(str, arguments)], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def drawn(folder, text, *options):
+    """The tensors of a description, drawn, verified and checked."""
+    model, out = folder / "model.lua", folder / "model.safetensors"
+    model.write_text(text)
+    sow("init", model, "-o", out, "-q", "--force", "--seed", 7, *options)
+    sow("verify", out, "-q")
+    sow("check", out, "-q")
+    return load_file(out)
+
+
+def vector(name, size, rule, more=""):
+    return f'param("{name}", {{ {size} }}{more})\nrule("{name}", {rule})\n'
+
+
+# ---- A30: branches of deep residual networks ---------------------------------------------------------------------
+
+BRANCHES = {
+    "deepnorm_decoder_beta": ("glorot_normal{gain=pow(8*n_layer,-1/4)}", 6, 0.37991784),
+    "deepnorm_decoder_beta_100": ("glorot_normal{gain=pow(8*n_layer,-1/4)}", 100, 0.18803015),
+    "deepnorm_encoder_of_both_beta": ("glorot_normal{gain=0.87*pow(pow(n_layer,5),-1/16)}", 6, 0.49698924),
+    "t_fixup_encoder": ("glorot_normal{gain=0.67*pow(n_layer,-1/4)}", 6, 0.67 * 6**-0.25),
+    "t_fixup_decoder": ("glorot_normal{gain=pow(9*n_layer,-1/4)}", 6, 54**-0.25),
+    "magneto_sub_ln": ("glorot_normal{gain=sqrt(log(2*n_layer))}", 12, math.sqrt(math.log(24))),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_a30_branches_of_deep_networks(name, tmp_path):
+    """Wang et al. 2022 (DeepNet), Huang et al. 2020 (T-Fixup), Wang et al. 2022 (Magneto): a factor on Glorot's std."""
+    rule, layers, gain = BRANCHES[name]
+    path = tmp_path / "model.lua"
+    path.write_text(
+        f'local x = input {{ "batch", 64 }}\nrepeated("h", {layers}, x, function(x) return x + (x >> linear("fc", 64, 64)) end)\n'
+        'rule("*.bias", zeros)\nrule("*.weight", zeros)\n'
+    )
+    tensors = json.loads(sow("plan", path, "--set", f"*.weight={rule}", "--json"))["tensors"]
+    assert tensors[0]["std"] == pytest.approx(gain / 8, rel=1e-7)
+
+
+def test_a30_gpt2_small_and_wang(tmp_path):
+    """Radford et al. 2019; Nguyen and Salazar 2019 (small init); Wang's 2 / (L sqrt d) of GPT-NeoX."""
+    config = libsow.ROOT / "examples/gpt2/config.json"
+    std = {t["name"]: t.get("std") for t in json.loads(sow("plan", config, "--json"))["tensors"]}
+    assert std["transformer.h.0.mlp.c_proj.weight"] == pytest.approx(0.0040824829, abs=1e-10)
+    path = tmp_path / "model.lua"
+    path.write_text('repeated("h", 24, input { "batch", 768 }, function(x) return x >> linear("fc", 768, 768) end)\nrule("*", zeros)\n')
+    for rule, expected in (("normal{std=sqrt(2/(5*fan_in))}", 0.0228217732), ("normal{std=2/(n_layer*sqrt(fan_in))}", 0.0030070327)):
+        tensors = json.loads(sow("plan", path, "--set", f"*.weight={rule}", "--json"))["tensors"]
+        assert tensors[0]["std"] == pytest.approx(expected, abs=1e-10)
+
+
+# ---- A41, A42: state spaces --------------------------------------------------------------------------------------
+
+
+def test_a41_mamba_dt_bias(tmp_path):
+    """Gu and Dao 2023: behind the softplus the steps are log-uniform on [0.001, 0.1]."""
+    bias = drawn(tmp_path, vector("dt_proj.bias", 20000, "softplus_step{}"), "--dtype", "f64")["dt_proj.bias"]
+    step = np.log1p(np.exp(bias))
+    assert stats.kstest(np.log(step), stats.uniform(math.log(1e-3), math.log(100)).cdf).pvalue > 1e-4
+    assert 0.001 <= step.min() < 0.00101 and 0.099 < step.max() <= 0.1
+
+
+@pytest.mark.parametrize(("step", "bias"), [(0.001, -6.9072552373), (0.1, -2.2521684610)])
+def test_a41_inverse_of_softplus(step, bias):
+    draw = libsow.Draw.of_uniform(7, math.log(step), math.log(step) + 1e-12)
+    assert draw.moments()[0] == pytest.approx(bias, abs=1e-9)
+
+
+def test_a41_mamba2_a_log(tmp_path):
+    """Dao and Gu 2024: A uniform on [1, 16], stored as its logarithm."""
+    a_log = drawn(tmp_path, vector("A_log", 20000, "log_of_uniform{low=1, high=16}"))["A_log"]
+    assert stats.kstest(np.exp(a_log.astype(np.float64)), stats.uniform(1, 15).cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(("r_min", "r_max"), [(0, 1), (0.4, 0.9), (0.9, 0.999)])
+def test_a42_lru_poles(tmp_path, r_min, r_max):
+    """Orvieto et al. 2023: |lambda|^2 uniform on the ring, and gamma^2 + |lambda|^2 = 1 for each pole."""
+    ring = f"{{r_min={r_min}, r_max={r_max}}}"
+    text = vector("nu_log", 20000, f"lru_nu{ring}")
+    text += vector("gamma_log", 20000, f"lru_gamma{ring}", ', { key = "nu_log" }')
+    text += vector("theta_log", 20000, "log_of_uniform{high=2*pi}")
+    poles = drawn(tmp_path, text, "--dtype", "f64")
+    square = np.exp(-2 * np.exp(poles["nu_log"]))
+    assert stats.kstest(square, stats.uniform(r_min**2, r_max**2 - r_min**2).cdf).pvalue > 1e-4
+    assert np.exp(2 * poles["gamma_log"]) + square == pytest.approx(1, abs=1e-14)
+    assert stats.kstest(np.exp(poles["theta_log"]), stats.uniform(0, 2 * math.pi).cdf).pvalue > 1e-4
+    assert np.isfinite(drawn(tmp_path, text)["nu_log"]).all()
+
+
+# ---- A44: recurrent biases ---------------------------------------------------------------------------------------
+
+
+def test_a44_chrono(tmp_path):
+    """Tallec and Ollivier 2018: sigmoid(b_f) in [1/2, (T - 1) / T], its mean, and b_i = -b_f unit by unit."""
+    text = 'local y = input { "batch", "tokens", 8 } >> lstm("memory", 8, 6000)\n'
+    text += 'rule("*.bias_ih_*", chrono{784})\nrule("*.bias_hh_*", zeros)\nrule("*", zeros)\n'
+    gates = drawn(tmp_path, text)["memory.bias_ih_l0"].astype(np.float64).reshape(4, 6000)  # torch: i f g o
+    forget, ends = gates[1], 784
+    kept = 1 / (1 + np.exp(-forget))
+    assert kept.min() >= 0.5 and kept.max() <= (ends - 1) / ends
+    expected = ((ends - 1) * math.log(ends - 1) - (ends - 1) + 1) / (ends - 2)
+    assert expected == pytest.approx(5.6716533, abs=1e-7)
+    assert forget.mean() == pytest.approx(expected, abs=4 * forget.std() / math.sqrt(6000))
+    assert stats.kstest(np.exp(forget), stats.uniform(1, ends - 2).cdf).pvalue > 1e-4
+    assert (gates[0] == -forget).all() and not gates[2:].any()
+
+
+# ---- A43: adapters -----------------------------------------------------------------------------------------------
+
+ADAPTER = """
+local x = input { "batch", 64 }
+local base = x >> linear("base", 64, 64, { bias = false })
+local down = x >> linear("lora_A", 64, 8, { bias = false }) >> linear("lora_B", 8, 64, { bias = false })
+local y = base + down * (16 / sqrt(8))
+rule("base.weight", lecun_normal)
+rule("lora_A.weight", he_uniform { gain = 1 / sqrt(3) })
+rule("lora_B.weight", zeros)
+"""
+
+
+def test_a43_lora_starts_as_its_base(tmp_path):
+    """Hu et al. 2022: A uniform on -/+ 1 / sqrt(in) (kaiming_uniform with a = sqrt 5), B = 0: the adapter adds nothing."""
+    tensors = drawn(tmp_path, ADAPTER)
+    a = tensors["lora_A.weight"].astype(np.float64)
+    assert not tensors["lora_B.weight"].any()
+    assert stats.kstest(a.ravel(), stats.uniform(-1 / 8, 1 / 4).cdf).pvalue > 1e-4
+    run = subprocess.run([TOOL, "probe", tmp_path / "model.lua", "--measure", "--json"], check=False, capture_output=True, text=True)
+    values = {value["name"]: value for value in json.loads(run.stdout)["values"]}
+    base, last = values["base"], list(values.values())[-1]
+    assert last["measured"]["second_moment"] == base["measured"]["second_moment"]
+
+
+# ---- A49: what narrow dtypes lose --------------------------------------------------------------------------------
+
+LEAST = {"f16": 2.0**-24, "f8_e4m3fn": 2.0**-9, "f8_e5m2": 2.0**-16}  # smallest subnormal
+
+
+@pytest.mark.parametrize(("dtype", "std", "lost"), [("f16", 0.02, 1.2e-6), ("f8_e4m3fn", 0.02, 0.0389), ("f8_e5m2", 0.02, 3.0e-4),
+                                                    ("f8_e4m3fn", 0.0041, 0.188), ("f8_e4m3fn", 0.001, 0.67)])
+def test_a49_underflow(dtype, std, lost, tmp_path):
+    """The share of a normal that rounds to zero: erf(half the smallest subnormal / (std sqrt 2))."""
+    path, elements = tmp_path / "model.safetensors", 1 << 22
+    share = math.erf(LEAST[dtype] / 2 / (std * math.sqrt(2)))
+    assert share == pytest.approx(lost, rel=0.02)
+    sow("init", "mlp:2048,2048", "--scheme", f"normal{{std={std}}}", "--dtype", dtype, "-o", path, "-q")
+    zeros = json.loads(sow("stats", path, "*.weight", "--json"))["tensors"][0]["zeros"]
+    assert abs(zeros - share * elements) <= 4 * math.sqrt(share * elements)
