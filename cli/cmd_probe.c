@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sow probe: whether signals and gradients survive the depth, predicted from the plan and, on request, measured, drawn,
  * and compared with other schemes; and what is wrong. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -33,7 +34,11 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
             code = sow_cli_ask(&run->source, &sent.how, options, &run->asked);
         }
     }
-    if ((code == SOW_EXIT_DONE || run->measured != NULL) && options->compare.count == 0) {
+    if (code == SOW_EXIT_DONE && options->steps > 0) {
+        code = sow_cli_learn_run(&run->source, &sent.how, options, &run->learned);
+    }
+    if ((code == SOW_EXIT_DONE || run->measured != NULL || run->learned != NULL) &&
+        options->compare.count == 0) {
         int judged = sow_cli_judge(&run->source, &sent.how, run->probe, run->measured, options,
                                    &run->judgement);
         code = judged != SOW_EXIT_DONE ? judged : code;
@@ -46,6 +51,7 @@ static void run_free(struct sow_cli_run *run)
     sow_cli_ridges_free(&run->ridges);
     sow_cli_asked_free(&run->asked);
     sow_judgement_free(run->judgement);
+    sow_learning_free(run->learned);
     sow_measurement_free(run->measured);
     sow_probe_free(run->probe);
     sow_cli_source_free(&run->source);
@@ -116,13 +122,20 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
 {
     const struct sow_variant *variant = sow_cli_source_variant(&run->source, options);
     if (options->json) {
-        sow_cli_probe_json(run->probe, run->measured, run->judgement, &run->asked,
-                           variant != NULL ? variant->name : NULL);
+        sow_cli_probe_json(run->probe, run->measured, run->judgement, &run->asked, run->learned,
+                           variant != NULL ? variant->name : NULL, options);
     } else if (options->csv) {
         sow_cli_probe_csv(run->probe, run->measured, &run->asked);
     } else {
-        sow_cli_probe_table(run->probe, run->measured, options);
+        int rows = !options->brief && (run->learned == NULL || run->measured != NULL);
+        sow_cli_probe_table(run->probe, run->measured, options, rows);
         sow_cli_asked_print(&run->asked, NULL);
+        if (run->learned != NULL) {
+            unsigned char *shown = sow_cli_probe_shown(run->probe, options->all);
+            putchar('\n');
+            sow_cli_steps_table(run->learned, shown, options);
+            free(shown);
+        }
         sow_cli_verdicts_print(run->judgement, options);
     }
 }
@@ -131,7 +144,7 @@ static void print_all(const struct sow_cli_runs *runs, const struct sow_cli_opti
 {
     struct sow_cli_text text = {0};
     if (options->json) {
-        sow_cli_compare_json(runs);
+        sow_cli_compare_json(runs, options);
     } else if (options->csv) {
         sow_cli_add_picture_data(&text, runs);
         fputs(text.bytes, stdout);
@@ -190,7 +203,9 @@ int sow_cmd_probe(const struct sow_cli_options *options)
         int drawn = options->plot != NULL ? sow_cli_plot(&runs, options) : SOW_EXIT_DONE;
         int told = options->report != NULL ? sow_cli_report(&runs, options) : SOW_EXIT_DONE;
         code = code != SOW_EXIT_DONE ? code : drawn != SOW_EXIT_DONE ? drawn : told;
-        int wrong = judgement != NULL && !sow_judgement_healthy(judgement);
+        const struct sow_learning *learned = runs.items[0].learned;
+        int wrong = (judgement != NULL && !sow_judgement_healthy(judgement)) ||
+                    (learned != NULL && !sow_cli_learns(learned));
         code = code == SOW_EXIT_DONE && wrong ? SOW_EXIT_NO : code;
     }
     for (size_t i = 0; i < runs.count; i++) {

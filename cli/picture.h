@@ -7,7 +7,7 @@
 #include "asked.h"
 #include "cmd.h"
 #include "format.h"
-#include "sow/measure.h"
+#include "sow/learn.h"
 
 #define SOW_RUNS_MAX 8 /* networks in one picture: as many as there are colours to tell apart */
 
@@ -30,6 +30,7 @@ struct sow_cli_run {
     struct sow_cli_source source;
     struct sow_probe *probe;
     struct sow_measurement *measured; /* NULL: it was not */
+    struct sow_learning *learned;     /* NULL: no step was taken */
     struct sow_cli_ridges ridges;
     struct sow_cli_asked asked;
     struct sow_judgement *judgement; /* NULL: one of several that are compared */
@@ -85,7 +86,7 @@ const char *sow_cli_color(size_t index);
 
 /* --compare for people and machines (probe_compare.c). */
 void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
-void sow_cli_compare_json(const struct sow_cli_runs *runs);
+void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
 
 /* --plot: OUT.svg or OUT.png with OUT.csv and OUT.gp beside it, or "term". Tells what goes wrong. */
 int sow_cli_plot(const struct sow_cli_runs *runs, const struct sow_cli_options *options);

@@ -7,18 +7,23 @@
 #include "asked.h"
 #include "cmd.h"
 #include "format.h"
+#include "learn.h"
 #include "sow/judge.h"
 #include "sow/measure.h"
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
                         const struct sow_judgement *judgement, const struct sow_cli_asked *asked,
-                        const char *variant);
+                        const struct sow_learning *learned, const char *variant,
+                        const struct sow_cli_options *options);
 /* A row a value, with a title. */
 void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured,
                        const struct sow_cli_asked *asked);
-/* Rows of repeated layers in the middle are left out unless `all`. */
+/* Which values the tables show, one byte a value: 1 shown, 2 shown and something before it left out. Rows of repeated
+ * layers in the middle are left out unless `all`. The caller frees it. */
+unsigned char *sow_cli_probe_shown(const struct sow_probe *probe, int all);
+/* `rows` 0: the bars and the summary only. */
 void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measurement *measured,
-                         const struct sow_cli_options *options);
+                         const struct sow_cli_options *options, int rows);
 
 /* Whether the options ask for numbers to be sent through. */
 int sow_cli_measures(const struct sow_cli_options *options);

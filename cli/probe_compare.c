@@ -9,7 +9,7 @@
 #include "probe.h"
 #include "table.h"
 
-enum { TITLE, SIGNAL, MOMENT, GRADIENTS, GRADIENT, CORRELATION, CHI_PERP, COLUMNS };
+enum { TITLE, SIGNAL, MOMENT, GRADIENTS, GRADIENT, CORRELATION, CHI_PERP, LOSS, COLUMNS };
 
 #define BARS     16
 #define LOG10_2  0.30102999566398119521
@@ -96,6 +96,12 @@ static void make_cells(const struct sow_cli_run *run, const struct scale scales[
     if (summary->depth.layers > 0 && !isnan(summary->depth.chi_perp)) {
         sow_cli_add(&cells[CHI_PERP], "%.4g", summary->depth.chi_perp);
     }
+    if (run->learned != NULL) {
+        const struct sow_learning_report *report = sow_learning_report(run->learned);
+        double last = report->loss[report->done];
+        sow_cli_add(&cells[LOSS], isfinite(last) ? "%.4g to %.4g" : "%.4g to no number",
+                    report->loss[0], last);
+    }
     free(points);
 }
 
@@ -103,9 +109,10 @@ void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli
 {
     struct sow_cli_text cells[COLUMNS] = {{0}};
     struct scale scales[2] = {scale_of(runs, 0), scale_of(runs, 1)};
-    struct sow_table table = {.columns = COLUMNS,
+    int learned = runs->items[0].learned != NULL;
+    struct sow_table table = {.columns = learned ? COLUMNS : LOSS,
                               .titles = {"scheme", "signal", "E[x^2] out", "gradient",
-                                         "E[grad^2] in", "corr", "chi_perp"},
+                                         "E[grad^2] in", "corr", "chi_perp", "loss"},
                               .right = 1u << MOMENT | 1u << GRADIENT | 1u << CORRELATION |
                                        1u << CHI_PERP,
                               .colored = sow_cli_colored(stdout, options->color)};
@@ -129,9 +136,13 @@ void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli
          "seeds\n"
          "chi_perp: of the repeated layer, where it settles; gradients vanish below 1, explode "
          "above");
+    if (learned) {
+        const struct sow_learning_report *report = sow_learning_report(runs->items[0].learned);
+        printf("loss: before and after %u steps on one random batch\n", report->steps);
+    }
 }
 
-void sow_cli_compare_json(const struct sow_cli_runs *runs)
+void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
 {
     struct sow_cli_text text = {0};
     puts("{\"compared\": [");
@@ -142,7 +153,7 @@ void sow_cli_compare_json(const struct sow_cli_runs *runs)
         sow_cli_add(&text, ", \"probe\": ");
         fputs(text.bytes, stdout);
         sow_cli_probe_json(runs->items[run].probe, runs->items[run].measured, NULL,
-                           &runs->items[run].asked, NULL);
+                           &runs->items[run].asked, runs->items[run].learned, NULL, options);
         fputs("}", stdout);
     }
     puts("\n]}");

@@ -89,7 +89,8 @@ static void add_depth(struct sow_cli_text *text, const struct sow_probe_depth *d
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
                         const struct sow_judgement *judgement, const struct sow_cli_asked *asked,
-                        const char *variant)
+                        const struct sow_learning *learned, const char *variant,
+                        const struct sow_cli_options *options)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(probe);
     const struct sow_probe_value *value;
@@ -119,6 +120,11 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
         sow_cli_add_measurement(&text, measured);
     }
     sow_cli_add_asked(&text, asked);
+    if (learned != NULL) {
+        sow_cli_add(&text, "  \"learning\": ");
+        sow_cli_add_learning(&text, learned, options);
+        sow_cli_add(&text, ",\n");
+    }
     sow_cli_add(&text, "  \"values\": [");
     for (size_t i = 0; (value = sow_probe_at(probe, i)) != NULL; i++) {
         sow_cli_add(&text, "%s\n    ", i > 0 ? "," : "");

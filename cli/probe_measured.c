@@ -20,8 +20,8 @@ enum { NAME, MOMENT, MOMENT_SEEN, SIMILAR, SIMILAR_SEEN, GRADIENT, GRADIENT_SEEN
 
 int sow_cli_measures(const struct sow_cli_options *options)
 {
-    return options->measure || options->seeds > 0 || options->weights != NULL ||
-           sow_cli_asks(options);
+    int wants = options->seeds > 0 || options->weights != NULL;
+    return options->measure || sow_cli_asks(options) || (wants && options->steps == 0);
 }
 
 int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,

@@ -226,14 +226,27 @@ static void print_rows(struct view *view)
     }
 }
 
+unsigned char *sow_cli_probe_shown(const struct sow_probe *probe, int all)
+{
+    size_t count = sow_probe_summary(probe)->values;
+    struct view view = {
+        .probe = probe, .count = count, .shown = sow_cli_allocate(NULL, count + 1, 1)};
+    for (int level = 0; level < 3; level++) {
+        if (choose(&view, all, level) <= ROWS_MAX) {
+            break;
+        }
+    }
+    return view.shown;
+}
+
 void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measurement *measured,
-                         const struct sow_cli_options *options)
+                         const struct sow_cli_options *options, int rows)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(probe);
     struct view view = {
         .probe = probe,
         .count = summary->values,
-        .shown = sow_cli_allocate(NULL, summary->values + 1, 1),
+        .shown = sow_cli_probe_shown(probe, options->all),
         .table = {.columns = COLUMNS,
                   .titles = {"value", "operation", "E[x^2]", "corr", "E[grad^2]", "chi_perp",
                              "chi_par"},
@@ -241,11 +254,6 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
                            1u << CHI_PERP | 1u << CHI_PAR,
                   .colored = sow_cli_colored(stdout, options->color)},
     };
-    for (int level = 0; level < 3; level++) {
-        if (choose(&view, options->all, level) <= ROWS_MAX) {
-            break;
-        }
-    }
     puts(measured != NULL
              ? "predicted, and measured beside it; from the input (left) to the output (right)"
              : "predicted: means over seeds, no weight was drawn; from the input (left) to the "
@@ -253,7 +261,7 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
     print_bars(&view, "signal", 0, 0);
     print_bars(&view, "gradient", 1, 0);
     putchar('\n');
-    if (!options->brief) {
+    if (rows) {
         if (measured != NULL) {
             sow_cli_measured_table(probe, measured, view.shown, options);
         } else {

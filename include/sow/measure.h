@@ -16,6 +16,7 @@ enum sow_watched {
     SOW_WATCH_VALUE,           /* what a node makes, forward */
     SOW_WATCH_GRADIENT,        /* of the same values, backward; of an output: the cotangents */
     SOW_WATCH_WEIGHT_GRADIENT, /* of a parameter, all its uses together */
+    SOW_WATCH_LABEL,           /* what a loss compares the last value with (sow/learn.h) */
 };
 
 /* Sees the numbers as they come, `elements` of them, row-major; they are gone when it returns. `name` is a node's, or a

@@ -356,6 +356,20 @@ enum sow_status sow_network_make(const struct sow_model *model, const struct sow
     return SOW_OK;
 }
 
+uint64_t sow_network_classes(const struct sow_network *network)
+{
+    if (network->output_count == 0) {
+        return 0;
+    }
+    const struct sow_flow *flow = &network->flows[network->outputs[network->output_count - 1]];
+    const struct sow_node *node = &network->nodes[flow->node];
+    uint64_t classes = flow->rank > 1 ? flow->shape[flow->rank - 1] : 0;
+    while (node->op == SOW_OP_SCALE) {
+        node = &network->nodes[network->flows[node->inputs[0]].node];
+    }
+    return node->op == SOW_OP_LINEAR && classes >= 2 ? classes : 0;
+}
+
 void sow_network_free(struct sow_network *network)
 {
     struct lowering *lowering = (struct lowering *)(void *)network; /* its first member */

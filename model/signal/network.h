@@ -89,6 +89,9 @@ enum sow_status sow_network_make(const struct sow_model *model, const struct sow
                                  struct sow_network **network, struct sow_error *error);
 void sow_network_free(struct sow_network *network);
 
+/* Of the logits of a classifier: a linear layer of at least 2 outputs, maybe scaled, is the last output. 0: it is none. */
+uint64_t sow_network_classes(const struct sow_network *network);
+
 /* Whether a linear layer's weight is (inputs, outputs), either of them maybe a grid of axes. */
 int sow_weight_turned(const struct sow_tensor *tensor);
 

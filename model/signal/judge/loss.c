@@ -103,8 +103,8 @@ void sow_judge_loss(struct sow_judgement *j)
     const struct sow_network *network = j->network;
     size_t last = network->flows[network->outputs[network->output_count - 1]].node;
     const struct sow_probe_value *value = sow_probe_at(j->probe, last);
-    double classes = value->rank > 1 ? (double)value->shape[value->rank - 1] : 0;
-    if (network->nodes[last].op != SOW_OP_LINEAR || classes < 2) {
+    double classes = (double)sow_network_classes(network);
+    if (classes == 0) {
         return;
     }
     double variance = value->second_moment * (1 - value->feature_correlation);

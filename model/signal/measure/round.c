@@ -80,6 +80,10 @@ static void load_weights(struct sow_round *round, struct sow_step *step)
         if (sow_round_is_buffer(round, node->parameters[i])) {
             continue;
         }
+        step->weights[i] = sow_weights_held(round->weights, node->parameters[i]);
+        if (step->weights[i] != NULL) {
+            continue;
+        }
         if (shared->weight == NULL || shared->weight_seed != seed) {
             if (shared->weight == NULL) {
                 shared->weight = take(round, floats_of(round, node->parameters[i]));
@@ -238,6 +242,15 @@ static void backward(struct sow_round *round, const struct sow_node *node)
     close_gradients(round, &step, added);
 }
 
+static int fill_cotangent(struct sow_round *round, uint32_t flow, float *gradient)
+{
+    if (round->cotangent != NULL) {
+        return round->cotangent(round->hooks->user, flow, gradient);
+    }
+    sow_source_cotangent(round->network, round->team, flow, round->seed, gradient);
+    return 1;
+}
+
 /* The gradient of the node's output is whole; the last output of the network gets its cotangents. Returns 0 when none has
  * come. */
 static int arrive(struct sow_round *round, const struct sow_node *node)
@@ -248,8 +261,9 @@ static int arrive(struct sow_round *round, const struct sow_node *node)
     if (out->gradient == NULL && out->carries &&
         node->output == network->outputs[network->output_count - 1]) {
         out->gradient = take(round, elements);
-        if (!round->buffers.dry && round->status == SOW_OK) {
-            sow_source_cotangent(network, round->team, node->output, round->seed, out->gradient);
+        if (!round->buffers.dry && round->status == SOW_OK &&
+            !fill_cotangent(round, node->output, out->gradient)) {
+            give_gradient(round, node->output);
         }
     }
     if (out->gradient != NULL && !round->buffers.dry && round->status == SOW_OK) {

@@ -30,6 +30,10 @@ uint64_t sow_round_operations(const struct sow_round *round); /* of one run */
 /* Whether a value is [batch, channels, sizes]. */
 int sow_round_channels_first(const struct sow_round *round, uint32_t flow);
 struct sow_team *sow_round_team(struct sow_round *round);
+/* From now on `fill` sets the gradient of the last output, whose value the hooks have seen, in place of random numbers. It
+ * gets the user of the hooks; 0: nothing goes back. */
+typedef int sow_cotangent_fn(void *user, uint32_t flow, float *gradient);
+void sow_round_cotangent(struct sow_round *round, sow_cotangent_fn *fill);
 /* From here on no run makes gradients of parameters. */
 void sow_round_skip_weight_gradients(struct sow_round *round);
 

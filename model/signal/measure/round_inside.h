@@ -35,6 +35,7 @@ struct sow_round {
     int keeps_weights, skips_weight_gradients;
     uint64_t seed, peak;
     const struct sow_round_hooks *hooks;
+    sow_cotangent_fn *cotangent; /* NULL: random numbers */
     struct sow_error *error;
     enum sow_status status;
 };

@@ -195,6 +195,11 @@ uint64_t sow_round_operations(const struct sow_round *round)
     return count;
 }
 
+void sow_round_cotangent(struct sow_round *round, sow_cotangent_fn *fill)
+{
+    round->cotangent = fill;
+}
+
 struct sow_team *sow_round_team(struct sow_round *round)
 {
     return round->team;

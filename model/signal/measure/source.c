@@ -169,3 +169,15 @@ void sow_source_cotangent(const struct sow_network *network, struct sow_team *te
     sow_draw_normal(0, 1, &job.draw, NULL);
     sow_team_ranges(team, network->flows[flow].elements, SOW_STEP_BLOCK, draw_range, &job);
 }
+
+void sow_source_labels(struct sow_team *team, uint32_t flow, uint64_t seed, uint64_t classes,
+                       uint64_t count, float *to)
+{
+    struct drawn job = {.key = key_of("label", flow, seed), .to = to, .rows = classes};
+    if (classes > 0) {
+        sow_draw_uniform(0, (double)classes, &job.draw, NULL);
+    } else {
+        sow_draw_normal(0, 1, &job.draw, NULL);
+    }
+    sow_team_ranges(team, count, SOW_STEP_BLOCK, draw_range, &job);
+}

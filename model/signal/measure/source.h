@@ -12,6 +12,9 @@ int sow_source_is(enum sow_op op);
 void sow_source_fill(const struct sow_node *node, const struct sow_network *network,
                      struct sow_team *team, uint64_t seed, int channels_first, uint64_t rows,
                      float *to);
+/* Labels 0 .. classes - 1, uniformly; for 0 classes targets from N(0, 1). */
+void sow_source_labels(struct sow_team *team, uint32_t flow, uint64_t seed, uint64_t classes,
+                       uint64_t count, float *to);
 /* N(0, 1) for every element of a flow. */
 void sow_source_cotangent(const struct sow_network *network, struct sow_team *team, uint32_t flow,
                           uint64_t seed, float *to);

@@ -19,6 +19,7 @@ _Static_assert(PIECE * 8 <= SOW_GEMM_SCRATCH_FLOATS * sizeof(float), "a piece fi
 struct sow_weights {
     const struct sow_plan *plan;
     struct sow_st_set *set; /* NULL: drawn */
+    float *const *held;     /* by entry; NULL: none */
 };
 
 enum sow_status sow_weights_open(const struct sow_plan *plan, const char *path,
@@ -43,6 +44,16 @@ void sow_weights_free(struct sow_weights *weights)
         sow_st_set_free(weights->set);
         free(weights);
     }
+}
+
+void sow_weights_hold(struct sow_weights *weights, float *const *held)
+{
+    weights->held = held;
+}
+
+const float *sow_weights_held(const struct sow_weights *weights, size_t entry)
+{
+    return weights->held != NULL ? weights->held[entry] : NULL;
 }
 
 int sow_weights_fixed(const struct sow_weights *weights)

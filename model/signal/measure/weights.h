@@ -12,6 +12,9 @@ struct sow_weights; /* where they come from; opaque, read-only */
 enum sow_status sow_weights_open(const struct sow_plan *plan, const char *path,
                                  struct sow_weights **weights, struct sow_error *error);
 void sow_weights_free(struct sow_weights *weights);
+/* From now on `held[entry]` are the weights, where it is not NULL: for weights that learn. They must outlive it. */
+void sow_weights_hold(struct sow_weights *weights, float *const *held);
+const float *sow_weights_held(const struct sow_weights *weights, size_t entry); /* or NULL */
 /* Nonzero when seeds do not change them. */
 int sow_weights_fixed(const struct sow_weights *weights);
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* sow probe --steps: running it and its data (probe_learn.c), its tables (probe_steps.c), and several widths
+ * (probe_widths.c). */
+#ifndef SOW_CLI_LEARN_H
+#define SOW_CLI_LEARN_H
+
+#include "cmd.h"
+#include "format.h"
+#include "sow/learn.h"
+
+/* The options as the library takes them; `how` refers to `rules`. */
+struct sow_cli_learn {
+    struct sow_learn_options how;
+    const char **rules;
+};
+/* SOW_EXIT_USAGE after telling what is wrong. Free with sow_cli_learn_free in any case. */
+int sow_cli_learn_read(const struct sow_cli_options *options, struct sow_cli_learn *learn);
+void sow_cli_learn_free(struct sow_cli_learn *learn);
+
+/* With progress; tells what goes wrong. An interrupted run may leave *learned with what is known. */
+int sow_cli_learn_run(const struct sow_cli_source *source, const struct sow_signal_options *signal,
+                      const struct sow_cli_options *options, struct sow_learning **learned);
+/* Whether the loss stayed finite. */
+int sow_cli_learns(const struct sow_learning *learned);
+
+/* An object. */
+void sow_cli_add_learning(struct sow_cli_text *text, const struct sow_learning *learned,
+                          const struct sow_cli_options *options);
+/* The loss, the values that `shown` marks (2: after some that are left out), the weights, and what does not move. */
+void sow_cli_steps_table(const struct sow_learning *learned, const unsigned char *shown,
+                         const struct sow_cli_options *options);
+
+#endif

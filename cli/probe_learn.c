@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* sow probe --steps: the first steps of learning. Running them, and their part of the JSON and CSV. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "learn.h"
+#include "message.h"
+#include "stats.h"
+
+/* ---- What is asked for ----------------------------------------------------------------------------- */
+
+static int is_rule(const char *rate)
+{
+    return strchr(rate, '=') != NULL;
+}
+
+/* Plain numbers are the rate of all tensors, and there is one at most; the rest goes on as it is. */
+static int read_rates(const struct sow_cli_options *options, struct sow_cli_learn *learn)
+{
+    learn->rules = sow_cli_allocate(NULL, options->rates.count + 1, sizeof *learn->rules);
+    for (size_t i = 0; i < options->rates.count; i++) {
+        const char *text = options->rates.items[i];
+        char *end;
+        if (is_rule(text)) {
+            learn->rules[learn->how.rate_count++] = text;
+            continue;
+        }
+        double rate = strtod(text, &end);
+        if (end == text || *end != '\0' || !isfinite(rate) || rate <= 0) {
+            return sow_cli_usage(options->verb,
+                                 "--lr %.80s: it is a number above 0, such as 0.001, or "
+                                 "'GLOB=RATE' for some tensors",
+                                 text);
+        }
+        if (learn->how.rate != 0) {
+            return sow_cli_usage(options->verb, "--lr: %g and %g are both the rate of all tensors",
+                                 learn->how.rate, rate);
+        }
+        learn->how.rate = rate;
+    }
+    learn->how.rates = learn->rules;
+    return SOW_EXIT_DONE;
+}
+
+int sow_cli_learn_read(const struct sow_cli_options *options, struct sow_cli_learn *learn)
+{
+    const char *optimizer = options->optimizer;
+    *learn = (struct sow_cli_learn){0};
+    learn->how = (struct sow_learn_options){
+        .steps = (uint32_t)(options->steps < UINT32_MAX ? options->steps : UINT32_MAX),
+        .seeds = (uint32_t)(options->seeds < UINT32_MAX ? options->seeds : UINT32_MAX),
+        .weights = options->weights,
+        .threads = (uint32_t)options->threads,
+        .memory_bytes = options->memory,
+    };
+    if (optimizer != NULL && strcmp(optimizer, "sgd") == 0) {
+        learn->how.optimizer = SOW_SGD;
+    } else if (optimizer != NULL && strcmp(optimizer, "adam") != 0) {
+        return sow_cli_usage(options->verb, "--optimizer %.60s: it is adam or sgd", optimizer);
+    }
+    return read_rates(options, learn);
+}
+
+void sow_cli_learn_free(struct sow_cli_learn *learn)
+{
+    free(learn->rules);
+}
+
+/* ---- Running it ------------------------------------------------------------------------------------ */
+
+int sow_cli_learn_run(const struct sow_cli_source *source, const struct sow_signal_options *signal,
+                      const struct sow_cli_options *options, struct sow_learning **learned)
+{
+    struct sow_error error;
+    struct sow_cli_progress progress;
+    struct sow_cli_learn learn;
+    int code = sow_cli_learn_read(options, &learn);
+    if (code != SOW_EXIT_DONE) {
+        sow_cli_learn_free(&learn);
+        return code;
+    }
+    learn.how.progress = sow_cli_progress;
+    learn.how.progress_user = &progress;
+    learn.how.interrupted = sow_cli_interrupts();
+    sow_cli_progress_begin(&progress, "learning", options->quiet);
+    progress.steps = 1;
+    enum sow_status status =
+        sow_learn(source->model, source->plan, signal, &learn.how, learned, &error);
+    sow_cli_progress_end(&progress);
+    sow_cli_learn_free(&learn);
+    if (status == SOW_OK) {
+        return SOW_EXIT_DONE;
+    }
+    if (status == SOW_E_INTERRUPTED && *learned != NULL) {
+        sow_cli_say("note", "interrupted: these are the steps taken so far");
+        return sow_cli_interrupted_code();
+    }
+    code = sow_cli_fail(&error);
+    return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+}
+
+int sow_cli_learns(const struct sow_learning *learned)
+{
+    const struct sow_learning_report *report = sow_learning_report(learned);
+    return isfinite(report->loss[report->done]);
+}
+
+/* ---- For machines ---------------------------------------------------------------------------------- */
+
+static void add_numbers(struct sow_cli_text *text, const char *key, const double *numbers,
+                        size_t count)
+{
+    sow_cli_add(text, ", \"%s\": [", key);
+    for (size_t i = 0; i < count; i++) {
+        sow_cli_add(text, i > 0 ? ", " : "");
+        sow_cli_add_number(text, numbers[i]);
+    }
+    sow_cli_add(text, "]");
+}
+
+static void add_value(struct sow_cli_text *text, const struct sow_learned_value *value,
+                      uint32_t steps)
+{
+    sow_cli_add(text, "{\"name\": ");
+    sow_cli_add_json(text, value->name);
+    sow_cli_add(text, ", \"operation\": \"%s\", \"layer\": %ld, \"size\": ", value->word,
+                (long)value->layer);
+    sow_cli_add_number(text, value->size);
+    sow_cli_add(text, ", \"rms\": ");
+    sow_cli_add_number(text, value->rms);
+    add_numbers(text, "change", value->change, steps + 1);
+    add_numbers(text, "change_rms", value->change_rms, steps + 1);
+    sow_cli_add(text, "}");
+}
+
+static void add_weight(struct sow_cli_text *text, const struct sow_learned_weight *weight,
+                       uint32_t steps)
+{
+    sow_cli_add(text, "{\"name\": ");
+    sow_cli_add_json(text, weight->name);
+    sow_cli_add(text, ", \"rate\": ");
+    sow_cli_add_number(text, weight->rate);
+    sow_cli_add(text, ", \"rms\": ");
+    sow_cli_add_number(text, weight->rms);
+    add_numbers(text, "ratio", weight->ratio, steps);
+    if (weight->moves < 0) {
+        sow_cli_add(text, ", \"moves\": null}");
+    } else {
+        sow_cli_add(text, ", \"moves\": %ld}", (long)weight->moves);
+    }
+}
+
+void sow_cli_add_learning(struct sow_cli_text *text, const struct sow_learning *learned,
+                          const struct sow_cli_options *options)
+{
+    const struct sow_learning_report *report = sow_learning_report(learned);
+    const struct sow_learned_value *value;
+    const struct sow_learned_weight *weight;
+    sow_cli_add(text, "{\"steps\": %u, \"done\": %u, \"seeds\": %u, \"optimizer\": \"%s\", ",
+                report->steps, report->done, report->seeds,
+                options->optimizer != NULL ? options->optimizer : "adam");
+    sow_cli_add(text, "\"classes\": %llu, \"seconds\": ", (unsigned long long)report->classes);
+    sow_cli_add_number(text, report->seconds);
+    sow_cli_add(text, ", \"memory_bytes\": %llu", (unsigned long long)report->memory_bytes);
+    add_numbers(text, "loss", report->loss, report->steps + 1);
+    sow_cli_add(text, ",\n    \"values\": [");
+    for (size_t i = 0; (value = sow_learned_value_at(learned, i)) != NULL; i++) {
+        sow_cli_add(text, "%s\n      ", i > 0 ? "," : "");
+        add_value(text, value, report->steps);
+    }
+    sow_cli_add(text, "],\n    \"weights\": [");
+    for (size_t i = 0; (weight = sow_learned_weight_at(learned, i)) != NULL; i++) {
+        sow_cli_add(text, "%s\n      ", i > 0 ? "," : "");
+        add_weight(text, weight, report->steps);
+    }
+    sow_cli_add(text, "]}");
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+# sow probe --steps: tables, JSON, rates, what never moves, what it refuses.
+# shellcheck disable=SC2154 # stderr and output come from run
+load helper
+
+@test "the loss falls and the tables fit the screen" {
+    tiny gpt2 >config.json
+    run -0 --separate-stderr sow probe config.json --steps 3
+    has "$output" "3 steps of Adam on one batch of 8 samples" "moved after 1" "update/weight" "at once" "healthy"
+    fits_100_columns "$output"
+    [[ -z $stderr ]]
+    run -0 --separate-stderr sow probe mlp:64,64x10,10 --steps 20 --seeds 2 --optimizer sgd --lr 0.1
+    has "$output" "20 steps of plain SGD" "means over 2 seeds" "after 10" "after 20" "..."
+    lacks "$output" "measured"
+    fits_100_columns "$output"
+    run -0 --separate-stderr sow probe mlp:64,64,10 --steps 1 --measure --brief
+    has "$output" "predicted, and measured beside it" "1 step of Adam"
+    lacks "$output" "update/weight"
+}
+
+@test "JSON has every step, and the same numbers for any number of threads" {
+    run -0 --separate-stderr sow probe mlp:64,64x3,10 --steps 4 --json -T 1
+    echo "$output" >one.json
+    run -0 --separate-stderr sow probe mlp:64,64x3,10 --steps 4 --json -T 3
+    echo "$output" >three.json
+    python3 - <<'PYTHON'
+import json
+one, three = (json.load(open(name))["learning"] for name in ("one.json", "three.json"))
+for d in one, three:
+    d.pop("seconds"), d.pop("memory_bytes")
+assert one == three
+assert one["optimizer"] == "adam" and one["steps"] == one["done"] == 4 and one["classes"] == 10
+assert len(one["loss"]) == 5 and one["loss"][4] < one["loss"][0]
+assert [v["change"][0] for v in one["values"][1:]] == [0] * 7 and one["values"][0]["size"] is None
+assert all(v["change"][t] < v["change"][t + 1] for v in one["values"][1:] for t in range(4))
+assert [w["name"] for w in one["weights"]][:2] == ["layers.0.weight", "layers.0.bias"]
+assert all(w["moves"] == 0 and len(w["ratio"]) == 4 for w in one["weights"])
+PYTHON
+}
+
+@test "rates by tensor" {
+    run -0 --separate-stderr sow probe mlp:32,64,10 --steps 2 --lr 0.01 --lr '*.0.weight=0.1*2/fan_in' --lr '*.bias=0' --json
+    echo "$output" >probe.json
+    python3 - <<'PYTHON'
+import json
+rates = {w["name"]: w["rate"] for w in json.load(open("probe.json"))["learning"]["weights"]}
+assert rates == {"layers.0.weight": 0.00625, "layers.0.bias": 0, "layers.1.weight": 0.01, "layers.1.bias": 0}, rates
+PYTHON
+    run -2 --separate-stderr sow probe mlp:32,64,10 --steps 2 --lr 0.1 --lr 0.2
+    has "$stderr" "0.1 and 0.2 are both the rate of all tensors"
+    run -2 --separate-stderr sow probe mlp:32,64,10 --steps 2 --lr -1
+    has "$stderr" "--lr -1: it is a number above 0"
+    run -2 --separate-stderr sow probe mlp:32,64,10 --steps 2 --lr 'nothing=1'
+    has "$stderr" 'claims no tensor: no name fits' '--lr: the rule'
+    run -2 --separate-stderr sow probe mlp:32,64,10 --steps 2 --lr '*=fan_on'
+    has "$stderr" "--lr '*=fan_on': fan_on is not defined"
+    run -2 --separate-stderr sow probe mlp:32,64,10 --steps 2 --optimizer rmsprop
+    has "$stderr" "it is adam or sgd"
+}
+
+@test "a loss that is not finite ends the steps with exit code 1" {
+    run -1 --separate-stderr sow probe mlp:16,32,10 --steps 9 --optimizer sgd --lr 1e30
+    has "$output" "the loss is not finite after step 1: take a smaller --lr"
+    run -1 --separate-stderr sow probe mlp:16,32,10 --steps 9 --optimizer sgd --lr 1e30 --json
+    has "$output" '"done": 1'
+}
+
+@test "several schemes side by side" {
+    run -0 --separate-stderr sow probe mlp:64,64x9,10 --steps 5 --compare 'normal{std=0.01}' he_normal
+    has "$output" "2.303 to 2.303" "before and after 5 steps"
+    fits_100_columns "$output"
+}
+
+@test "what does not fit into --memory is refused beforehand" {
+    run -4 --separate-stderr sow probe mlp:1000,1000x3,10 --steps 1 --memory 1MB
+    has "$stderr" "--memory"
+}
