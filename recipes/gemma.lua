@@ -16,7 +16,8 @@ if c.hidden_act == "gelu" then
     note("hidden_act is \"gelu\": gelu_pytorch_tanh, as GemmaConfig reads it")
 end
 
-decoder(c, { class = "Gemma", kv_heads = c.num_key_value_heads, head_dim = c.head_dim, qkv_bias = c.attention_bias,
+decoder(c, { class = "Gemma", max_position = 8192,
+             kv_heads = c.num_key_value_heads, head_dim = c.head_dim, qkv_bias = c.attention_bias,
              o_bias = c.attention_bias, norm_offset = 1, embedding_scale = sqrt(c.hidden_size),
              causal = not c.use_bidirectional_attention, act = c.hidden_act == "gelu" and "gelu_pytorch_tanh" or nil })
 

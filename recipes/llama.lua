@@ -22,7 +22,8 @@ if c.initializer_range < 0 or c.initializer_range > 1 then
     refuse("initializer_range", "LlamaConfig takes 0 to 1")
 end
 
-decoder(c, { class = "Llama", kv_heads = c.num_key_value_heads or heads,
+decoder(c, { class = "Llama", max_position = 2048,
+             kv_heads = c.num_key_value_heads or heads,
              head_dim = c.head_dim or c.hidden_size // heads, qkv_bias = c.attention_bias, o_bias = c.attention_bias,
              mlp_bias = c.mlp_bias })
 

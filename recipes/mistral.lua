@@ -15,7 +15,8 @@ local c = config { "MistralConfig of transformers 5.24.0",
 local heads = c.num_attention_heads
 local head_dim = c.head_dim ~= 0 and c.head_dim or c.hidden_size // heads
 
-decoder(c, { class = "Mistral", kv_heads = c.num_key_value_heads, head_dim = head_dim,
+decoder(c, { class = "Mistral", max_position = 131072,
+             kv_heads = c.num_key_value_heads, head_dim = head_dim,
              window = c.sliding_window })
 
 -- ---- Initial values ----

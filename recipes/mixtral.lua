@@ -36,7 +36,8 @@ local function mixture(c, how, act, h)
     end)
 end
 
-decoder(c, { class = "Mixtral", kv_heads = c.num_key_value_heads, window = c.sliding_window, mlp = mixture,
+decoder(c, { class = "Mixtral", max_position = 131072, rope_theta = 1000000,
+             kv_heads = c.num_key_value_heads, window = c.sliding_window, mlp = mixture,
              head_dim = c.head_dim and c.head_dim ~= 0 and c.head_dim or c.hidden_size // c.num_attention_heads })
 
 -- ---- Initial values ----

@@ -17,7 +17,8 @@ local c = config { "Qwen2Config of transformers 5.24.0",
 
 local heads = c.num_attention_heads
 
-decoder(c, { class = "Qwen2", kv_heads = c.num_key_value_heads or heads,
+decoder(c, { class = "Qwen2", max_position = 32768,
+             kv_heads = c.num_key_value_heads or heads,
              head_dim = c.head_dim or c.hidden_size // heads, qkv_bias = true })
 
 -- ---- Initial values ----

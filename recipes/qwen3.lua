@@ -14,7 +14,8 @@ local c = config { "Qwen3Config of transformers 5.24.0",
     num_key_value_heads = nullable(32, "num_attention_heads"), head_dim = 128, hidden_act = "silu", rms_norm_eps = 1e-6,
     initializer_range = 0.02, tie_word_embeddings = false, attention_bias = false, pad_token_id = optional(integer) }
 
-decoder(c, { class = "Qwen3", kv_heads = c.num_key_value_heads or c.num_attention_heads, head_dim = c.head_dim,
+decoder(c, { class = "Qwen3", max_position = 32768,
+             kv_heads = c.num_key_value_heads or c.num_attention_heads, head_dim = c.head_dim,
              qkv_bias = c.attention_bias, o_bias = c.attention_bias, qk_norm = true })
 
 -- ---- Initial values ----

@@ -8,8 +8,6 @@
 #include "core/base/elementary.h"
 #include "model/signal/predict.h"
 
-#define ROTARY_BASE 10000.0
-
 /* ---- Windows ------------------------------------------------------------------------------------------ */
 
 void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow *in,
@@ -200,11 +198,11 @@ static void take_parts(struct sow_predictor *p, const struct sow_node *node,
 }
 
 /* How far keys at different places keep their direction after rotation, averaged over pairs and frequencies. */
-static double rotation_kept(double tokens, double head_dim)
+static double rotation_kept(const struct sow_op_attributes *at, uint64_t tokens)
 {
     double sum = 0, count = 0;
-    for (double i = 0; i < head_dim / 2 && count < 256; i++, count++) {
-        double t = tokens * sow_exp(-2 * i / head_dim * sow_log(ROTARY_BASE)), s = t / 2;
+    for (uint64_t i = 0; i < at->head_dim / 2 && i < 256; i++, count++) {
+        double s = (double)tokens * sow_rotary_frequency(at, i, tokens) / 2;
         double kept = s > 1e-4 ? sow_sin(s) / s : 1;
         sum += kept * kept;
     }
@@ -218,9 +216,7 @@ static void forward_attention(struct sow_predictor *p, const struct sow_node *no
     struct sow_state *out = &p->states[node->output];
     take_parts(p, node, local);
     const struct sow_state *q = &local->part[0], *k = &local->part[1], *v = &local->part[2];
-    double keep = node->at.rotary ? rotation_kept((double)flow->shape[flow->rank - 2],
-                                                  (double)node->at.head_dim)
-                                  : 1;
+    double keep = node->at.rotary ? rotation_kept(&node->at, flow->shape[flow->rank - 2]) : 1;
     double alike = k->place * keep, own = 1 - alike > 0 ? 1 - alike : 0;
     double s2 = node->at.scale * node->at.scale * (double)node->at.head_dim * own;
     double ln_s2 = sow_log_of(s2, q->log + k->log);

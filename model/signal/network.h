@@ -16,6 +16,12 @@ enum sow_op {
 /* The word the recipes record, "linear". */
 const char *sow_op_word(enum sow_op op);
 
+/* What is wrong with the rope of rotary attention, and radians a place by which attention turns pair `pair` of a head's features, among `places` places;
+ * 0 where it does not turn it (rotary.c). */
+struct sow_op_attributes;
+const char *sow_rotary_fault(const struct sow_op_attributes *at); /* NULL: it can be */
+double sow_rotary_frequency(const struct sow_op_attributes *at, uint64_t pair, uint64_t places);
+
 #define SOW_SPATIAL_MAX 3
 #define SOW_NO_INDEX    UINT32_MAX
 
@@ -37,6 +43,12 @@ struct sow_op_attributes {
     double factor;           /* scale */
     uint64_t heads, kv_heads, head_dim, window; /* attention; window 0: none */
     int causal, rotary;
+    struct sow_rope { /* of rotary attention; what is left out is 0 */
+        double theta;
+        const char *kind; /* NULL: "default" */
+        double factor, low, high, original, share;
+        int fractions; /* yarn: its ramp begins and ends between two pairs */
+    } rope;
     uint64_t experts, top_k; /* route, experts */
     int normalised;          /* route: the weights that are kept add up to 1 */
     double scale; /* of the attention's logits; 1 / sqrt(head_dim) when the recipe says nothing */

@@ -178,6 +178,10 @@ static enum sow_status check_attention(const struct sow_shapes *s)
     if (sow_shape_last(s->out) != q) {
         return sow_shape_misfit(s, "attention makes heads * head_dim features");
     }
+    const char *fault = at->rotary ? sow_rotary_fault(at) : NULL;
+    if (fault != NULL) {
+        return sow_node_fail(s->node, SOW_E_ARGUMENT, s->error, "%s", fault);
+    }
     if (at->scale == 0) {
         at->scale = 1 / sow_sqrt((double)at->head_dim);
     }

@@ -395,6 +395,45 @@ def test_family_whole_is_transformers(kind, tmp_path):
     assert compared >= 20 and compared == len(found.weights)
 
 
+ROPES = {
+    "theta": {"rope_type": "default", "rope_theta": 500000.0},
+    "linear": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0},
+    "dynamic, short": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0},
+    "dynamic, long": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0},
+    "llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 64, "rope_theta": 500000.0},
+    "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "rope_theta": 10000.0},
+    "yarn, fractions": {"rope_type": "yarn", "factor": 8.0, "truncate": False, "attention_factor": 0.8, "beta_fast": 16,
+                        "beta_slow": 2, "rope_theta": 20000.0},
+    "proportional": {"rope_type": "proportional", "partial_rotary_factor": 0.5, "rope_theta": 10000.0},
+}
+ROTARY = {**dict.fromkeys(ROPES, "llama"), "a field": "llama", "mixtral's own": "mixtral",
+          **{family: family for family in ("mistral", "qwen2", "qwen3", "gemma")}}
+
+
+@pytest.mark.parametrize("name", ROTARY)
+def test_rotary_positions_are_those_of_transformers(name, tmp_path):
+    """Logits of the real model, in float64: weights large enough that places far apart tell by how much they were turned."""
+    import transformers
+
+    family = ROTARY[name]
+    config = {"model_type": family, "vocab_size": 61, "hidden_size": 32, "intermediate_size": 24, "num_hidden_layers": 2,
+              "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "initializer_range": 0.3,
+              "max_position_embeddings": 32 if name == "dynamic, long" else 128}
+    if name in ROPES:
+        config["rope_parameters"] = ROPES[name]
+    elif name != "mixtral's own":
+        config["rope_theta"] = 500000.0
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found = Measured(tmp_path / "config.json", seed=4, batch=2, tokens=70, watch=True)
+    subprocess.run([SOW, "init", str(tmp_path / "config.json"), "--seed", "4", "-o", str(tmp_path / "model.safetensors"),
+                    "-q"], check=True)
+    plain = {"experts_implementation": "eager"} if family == "mixtral" else {}
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float64, **plain).eval()
+    ids = next(torch.tensor(found.value(name)).long() for name in found.values if name.split(".")[-1] == "tokens")
+    close(found.value(list(found.values)[-1]), model(ids).logits, name, 2e-4)  # the library's angles are float32
+
+
 @pytest.mark.skipif("SOW_LARGE" not in os.environ, reason="minutes and 4 GB; SOW_LARGE=1 asks for it")
 def test_gpt2_124m_is_transformers(tmp_path):
     judge_gpt2({"n_layer": 12}, tmp_path, 64, 2e-5)

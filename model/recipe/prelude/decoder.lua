@@ -4,6 +4,50 @@
 local host = ...
 local words = host.words
 
+-- What the config says, whatever its kind: the class has checked it.
+local function given(name)
+    local state, value = host.field(name)
+    return state == "value" and value or nil
+end
+
+local function is_rope_object(name)
+    local state, value, form = host.field(name)
+    return state == "value" and form == "object" and next(value) ~= nil and value or nil
+end
+
+-- How positions turn queries and keys, as modeling_rope_utils.py of transformers 5.24.0 computes it, and by what it
+-- multiplies both. rope_scaling goes before rope_parameters, and what stands in either before fields of their own.
+local function rope_of(how)
+    local object = is_rope_object("rope_scaling") or is_rope_object("rope_parameters") or {}
+    local kind, factor = object.rope_type or object.type or "default", object.factor
+    local longest = given("max_position_embeddings") or how.max_position
+    local rope = { theta = object.rope_theta or given("rope_theta") or how.rope_theta or 10000 }
+    local original = object.original_max_position_embeddings or longest
+    if kind == "linear" then
+        rope.kind, rope.factor = kind, factor
+    elseif kind == "dynamic" then
+        rope.kind, rope.factor, rope.original = kind, factor, longest
+    elseif kind == "llama3" then
+        rope.kind, rope.factor, rope.original = kind, factor, original
+        rope.low, rope.high = object.low_freq_factor, object.high_freq_factor
+    elseif kind == "yarn" then
+        rope.kind, rope.factor, rope.original = kind, factor, original
+        rope.low, rope.high = object.beta_slow or 1, object.beta_fast or 32
+        rope.fractions = object.truncate == false
+        local function mscale(m)
+            return factor <= 1 and 1 or 0.1 * m * host.log(factor) + 1
+        end
+        local m, all = object.mscale or 0, object.mscale_all_dim or 0
+        return rope, object.attention_factor or (m ~= 0 and all ~= 0 and mscale(m) / mscale(all)) or mscale(1)
+    elseif kind == "proportional" then
+        rope.kind, rope.factor = kind, factor
+        rope.share = object.partial_rotary_factor or given("partial_rotary_factor")
+    elseif kind == "longrope" then
+        words.note("rope_type is longrope: signals are followed with the angles of the default kind")
+    end
+    return rope, 1
+end
+
 -- The MLP of a layer: down(act(gate(h)) * up(h)).
 local function gated_mlp(c, how, act, h)
     local d, ff, bias = c.hidden_size, c.intermediate_size, how.mlp_bias or false
@@ -24,7 +68,8 @@ local function block(c, how, act, x)
         k = k >> words.split_heads(kv) >> words.rms_norm("self_attn.k_norm", hd, norm) >> words.merge_heads()
     end
     local attention = words.attention { heads = heads, kv_heads = kv, head_dim = hd, causal = how.causal ~= false,
-                                        rotary = true, window = how.window or false }
+                                        rotary = true, rope = how.rope, window = how.window or false,
+                                        scale = how.rope_size ~= 1 and how.rope_size * how.rope_size / host.sqrt(hd) }
     x = x + (words.bundle(q, k, v) >> attention
                >> words.linear("self_attn.o_proj", heads * hd, d, { bias = how.o_bias or false, role = "residual.output" }))
     return x + (how.mlp or gated_mlp)(c, how, act, x >> words.rms_norm("post_attention_layernorm", d, norm))
@@ -63,10 +108,12 @@ local function check(c, how)
     end
 end
 
--- decoder(c, { class = "Llama", kv_heads =, head_dim =, qkv_bias = false, o_bias = false, mlp_bias = false, qk_norm = false,
+-- decoder(c, { class = "Llama", kv_heads =, head_dim =, max_position =, rope_theta = 10000, qkv_bias = false, o_bias = false,
+--              mlp_bias = false, qk_norm = false,
 --              window = none, causal = true, norm_offset = 0, embedding_scale = 1, act = c.hidden_act, mlp = function(c, how, act, x) })
 function words.decoder(c, how)
     check(c, how)
+    how.rope, how.rope_size = rope_of(how)
     local class = words.architecture(how.class, { how.class .. "ForCausalLM", how.class .. "Model" })
     local bare = class == how.class .. "Model"
     local act = words.transformers_activation("hidden_act", how.act or c.hidden_act)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* softmax(scale Q K^T) V, head by head, in blocks of queries: only a block's probabilities are ever held, and backward
- * computes them again. Rotary positions turn feature i with feature i + head_dim / 2 by the angle
- * place * 10000^(-2 i / head_dim) (Su et al. 2021, in the order of Llama's checkpoints). */
+ * computes them again. Rotary positions turn feature i with feature i + head_dim / 2, in the order of Llama's
+ * checkpoints. */
 #include <string.h>
 
 #include "core/base/circular.h"
@@ -9,8 +9,7 @@
 #include "model/signal/measure/float_math.h"
 #include "model/signal/measure/step.h"
 
-#define QUERIES      128u /* of a block */
-#define ROTARY_THETA 10000.0
+#define QUERIES 128u /* of a block */
 
 /* Rows of one head in a larger array. */
 struct rows {
@@ -79,8 +78,8 @@ static void angle_range(void *user, uint64_t begin, uint64_t end, float *scratch
     uint64_t half = job->dim / 2;
     (void)scratch;
     for (uint64_t i = begin; i < end; i++) {
-        double angle = (double)(i / half) *
-                       sow_pow(ROTARY_THETA, -2.0 * (double)(i % half) / (double)job->dim);
+        double angle =
+            (double)(i / half) * sow_rotary_frequency(&job->step->node->at, i % half, job->places);
         job->step->aside[2 * i] = sow_cos(angle);
         job->step->aside[2 * i + 1] = sow_sin(angle);
     }

@@ -28,11 +28,29 @@ function words.merge_heads()
     end)
 end
 
--- attention { heads =, kv_heads = heads, head_dim =, causal = false, rotary = false, window = none, scale = none }
+-- Of rotary positions: rope = { theta = 10000, kind = "default", ... }, read by model/signal/rotary.c. theta: pair i of a
+-- head turns by 1 / pow(theta, 2 i / head_dim) a place. kind "linear": factor times slower; "dynamic": from `original` places on;
+-- "llama3", "yarn": slower where a turn is longer than original / high, or / low, places; "proportional": only a share.
+local rope_names = { "theta", "kind", "factor", "low", "high", "original", "share", "fractions" }
+
+local function add_rope(attributes, given)
+    local rope = {}
+    for _, name in ipairs(rope_names) do
+        rope[name] = false
+    end
+    rope = host.options("rope", given, rope)
+    for _, name in ipairs(rope_names) do
+        if rope[name] then
+            attributes[#attributes + 1], attributes[#attributes + 2] = "rope_" .. name, rope[name]
+        end
+    end
+end
+
+-- attention { heads =, kv_heads = heads, head_dim =, causal = false, rotary = false, rope = none, window = none, scale = none }
 -- takes one value with queries, keys and values side by side, or bundle(q, k, v).
 function words.attention(options)
     options = host.options("attention", options, { heads = false, kv_heads = false, head_dim = false, causal = false,
-                                                   rotary = false, window = false, scale = false })
+                                                   rotary = false, rope = false, window = false, scale = false })
     local heads = options.heads or host.fail("attention needs the number of heads: attention { heads = 12 }")
     local kv_heads = options.kv_heads or heads
     if heads % kv_heads ~= 0 then
@@ -57,6 +75,9 @@ function words.attention(options)
         end
         local attributes = { "heads", heads, "kv_heads", kv_heads, "head_dim", head_dim, "causal", options.causal,
                              "rotary", options.rotary }
+        if options.rope then
+            add_rope(attributes, options.rope)
+        end
         for _, name in ipairs { "window", "scale" } do
             if options[name] then
                 attributes[#attributes + 1], attributes[#attributes + 2] = name, options[name]
