@@ -11,7 +11,7 @@ static int asks_jacobian(const struct sow_cli_options *options)
 
 int sow_cli_asks(const struct sow_cli_options *options)
 {
-    return asks_jacobian(options) || options->curves;
+    return asks_jacobian(options) || options->curves || options->spectra;
 }
 
 int sow_cli_asked_code(enum sow_status status, const struct sow_error *error, int has_some)
@@ -51,6 +51,9 @@ int sow_cli_ask(const struct sow_cli_source *source, const struct sow_signal_opt
     if (code == SOW_EXIT_DONE && options->curves) {
         code = sow_cli_ask_curves(source, how, options, asked);
     }
+    if (code == SOW_EXIT_DONE && options->spectra) {
+        code = sow_cli_ask_spectra(source, options, asked);
+    }
     return code;
 }
 
@@ -58,6 +61,7 @@ void sow_cli_asked_free(struct sow_cli_asked *asked)
 {
     sow_jacobian_free(asked->jacobian);
     sow_curves_free(asked->curves);
+    sow_spectra_free(asked->spectra);
 }
 
 void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
@@ -67,6 +71,9 @@ void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
     }
     if (asked->curves != NULL) {
         sow_cli_curves_print(asked->curves, title);
+    }
+    if (asked->spectra != NULL) {
+        sow_cli_spectra_print(asked->spectra, title);
     }
 }
 
@@ -78,6 +85,9 @@ void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *as
     if (asked->curves != NULL) {
         sow_cli_add_curves(text, asked->curves);
     }
+    if (asked->spectra != NULL) {
+        sow_cli_add_spectra(text, asked->spectra);
+    }
 }
 
 void sow_cli_add_asked_titles(struct sow_cli_text *text, const struct sow_cli_asked *asked)
@@ -85,12 +95,18 @@ void sow_cli_add_asked_titles(struct sow_cli_text *text, const struct sow_cli_as
     if (asked->curves != NULL) {
         sow_cli_add_curves_titles(text);
     }
+    if (asked->spectra != NULL) {
+        sow_cli_add_spectra_titles(text);
+    }
 }
 
 void sow_cli_add_asked_csv(struct sow_cli_text *text, const struct sow_cli_asked *asked,
-                           size_t index)
+                           size_t index, const char *name)
 {
     if (asked->curves != NULL) {
         sow_cli_add_curves_csv(text, asked->curves, index);
+    }
+    if (asked->spectra != NULL) {
+        sow_cli_add_spectra_csv(text, asked->spectra, name);
     }
 }

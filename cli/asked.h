@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What sow probe measures only when it is asked for, because it costs: --jacobian (asked_jacobian.c) and --curves
- * (asked_curves.c). */
+/* What sow probe measures only when it is asked for, because it costs: --jacobian (asked_jacobian.c), --curves
+ * (asked_curves.c), --spectra (asked_spectra.c). */
 #ifndef SOW_CLI_ASKED_H
 #define SOW_CLI_ASKED_H
 
@@ -8,10 +8,12 @@
 #include "format.h"
 #include "sow/curves.h"
 #include "sow/jacobian.h"
+#include "sow/spectra.h"
 
 struct sow_cli_asked {
     struct sow_jacobian *jacobian; /* NULL: not asked for, as all of these */
     struct sow_curves *curves;
+    struct sow_spectra *spectra;
 };
 
 int sow_cli_asks(const struct sow_cli_options *options);
@@ -23,10 +25,10 @@ void sow_cli_asked_free(struct sow_cli_asked *asked);
 void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title);
 /* Members of the JSON of a probe. */
 void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked);
-/* Titles and fields of the CSV, each after a comma; `index` of a value. */
+/* Titles and fields of the CSV, each after a comma; `index` and `name` of a value. */
 void sow_cli_add_asked_titles(struct sow_cli_text *text, const struct sow_cli_asked *asked);
 void sow_cli_add_asked_csv(struct sow_cli_text *text, const struct sow_cli_asked *asked,
-                           size_t index);
+                           size_t index, const char *name);
 
 /* ---- The parts ---- */
 
@@ -46,5 +48,12 @@ void sow_cli_add_curves(struct sow_cli_text *text, const struct sow_curves *curv
 void sow_cli_add_curves_titles(struct sow_cli_text *text);
 void sow_cli_add_curves_csv(struct sow_cli_text *text, const struct sow_curves *curves,
                             size_t index);
+int sow_cli_ask_spectra(const struct sow_cli_source *source, const struct sow_cli_options *options,
+                        struct sow_cli_asked *asked);
+void sow_cli_spectra_print(const struct sow_spectra *spectra, const char *title);
+void sow_cli_add_spectra(struct sow_cli_text *text, const struct sow_spectra *spectra);
+void sow_cli_add_spectra_titles(struct sow_cli_text *text);
+void sow_cli_add_spectra_csv(struct sow_cli_text *text, const struct sow_spectra *spectra,
+                             const char *value);
 
 #endif

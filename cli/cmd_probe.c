@@ -10,6 +10,7 @@
 #include "probe.h"
 #include "report.h"
 #include "signal_options.h"
+#include "slopes.h"
 
 /* An interrupted measurement ends with its code, and with what is known. */
 static int run_one(const struct sow_cli_options *options, struct sow_cli_run *run)
@@ -129,6 +130,7 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
     } else {
         int rows = !options->brief && (run->learned == NULL || run->measured != NULL);
         sow_cli_probe_table(run->probe, run->measured, options, rows);
+        sow_cli_slopes_print(run->probe, run->measured);
         sow_cli_asked_print(&run->asked, NULL);
         if (run->learned != NULL) {
             unsigned char *shown = sow_cli_probe_shown(run->probe, options->all);

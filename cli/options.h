@@ -86,8 +86,8 @@ struct sow_cli_options {
     uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory, steps;
     enum sow_dtype dtype;
     enum sow_color color;
-    int json, csv, brief, measure, jacobian, curves, all, force, dry_run, quiet, verbose, help,
-        no_record, codes;
+    int json, csv, brief, measure, jacobian, curves, spectra, all, force, dry_run, quiet, verbose,
+        help, no_record, codes;
 };
 
 /* Reads argv[2...]: options anywhere, "--" ends them, each at most once but for --set. Returns SOW_EXIT_DONE, or

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probe.h"
+#include "slopes.h"
 #include "stats.h"
 
 static const struct column {
@@ -119,6 +120,7 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
     if (measured != NULL) {
         sow_cli_add_measurement(&text, measured);
     }
+    sow_cli_add_slopes(&text, probe, measured);
     sow_cli_add_asked(&text, asked);
     if (learned != NULL) {
         sow_cli_add(&text, "  \"learning\": ");
@@ -175,7 +177,7 @@ void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measureme
         if (measured != NULL) {
             sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i));
         }
-        sow_cli_add_asked_csv(&text, asked, i);
+        sow_cli_add_asked_csv(&text, asked, i, value->name);
         puts(text.bytes);
     }
     sow_cli_text_free(&text);

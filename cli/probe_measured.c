@@ -89,6 +89,7 @@ static const struct column {
     COLUMN(participation_expected),
     COLUMN(stable_rank),
     COLUMN(effective_rank),
+    COLUMN(rank_collapse),
 #undef COLUMN
 };
 #define NUMBERS (sizeof columns / sizeof columns[0])

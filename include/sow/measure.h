@@ -69,6 +69,10 @@ struct sow_measured_value {
      * values; sum l / max l; exp of the entropy of s / sum s (Roy and Vetterli 2007). Of independent Gaussians the
      * first is N n / (N + n + 1). */
     double participation, participation_expected, stable_rank, effective_rank;
+
+    /* |X - 1 m^T| / |X| of a sample's feature vectors at up to 32 places, m their mean (Dong et al. 2021): 0 when all
+     * places of a sample are the same. Of unlike places of mean 0 near 1. */
+    double rank_collapse;
 };
 
 /* A parameter. */

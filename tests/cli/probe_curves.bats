@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# sow probe --curves: what it says, the columns of the CSV, the picture's panels, the same numbers for any thread count.
+# sow probe --curves and --spectra: what they say, columns of the CSV, panels of the picture, the same for any thread count.
 # shellcheck disable=SC2154 # stderr and output come from run
 load helper
 
@@ -34,4 +34,15 @@ load helper
     tiny gpt2 >config.json
     run ! --separate-stderr sow probe config.json --curves
     has "$stderr" "reads tokens" "an input of numbers"
+}
+
+@test "spectra of weights, in a paragraph, the JSON and the CSV" {
+    run -0 --separate-stderr sow probe mlp:64,64x3,64 --spectra
+    has "$output" "spectral norms of 4 weights" "a layer, over 3: E[x^2] x"
+    fits_100_columns "$output"
+    run -0 --separate-stderr sow probe mlp:64,64x3,64 --spectra --csv
+    has "${lines[0]}" ",spectral_norm,spectral_norm_expected,orthogonality_error"
+    [[ ${lines[2]} == layers.0,* && ${lines[2]} != *,,, && ${lines[3]} == *,,, ]]
+    spectra() { sow probe mlp:64,1100,1050 --spectra --csv -T "$1"; }
+    [[ $(spectra 1) == "$(spectra 3)" ]]
 }

@@ -16,7 +16,7 @@ load helper
     tiny gpt2 >config.json
     run -0 --separate-stderr sow probe config.json --jacobian --tokens 6
     has "$output" "16 x 16, at token 5 of one input" "E[s^2]"
-    for family in llama bert mixtral; do
+    for family in llama bert qwen3; do
         tiny "$family" >config.json
         run -0 --separate-stderr sow probe config.json --jacobian --tokens 6 --json
         has "$output" '"jacobian": {"from":' '"whole": true'

@@ -8,6 +8,7 @@
 
 #include "core/base/elementary.h"
 #include "core/base/error.h"
+#include "model/signal/measure/collapse.h"
 #include "model/signal/measure/machine.h"
 #include "model/signal/measure/round.h"
 #include "model/signal/measure/source.h"
@@ -22,7 +23,8 @@ struct mean {
 struct gathered {
     struct mean mean, std, second_moment, kurtosis, log, correlation, sample_correlation, gradient,
         gradient_log;
-    struct mean dead, dead_expected, saturated, saturated_expected, entropy, entropy_expected;
+    struct mean collapse, dead, dead_expected, saturated, saturated_expected, entropy,
+        entropy_expected;
     struct sow_spectrum spectrum;
     double max_abs;
     uint64_t non_finite, gradient_non_finite;
@@ -147,6 +149,7 @@ static void see_value(void *user, const struct sow_step *step)
     add(&g->log, sow_log(g->last.second_moment));
     add(&g->correlation, isnan(alike.places) ? alike.samples : alike.places);
     add(&g->sample_correlation, alike.samples);
+    add(&g->collapse, sow_collapse_of(step->team, &view));
     g->max_abs = g->last.max_abs > g->max_abs ? g->last.max_abs : g->max_abs;
     g->non_finite += g->last.non_finite;
     if (m->seed == 0) {
@@ -237,6 +240,7 @@ static void fill_value(struct sow_measured_value *to, const struct sow_network *
     to->participation_expected = g->spectrum.participation_expected;
     to->stable_rank = g->spectrum.stable_rank;
     to->effective_rank = g->spectrum.effective_rank;
+    to->rank_collapse = mean_of(&g->collapse);
 }
 
 /* Names outlive the network and the plan. */

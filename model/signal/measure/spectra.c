@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* One weight after another: loaded, taken as a matrix with the fewer rows, its Gram matrix where that is small, and the
+ * largest singular value. */
+#include "sow/spectra.h"
+
+#include <math.h> /* NAN: a macro */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/elementary.h"
+#include "core/base/error.h"
+#include "model/signal/measure/lanczos.h"
+#include "model/signal/measure/machine.h"
+#include "model/signal/measure/spectrum.h"
+#include "model/signal/measure/weights.h"
+
+#define GRAM_MAX 1024u /* rows */
+
+struct found {
+    struct sow_spectra spectra; /* first: what the caller holds */
+    struct sow_spectrum_of_weight *weights;
+    char *names;
+};
+
+struct run {
+    const struct sow_plan *plan;
+    const struct sow_measure_options *options;
+    const struct sow_weights *weights;
+    struct sow_team *team;
+    uint64_t ceiling;
+};
+
+/* Outputs by all else, of a transposed convolution all else by inputs: there outputs and taps are summed over. 0 for what
+ * is no matrix of a layer. */
+static int matrix_of(const struct sow_plan_entry *entry, uint64_t *outputs, uint64_t *inputs)
+{
+    const struct sow_tensor *tensor = &entry->tensor;
+    int is_conv = tensor->kind == SOW_KIND_CONV, is_back = tensor->kind == SOW_KIND_CONV_TRANSPOSE;
+    uint64_t out = 1, in = 1;
+    if (tensor->rank < 2 || entry->elements == 0 ||
+        (!is_conv && !is_back && tensor->kind != SOW_KIND_LINEAR)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        enum sow_axis axis = sow_tensor_axis(tensor, i);
+        if (axis == SOW_AXIS_NONE || (axis == SOW_AXIS_EACH && !is_conv)) {
+            return 0;
+        }
+        out *= axis == SOW_AXIS_OUT || axis == SOW_AXIS_EACH ? tensor->shape[i] : 1;
+        in *= axis == SOW_AXIS_IN ? tensor->shape[i] : 1;
+    }
+    *outputs = is_back ? entry->elements / in : out;
+    *inputs = is_back ? in : entry->elements / out;
+    return 1;
+}
+
+/* Rows as they are loaded: a convolution's are its outputs, a transposed one's its inputs, whatever the layout. */
+static uint64_t stored_rows(const struct sow_plan_entry *entry, uint64_t outputs, uint64_t inputs)
+{
+    const struct sow_tensor *tensor = &entry->tensor;
+    int by_outputs = tensor->kind == SOW_KIND_CONV || (tensor->kind == SOW_KIND_LINEAR &&
+                                                       sow_tensor_axis(tensor, 0) == SOW_AXIS_OUT);
+    return by_outputs ? outputs : inputs;
+}
+
+static void expect(const struct sow_plan_entry *entry, struct sow_spectrum_of_weight *weight)
+{
+    double mean, std, out = (double)weight->outputs, in = (double)weight->inputs;
+    double most = out > in ? out : in;
+    weight->norm_expected = weight->gain = NAN;
+    if (entry->region_count > 0) {
+        return;
+    }
+    sow_draw_moments(&entry->draw, &mean, &std);
+    weight->gain = sow_sqrt(most * (mean * mean + std * std));
+    if (strcmp(entry->scheme, "orthogonal") == 0) {
+        weight->norm_expected = weight->gain;
+    } else if (std == 0) {
+        weight->norm_expected = sow_sqrt(out * in) * (mean < 0 ? -mean : mean);
+    } else if (mean == 0) {
+        weight->norm_expected = std * (sow_sqrt(out) + sow_sqrt(in));
+    }
+}
+
+/* Of g I taken off a Gram matrix what is largest. */
+static double distance_from(const double *gram, uint64_t n, double square)
+{
+    double largest = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        for (uint64_t k = 0; k <= i; k++) {
+            double off = gram[i * n + k] - (i == k ? square : 0);
+            off = off < 0 ? -off : off;
+            largest = off > largest ? off : largest;
+        }
+    }
+    return largest;
+}
+
+/* So that there are no more rows than columns. */
+static enum sow_status turn(struct sow_matrix *matrix, float **numbers, struct sow_error *error)
+{
+    float *to = malloc(matrix->rows * matrix->columns * sizeof *to);
+    if (to == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
+    for (uint64_t i = 0; i < matrix->rows; i++) {
+        for (uint64_t k = 0; k < matrix->columns; k++) {
+            to[k * matrix->rows + i] = (*numbers)[i * matrix->columns + k];
+        }
+    }
+    free(*numbers);
+    *numbers = to;
+    *matrix = (struct sow_matrix){to, NULL, matrix->columns, matrix->rows};
+    return SOW_OK;
+}
+
+static enum sow_status measure_one(const struct run *run, size_t index,
+                                   struct sow_spectrum_of_weight *weight, struct sow_error *error)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(run->plan, index);
+    uint64_t rows = stored_rows(entry, weight->outputs, weight->inputs);
+    uint64_t bytes = 2 * entry->elements * sizeof(float);
+    struct sow_matrix matrix = {NULL, NULL, rows, entry->elements / rows};
+    if (bytes > run->ceiling) {
+        return sow_fail(error, SOW_E_MEMORY,
+                        "the spectrum of %.200s takes %.3g GB, and %.3g GB are allowed; allow more "
+                        "(--memory)",
+                        entry->name, (double)bytes / 1e9, (double)run->ceiling / 1e9);
+    }
+    float *numbers = malloc(entry->elements * sizeof *numbers);
+    double *gram = NULL;
+    enum sow_status status = numbers != NULL
+                                 ? sow_weights_load(run->weights, run->team, index,
+                                                    sow_plan_seed(run->plan), numbers, error)
+                                 : sow_fail(error, SOW_E_MEMORY, "out of memory");
+    matrix.at = numbers;
+    if (status == SOW_OK && matrix.rows > matrix.columns) {
+        status = turn(&matrix, &numbers, error);
+    }
+    if (status == SOW_OK && matrix.rows <= GRAM_MAX) {
+        matrix.gram = gram = sow_gram_of(run->team, matrix.at, matrix.rows, matrix.columns);
+    }
+    if (status == SOW_OK) {
+        weight->norm = sow_largest_singular(run->team, &matrix);
+        weight->orthogonality_error =
+            gram != NULL ? distance_from(gram, matrix.rows, weight->gain * weight->gain) : NAN;
+        weight->orthogonality_error = isnan(weight->gain) ? NAN : weight->orthogonality_error;
+    }
+    free(gram);
+    free(numbers);
+    return status;
+}
+
+static enum sow_status run_all(const struct run *run, struct found *found, struct sow_error *error)
+{
+    const struct sow_measure_options *options = run->options;
+    size_t entries = sow_plan_count(run->plan), bytes = 1;
+    for (size_t i = 0; i < entries; i++) {
+        bytes += strlen(sow_plan_at(run->plan, i)->name) + 1;
+    }
+    found->weights = calloc(entries + 1, sizeof *found->weights);
+    char *to = found->names = malloc(bytes);
+    if (found->weights == NULL || to == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < entries; i++) {
+        const struct sow_plan_entry *entry = sow_plan_at(run->plan, i);
+        struct sow_spectrum_of_weight *weight = &found->weights[found->spectra.count];
+        if (options->interrupted != NULL && *options->interrupted != 0) {
+            return sow_fail(error, SOW_E_INTERRUPTED, "interrupted");
+        }
+        if (options->progress != NULL) {
+            options->progress(options->progress_user, i, entries);
+        }
+        if (!matrix_of(entry, &weight->outputs, &weight->inputs)) {
+            continue;
+        }
+        weight->name = memcpy(to, entry->name, strlen(entry->name) + 1);
+        to += strlen(entry->name) + 1;
+        expect(entry, weight);
+        enum sow_status status = measure_one(run, i, weight, error);
+        if (status != SOW_OK) {
+            return status;
+        }
+        found->spectra.count++;
+    }
+    return SOW_OK;
+}
+
+enum sow_status sow_spectra_measure(const struct sow_plan *plan,
+                                    const struct sow_measure_options *options,
+                                    struct sow_spectra **spectra, struct sow_error *error)
+{
+    static const struct sow_measure_options defaults;
+    struct run run = {.plan = plan, .options = options != NULL ? options : &defaults};
+    struct found *found = calloc(1, sizeof *found);
+    struct sow_weights *weights = NULL;
+    double begin = sow_clock();
+    *spectra = NULL;
+    if (found == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
+    run.ceiling = sow_memory_ceiling(run.options->memory_bytes);
+    enum sow_status status = sow_weights_open(plan, run.options->weights, &weights, error);
+    run.weights = weights;
+    status = status == SOW_OK ? sow_team_new(run.options->threads, 0, &run.team, error) : status;
+    status = status == SOW_OK ? run_all(&run, found, error) : status;
+    sow_team_free(run.team);
+    sow_weights_free(weights);
+    found->spectra.weights = found->weights;
+    found->spectra.seconds = sow_clock() - begin;
+    if (status == SOW_OK || (status == SOW_E_INTERRUPTED && found->spectra.count > 0)) {
+        *spectra = &found->spectra;
+    } else {
+        sow_spectra_free(&found->spectra);
+    }
+    return status;
+}
+
+void sow_spectra_free(struct sow_spectra *spectra)
+{
+    struct found *found = (struct found *)(void *)spectra; /* its first member */
+    if (found != NULL) {
+        free(found->weights);
+        free(found->names);
+        free(found);
+    }
+}
