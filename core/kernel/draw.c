@@ -172,6 +172,13 @@ enum sow_status sow_draw_trunc_normal(double mean, double std, double low, doubl
     return SOW_OK;
 }
 
+/* ---- Whole tensors -------------------------------------------------------------------------- */
+
+int sow_draw_is_whole(const struct sow_draw *draw)
+{
+    return draw->distribution >= SOW_ORTHOGONAL && draw->distribution <= SOW_IDENTITY;
+}
+
 /* ---- Moments ------------------------------------------------------------------------------ */
 
 /* Of f(u), by the nodes above: u = low + width s^2 (3 - 2 s), so that a logarithm that is infinite at an end does no
@@ -220,6 +227,12 @@ void sow_draw_moments(const struct sow_draw *draw, double *mean, double *std)
             truncated((draw->low - draw->mean) / draw->std, (draw->high - draw->mean) / draw->std);
         *mean = draw->mean + draw->std * moments.mean;
         *std = draw->std * moments.std;
+        break;
+    case SOW_ORTHOGONAL:
+    case SOW_DELTA_ORTHOGONAL:
+    case SOW_IDENTITY:
+        *mean = 0;
+        *std = draw->std;
         break;
     default:
         break;

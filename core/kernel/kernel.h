@@ -87,6 +87,18 @@ typedef void sow_gemm_tile_fn(float *c, uint64_t c_stride, const float *a, const
 #define SOW_GEMM_ROWS_MAX    16
 #define SOW_GEMM_COLUMNS_MAX 32
 
+/* A reflection of a block of SOW_REFLECT_COLUMNS columns, row by row in memory, and the products for the next one:
+ * in every column, for i = 0 .. rows - 1 in turn and with every operation rounded,
+ *
+ *     x[i] = x[i] - vector[i] * amount,  then  sum = sum + next[i] * x[i]
+ *
+ * with an amount and a sum a column; the sums start as they are given. All but the vectors are aligned to
+ * SOW_TILE_ALIGN. */
+typedef void sow_reflect_fn(double *restrict block, const double *restrict vector,
+                            const double *restrict next, uint64_t rows,
+                            const double *restrict amounts, double *restrict sums);
+#define SOW_REFLECT_COLUMNS 16
+
 /* One instruction set. */
 struct sow_kernels {
     const char *isa;
@@ -99,6 +111,7 @@ struct sow_kernels {
     void (*fence)(void); /* after the last streaming store */
     sow_gemm_tile_fn *gemm_tile;
     uint32_t gemm_rows, gemm_columns; /* of its tile */
+    sow_reflect_fn *reflect;
 };
 
 /* The kernels in use (dispatch.c). */

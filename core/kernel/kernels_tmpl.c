@@ -19,6 +19,7 @@
 #undef REAL
 #include "core/kernel/store_tmpl.h"
 #include "core/kernel/gemm_tmpl.h"
+#include "core/kernel/reflect_tmpl.h"
 
 extern const struct sow_kernels SOW_CAT(sow_kernels_, SOW_ISA);
 
@@ -40,4 +41,5 @@ const struct sow_kernels SOW_CAT(sow_kernels_, SOW_ISA) = {
     .gemm_tile = gemm_tile,
     .gemm_rows = VEC_GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
+    .reflect = reflect,
 };

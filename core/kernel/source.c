@@ -83,6 +83,11 @@ struct sow_source sow_source(const struct sow_kernels *kernels, enum sow_dtype d
         return source;
     }
     source.size = sow_dtype_bits(dtype) / 8;
+    if (sow_draw_is_whole(draw)) { /* no elements of its own: all bits set are NaN in every dtype */
+        source.distribution = SOW_CONSTANT;
+        source.integer = UINT64_MAX;
+        return source;
+    }
     if (kind == INTEGER) {
         source.integer = integer_bits(dtype, draw->mean);
         return source;

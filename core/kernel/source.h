@@ -12,7 +12,7 @@ struct sow_source {
     enum sow_distribution distribution;
     int wide;                /* float64 values: 2 elements a block, else 4 */
     size_t size;             /* bytes of an element; 0: nothing can be written in this dtype */
-    sow_store_f32_fn *store; /* of narrow values; NULL for integers, whose bytes are `integer` */
+    sow_store_f32_fn *store; /* of narrow values; NULL where all bytes are `integer`'s */
     uint64_t integer;
     uint64_t shift; /* element i takes the word of element i + shift, modulo 2^64 */
     union {

@@ -149,9 +149,15 @@ SOW_API enum sow_status sow_plan_json(const struct sow_plan *plan, char **text,
 SOW_API enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor,
                                          char **text, struct sow_error *error);
 SOW_API void sow_text_free(char *text);
-/* Elements [first, first + count) of an entry, regions included; dst as for sow_fill. Cannot fail. */
+/* Elements [first, first + count) of an entry, regions included; dst as for sow_fill. Cannot fail. NaN where a draw
+ * is whole: sow_plan_draw_whole. */
 SOW_API void sow_plan_fill(const struct sow_plan_entry *entry, uint64_t seed, void *dst,
                            uint64_t first, uint64_t count);
+/* Nonzero when an entry, or a block of it, is drawn as a whole (sow_draw_is_whole): no range of it alone. */
+SOW_API int sow_plan_is_whole(const struct sow_plan_entry *entry);
+/* All elements of any entry, regions included; dst has entry->bytes. SOW_E_MEMORY. One thread. */
+SOW_API enum sow_status sow_plan_draw_whole(const struct sow_plan_entry *entry, uint64_t seed,
+                                            void *dst, struct sow_error *error);
 
 /* ---- Init: plan to files ----------------------------------------------------------------------- */
 

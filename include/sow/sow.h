@@ -110,6 +110,7 @@ struct sow_tensor {
     /* of a block of a packed weight: the axis it is cut from and that axis' whole size; 0: no block */
     uint32_t packed_axis;
     uint64_t packed;
+    uint64_t packed_begin; /* where it begins on that axis; only sow_fill_whole asks */
     /* of a block of a recurrent layer: the words of all its gates ("i f g o"), and which one it is */
     char gates[SOW_GATES_BYTES];
     uint32_t gate;
@@ -195,6 +196,10 @@ enum sow_distribution {
     SOW_SOFTPLUS_INVERSE_EXP_UNIFORM = 7,
     SOW_LN_DECAY_UNIFORM = 8,
     SOW_LN_REST_UNIFORM = 9,
+    /* of a whole tensor, whose values hang together: sow_fill_whole */
+    SOW_ORTHOGONAL = 10,
+    SOW_DELTA_ORTHOGONAL = 11,
+    SOW_IDENTITY = 12,
 };
 
 /* A distribution and its numbers; plain data, no pointers. Make one with the functions below or with
@@ -204,12 +209,19 @@ enum sow_distribution {
  *   uniform       on [low, high], which float32 values never leave; never 0 when low = -high
  *   normal        `mean`, `std`
  *   trunc_normal  normal(mean, std) conditioned on [low, high]; `std` is that before the cut
- *   the others    a function of u, uniform on [low, high]: exp(u), ln u, -ln u, softplus^-1(exp(u)), ln(-ln(u) / 2),
- *                 ln(1 - u) / 2; element i takes the u of element i + `shift` */
+ *   ..._uniform   a function of u, uniform on [low, high]: exp(u), ln u, -ln u, softplus^-1(exp(u)), ln(-ln(u) / 2),
+ *                 ln(1 - u) / 2; element i takes the u of element i + `shift`
+ *
+ * Of a whole tensor (sow_fill_whole); `std` is the root of the mean square of its elements, `mean` is 0:
+ *
+ *   orthogonal        `gain` times a Haar-distributed matrix whose rows or columns, the fewer, are orthonormal
+ *   delta_orthogonal  the same in the middle tap of a convolution, 0 elsewhere
+ *   identity          `gain` on the diagonal (of a convolution: of its middle tap), 0 elsewhere */
 struct sow_draw {
     enum sow_distribution distribution;
     double mean, std, low, high;
     double shift; /* a whole number of elements; 0 unless the distribution is -ln u */
+    double gain;  /* of whole tensors */
 };
 
 SOW_API enum sow_status sow_draw_constant(double value, struct sow_draw *draw,
@@ -227,8 +239,16 @@ SOW_API enum sow_status sow_draw_trunc_normal(double mean, double std, double lo
 SOW_API enum sow_status sow_draw_of_uniform(enum sow_distribution distribution, double low,
                                             double high, double shift, struct sow_draw *draw,
                                             struct sow_error *error);
+/* Draws of this whole tensor. SOW_E_SHAPE where it holds no matrix, its axes can be read in two ways, or the
+ * distribution does not go with its shape; SOW_E_ARGUMENT for an infinite gain; SOW_E_UNSUPPORTED where it would
+ * take hours or more than 16 GiB (the message estimates them). */
+SOW_API enum sow_status sow_draw_whole(enum sow_distribution distribution, double gain,
+                                       const struct sow_tensor *tensor, struct sow_draw *draw,
+                                       struct sow_error *error);
+/* Nonzero for the distributions that sow_fill_whole draws. */
+SOW_API int sow_draw_is_whole(const struct sow_draw *draw);
 /* The mean and standard deviation the drawn values really have (uniform: (high - low) / sqrt 12;
- * trunc_normal: after the cut). */
+ * trunc_normal: after the cut; of a whole tensor: about the mean 0). */
 SOW_API void sow_draw_moments(const struct sow_draw *draw, double *mean, double *std);
 
 /* ---- Fill --------------------------------------------------------------------------------- */
@@ -248,7 +268,8 @@ SOW_API struct sow_key sow_key_bytes(const char *name, size_t length, uint64_t s
  *        (to nearest even, subnormals kept; fp8 saturates); f64 has its own draw. A constant may also
  *        go to an integer dtype, rounded to nearest even and saturated.
  * Values identical on every back end since stream 1 (docs/stream.md).
- * Cannot fail; never allocates; safe from any number of threads. */
+ * Cannot fail; never allocates; safe from any number of threads. A draw of a whole tensor has no range:
+ * it gives NaN. */
 SOW_API void sow_fill(void *dst, enum sow_dtype dtype, uint64_t first, uint64_t count,
                       const struct sow_draw *draw, struct sow_key key);
 
@@ -262,6 +283,23 @@ SOW_API void sow_fill(void *dst, enum sow_dtype dtype, uint64_t first, uint64_t 
 SOW_API void sow_fill_box(void *dst, enum sow_dtype dtype, uint32_t rank, const uint64_t *shape,
                           const uint64_t *start, const uint64_t *size, const int64_t *strides,
                           const struct sow_draw *draw, struct sow_key key);
+
+/* Fill a whole tensor with a draw whose values hang together: an orthogonal matrix has no elements of its own.
+ *
+ * dst      all elements of the tensor, row-major, of a floating `dtype`. Of a block of a packed weight
+ *          (tensor->packed): element 0 of the packed weight, of which the block's elements are written.
+ *          A slice is cut from the whole: the bytes are the same for whoever draws it
+ * tensor, draw  of sow_draw_whole or sow_scheme_resolve
+ * scratch  sow_whole_scratch(tensor, draw) bytes, aligned to 64, about 4 * elements for a square matrix and
+ *          8 * elements for a long one; NULL when that is 0
+ * Time: about 2 m n^2 - 2/3 n^3 operations in double for an m x n matrix (m >= n), one thread.
+ * Values identical on every back end since stream 1 (docs/stream.md section 11). f64 is rounded nowhere but in the
+ * arithmetic; all others are the f64 value rounded to float32, and that to the dtype.
+ * Source: Haar's distribution by Stewart 1980; Saxe, McClelland and Ganguli 2014; Xiao et al. 2018, algorithm 2.
+ * Cannot fail; never allocates; safe from any number of threads, with a scratch for each. */
+SOW_API void sow_fill_whole(void *dst, enum sow_dtype dtype, const struct sow_tensor *tensor,
+                            const struct sow_draw *draw, struct sow_key key, void *scratch);
+SOW_API uint64_t sow_whole_scratch(const struct sow_tensor *tensor, const struct sow_draw *draw);
 
 /* The instruction set in use: "scalar", "sse41", "avx2", "avx512" or "neon". Chosen once, from the CPU
  * or from the environment variable SOW_ISA (for tests and bug reports: the bits are the same). */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Elements of a planned tensor: the base draw, then the regions over it in their order. An element's
- * value depends on its index and its draw only, so regions are drawn over by plain sow_fill calls. */
-#include "model/plan/plan.h"
+ * value depends on its index and its draw only, so regions are drawn over by plain sow_fill calls.
+ * Draws of whole tensors, which have no elements of their own, are whole.c. */
+#include "model/plan/inside.h"
 
 struct range {
     uint64_t first, count;
@@ -17,8 +18,8 @@ static uint64_t axis_inner(const struct sow_tensor *tensor, uint32_t axis)
     return inner;
 }
 
-/* Nonzero when the regions cover every element: ascending, without a gap, on one axis. */
-static int regions_cover(const struct sow_plan_entry *entry)
+/* Ascending, without a gap, on one axis. */
+int sow_plan_covered(const struct sow_plan_entry *entry)
 {
     uint64_t end = 0;
     for (size_t i = 0; i < entry->region_count; i++) {
@@ -51,6 +52,13 @@ static void fill_region(const struct sow_plan_entry *entry, const struct sow_reg
     }
 }
 
+void sow_plan_fill_region(const struct sow_plan_entry *entry, size_t region, struct sow_key key,
+                          void *dst)
+{
+    struct range range = {0, entry->elements};
+    fill_region(entry, &entry->regions[region], key, dst, range);
+}
+
 void sow_plan_fill(const struct sow_plan_entry *entry, uint64_t seed, void *dst, uint64_t first,
                    uint64_t count)
 {
@@ -58,7 +66,7 @@ void sow_plan_fill(const struct sow_plan_entry *entry, uint64_t seed, void *dst,
     if (count == 0) {
         return;
     }
-    if (!regions_cover(entry)) {
+    if (!sow_plan_covered(entry)) {
         sow_fill(dst, entry->dtype, first, count, &entry->draw, key);
     }
     for (size_t i = 0; i < entry->region_count; i++) {

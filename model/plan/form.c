@@ -8,10 +8,11 @@
 
 struct form {
     const char *name;
-    enum sow_has has[SOW_NUMBERS]; /* mean, std, low, high, shift */
+    enum sow_has has[SOW_NUMBERS]; /* mean, std, low, high, shift, gain */
 };
 
 #define BOUNDS SOW_HAS_NOT, SOW_HAS_NOT, SOW_HAS, SOW_HAS /* and nothing before them */
+#define GAIN   SOW_HAS_NOT, SOW_HAS_NOT, SOW_HAS_NOT, SOW_HAS_NOT, SOW_HAS_NOT, SOW_HAS
 
 static const struct form forms[] = {
     [SOW_CONSTANT] = {"constant", {SOW_HAS}},
@@ -25,14 +26,18 @@ static const struct form forms[] = {
     [SOW_SOFTPLUS_INVERSE_EXP_UNIFORM] = {"softplus_inverse_exp_uniform", {BOUNDS}},
     [SOW_LN_DECAY_UNIFORM] = {"ln_decay_uniform", {BOUNDS}},
     [SOW_LN_REST_UNIFORM] = {"ln_rest_uniform", {BOUNDS}},
+    [SOW_ORTHOGONAL] = {"orthogonal", {GAIN}},
+    [SOW_DELTA_ORTHOGONAL] = {"delta_orthogonal", {GAIN}},
+    [SOW_IDENTITY] = {"identity", {GAIN}},
 };
 #define FORMS (sizeof forms / sizeof *forms)
 
-const char *const sow_number_names[SOW_NUMBERS] = {"mean", "std", "low", "high", "shift"};
+const char *const sow_number_names[SOW_NUMBERS] = {"mean", "std", "low", "high", "shift", "gain"};
 
 double sow_draw_number(const struct sow_draw *draw, enum sow_number number)
 {
-    const double numbers[SOW_NUMBERS] = {draw->mean, draw->std, draw->low, draw->high, draw->shift};
+    const double numbers[SOW_NUMBERS] = {draw->mean, draw->std,   draw->low,
+                                         draw->high, draw->shift, draw->gain};
     return numbers[number];
 }
 
@@ -73,6 +78,11 @@ enum sow_status sow_draw_from(enum sow_distribution distribution, const double n
         return sow_draw_normal(mean, std, draw, error);
     case SOW_TRUNC_NORMAL:
         return sow_draw_trunc_normal(mean, std, low, high, draw, error);
+    case SOW_ORTHOGONAL:
+    case SOW_DELTA_ORTHOGONAL:
+    case SOW_IDENTITY:
+        *draw = (struct sow_draw){.distribution = distribution, .gain = numbers[SOW_GAIN]};
+        return SOW_OK;
     default:
         return sow_draw_of_uniform(distribution, low, high, numbers[SOW_SHIFT], draw, error);
     }

@@ -7,7 +7,7 @@
 #include "sow/sow.h"
 
 /* The numbers of a draw, in the order that every form has them in. */
-enum sow_number { SOW_MEAN, SOW_STD, SOW_LOW, SOW_HIGH, SOW_SHIFT, SOW_NUMBERS };
+enum sow_number { SOW_MEAN, SOW_STD, SOW_LOW, SOW_HIGH, SOW_SHIFT, SOW_GAIN, SOW_NUMBERS };
 extern const char *const sow_number_names[SOW_NUMBERS]; /* "mean", ... */
 double sow_draw_number(const struct sow_draw *draw, enum sow_number number);
 
@@ -18,7 +18,8 @@ int sow_distribution_parse(const char *word, enum sow_distribution *distribution
 enum sow_has { SOW_HAS_NOT, SOW_HAS, SOW_HAS_OR_INFINITE };
 enum sow_has sow_distribution_has(enum sow_distribution distribution, enum sow_number number);
 
-/* Through the functions that make draws, so that numbers which cannot be are refused. */
+/* Through the functions that make draws, so that numbers which cannot be are refused. A draw of a whole tensor has
+ * its gain only: the rest follows from a tensor (sow_draw_whole). */
 enum sow_status sow_draw_from(enum sow_distribution distribution, const double numbers[SOW_NUMBERS],
                               struct sow_draw *draw, struct sow_error *error);
 /* Bit for bit, in the numbers that its distribution has. */

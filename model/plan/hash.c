@@ -3,6 +3,7 @@
  * tensor, then over the sum of the digests. Words, rules, paths and the order of tensors do not enter,
  * so the shards of a checkpoint together give the hash of the plan that made them. */
 #include "model/plan/inside.h"
+#include "model/plan/whole.h"
 #include "core/base/error.h"
 
 #include <inttypes.h>
@@ -34,13 +35,28 @@ static void put_string(struct sow_plan_text *text, const char *string)
     sow_plan_text_bytes(text, string, length);
 }
 
-static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
+/* Draws of whole tensors see more than a shape. */
+static void put_axes(struct sow_plan_text *text, const struct sow_tensor *tensor)
+{
+    const struct sow_plan_axes axes = sow_plan_axes(tensor);
+    put_u64(text, (uint64_t)axes.kind);
+    put_u64(text, axes.groups);
+    for (uint32_t axis = 0; axis < tensor->rank; axis++) {
+        put_u64(text, axes.axes[axis]);
+    }
+}
+
+static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw,
+                     const struct sow_tensor *tensor)
 {
     put_u64(text, (uint64_t)draw->distribution);
     for (enum sow_number i = SOW_MEAN; i < SOW_NUMBERS; i++) {
         if (sow_distribution_has(draw->distribution, i)) {
             put_f64(text, sow_draw_number(draw, i));
         }
+    }
+    if (sow_draw_is_whole(draw)) {
+        put_axes(text, tensor);
     }
 }
 
@@ -53,13 +69,13 @@ static void put_entry(struct sow_plan_text *text, const struct sow_plan_entry *e
     for (uint32_t axis = 0; axis < entry->tensor.rank; axis++) {
         put_u64(text, entry->tensor.shape[axis]);
     }
-    put_draw(text, &entry->draw);
+    put_draw(text, &entry->draw, &entry->tensor);
     put_u64(text, entry->region_count);
     for (size_t i = 0; i < entry->region_count; i++) {
         put_u64(text, entry->regions[i].axis);
         put_u64(text, entry->regions[i].begin);
         put_u64(text, entry->regions[i].end);
-        put_draw(text, &entry->regions[i].draw);
+        put_draw(text, &entry->regions[i].draw, &entry->tensor);
     }
 }
 

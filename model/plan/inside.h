@@ -84,4 +84,10 @@ enum sow_status sow_plan_finish(struct sow_plan *plan, enum sow_status code,
 enum sow_status sow_plan_index_names(struct sow_plan *plan, enum sow_status code,
                                      struct sow_error *error);
 
+/* Nonzero when the regions cover every element, so that the base draw is not seen. */
+int sow_plan_covered(const struct sow_plan_entry *entry);
+/* The elements of one region, drawn by a draw that is not whole; dst is the entry's element 0. */
+void sow_plan_fill_region(const struct sow_plan_entry *entry, size_t region, struct sow_key key,
+                          void *dst);
+
 #endif

@@ -29,6 +29,9 @@ static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
             put_field(text, sow_number_names[i], sow_draw_number(draw, i));
         }
     }
+    if (sow_draw_is_whole(draw)) {
+        put_field(text, "std", draw->std);
+    }
 }
 
 static void put_region(struct sow_plan_text *text, const struct sow_region *region)

@@ -3,7 +3,9 @@
  * which, and keys that are not names. Everything else is in the file's own header. Reading it back is
  * record_read.c. */
 #include "model/plan/inside.h"
+#include "model/plan/whole.h"
 #include "core/base/error.h"
+#include "core/tensor/tensor.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,8 +32,21 @@ static void put_number(struct sow_plan_text *text, double number)
     }
 }
 
+/* ,"conv","out-in-kernel-kernel",8: kind, axes, groups. A header's shape does not tell how it is read. */
+static void put_axes(struct sow_plan_text *text, const struct sow_tensor *tensor)
+{
+    const struct sow_plan_axes axes = sow_plan_axes(tensor);
+    sow_plan_text_format(text, ",\"%s\",\"", sow_kind_name(axes.kind));
+    for (uint32_t axis = 0; axis < tensor->rank; axis++) {
+        sow_plan_text_format(text, "%s%s", axis == 0 ? "" : "-",
+                             sow_axis_word((enum sow_axis)axes.axes[axis]));
+    }
+    sow_plan_text_format(text, "\",%" PRIu64, axes.groups);
+}
+
 /* ["normal",0,0.02 without the closing bracket */
-static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
+static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw,
+                     const struct sow_tensor *tensor)
 {
     sow_plan_text_format(text, "[\"%s\"", sow_distribution_name(draw->distribution));
     for (enum sow_number i = SOW_MEAN; i < SOW_NUMBERS; i++) {
@@ -39,16 +54,19 @@ static void put_draw(struct sow_plan_text *text, const struct sow_draw *draw)
             put_number(text, sow_draw_number(draw, i));
         }
     }
+    if (sow_draw_is_whole(draw)) {
+        put_axes(text, tensor);
+    }
 }
 
 static void put_draws(struct sow_plan_text *text, const struct sow_plan_entry *entry)
 {
-    put_draw(text, &entry->draw);
+    put_draw(text, &entry->draw, &entry->tensor);
     for (size_t i = 0; i < entry->region_count; i++) {
         const struct sow_region *region = &entry->regions[i];
         sow_plan_text_format(text, "%s[%" PRIu32 ",%" PRIu64 ",%" PRIu64 ",", i == 0 ? ",[" : ",",
                              region->axis, region->begin, region->end);
-        put_draw(text, &region->draw);
+        put_draw(text, &region->draw, &entry->tensor);
         sow_plan_text_add(text, "]]");
     }
     sow_plan_text_add(text, entry->region_count > 0 ? "]]" : "]");
@@ -117,7 +135,7 @@ static int table_number(struct draw_table *table, const struct sow_plan_entry *e
 static int same_draw(const struct sow_plan_entry *a, const struct sow_plan_entry *b)
 {
     return a->regions == b->regions && a->region_count == b->region_count &&
-           sow_draw_equal(&a->draw, &b->draw);
+           sow_draw_equal(&a->draw, &b->draw) && !sow_plan_is_whole(a);
 }
 
 static void put_run(struct sow_plan_text *runs, uint32_t number, uint64_t count)

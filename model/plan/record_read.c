@@ -3,9 +3,11 @@
  * bound and number is checked, and time and memory stay in proportion to the header.
  *
  *     {"draws":[DRAW,...],"runs":[[draw,count],...],"keys":[[tensor,"key"],...]}
- *     DRAW: ["normal",mean,std] or ["normal",mean,std,[[axis,begin,end,["constant",0]],...]] */
+ *     DRAW: ["normal",mean,std] or ["normal",mean,std,[[axis,begin,end,["constant",0]],...]]
+ *           or ["orthogonal",gain,"conv","out-in-kernel-kernel",groups]: a draw of whole tensors */
 #include "model/plan/inside.h"
 #include "model/plan/record_scan.h"
+#include "model/plan/record_whole.h"
 #include "core/base/checked.h"
 #include "core/base/error.h"
 
@@ -28,6 +30,7 @@ struct record_draw {
     const struct sow_region *regions;
     size_t region_count;
     const struct region_needs *needs; /* NULL without regions */
+    struct sow_record_axes axes;      /* of whole draws */
     uint64_t dtypes;                  /* bit d: goes to dtype d */
 };
 
@@ -38,6 +41,7 @@ struct record {
     size_t draw_count, draw_capacity;
     struct sow_region *regions; /* of the draw being read */
     size_t region_count, region_capacity;
+    struct sow_record_axes axes; /* of the draw being read */
 };
 
 static enum sow_status read_draws(struct record *record);
@@ -144,6 +148,9 @@ static enum sow_status read_numbers(struct record *record, struct sow_draw *draw
     if (status == SOW_OK && sow_draw_from(distribution, numbers, draw, &inner) != SOW_OK) {
         status = sow_record_fail(&record->scan, inner.message);
     }
+    if (status == SOW_OK && sow_draw_is_whole(draw)) {
+        status = sow_record_axes(&record->scan, &record->axes);
+    }
     return status;
 }
 
@@ -224,6 +231,7 @@ static enum sow_status read_draw(struct record *record)
     struct sow_record_scan *scan = &record->scan;
     struct record_draw draw = {0};
     record->region_count = 0;
+    record->axes = (struct sow_record_axes){.kind = SOW_KIND_OTHER};
     enum sow_status status = sow_record_expect(scan, '[');
     status = status != SOW_OK ? status : read_numbers(record, &draw.draw);
     if (status == SOW_OK && sow_record_next(scan, ',')) {
@@ -238,6 +246,7 @@ static enum sow_status read_draw(struct record *record)
     if (status != SOW_OK) {
         return status;
     }
+    draw.axes = record->axes;
     draw.text = draw_text(record, &draw.draw);
     void *items = record->draws;
     if (draw.text == NULL ||
@@ -312,6 +321,9 @@ static enum sow_status make_entry(struct record *record, struct record_draw *dra
                         entry->name);
     }
     enum sow_status status = sow_plan_measure(record->plan, entry, SOW_E_FORMAT, error);
+    if (status == SOW_OK && draw->axes.kind != SOW_KIND_OTHER) {
+        status = sow_record_whole_entry(record->plan, &draw->axes, entry, error);
+    }
     uint64_t dtype_bit = UINT64_C(1) << ((unsigned)entry->dtype & 63);
     if (status == SOW_OK && (draw->dtypes & dtype_bit) == 0) {
         status = sow_plan_check_dtype(entry, SOW_E_FORMAT, error);

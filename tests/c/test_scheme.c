@@ -99,7 +99,7 @@ struct arguments {
 static struct sow_draw resolve(const char *scheme, struct arguments arguments,
                                const struct sow_tensor *tensor)
 {
-    struct sow_draw draw = {SOW_CONSTANT, NAN, NAN, NAN, NAN, NAN};
+    struct sow_draw draw = {SOW_CONSTANT, NAN, NAN, NAN, NAN, NAN, NAN};
     struct sow_error error = {.message = ""};
     if (sow_scheme_resolve(scheme, arguments.list, arguments.count, tensor, &draw, &error) !=
         SOW_OK) {
@@ -341,7 +341,7 @@ static void test_detail_fields(void **state)
 static void check_error(const char *scheme, struct arguments arguments, const char *message)
 {
     const struct sow_tensor tensor = sow_tensor_linear(512, 256);
-    struct sow_draw draw = {SOW_NORMAL, 1, 2, 3, 4, 0};
+    struct sow_draw draw = {SOW_NORMAL, 1, 2, 3, 4, 0, 5};
     struct sow_error error = {.message = ""};
     assert_int_equal(
         sow_scheme_resolve(scheme, arguments.list, arguments.count, &tensor, &draw, &error),

@@ -6,13 +6,16 @@
  *
  * A line:  DISTRIBUTION NUMBERS DTYPE SEED "TENSOR" range FIRST COUNT        DIGEST
  *          DISTRIBUTION NUMBERS DTYPE SEED "TENSOR" box SHAPE START SIZE     DIGEST
- * NUMBERS are sow_draw_<distribution>'s, joined by commas; DIGEST is FNV-1a 64 of the little-endian bytes. */
+ *          DISTRIBUTION GAIN DTYPE SEED "TENSOR" whole KIND LAYOUT SHAPE GROUPS PACKED     DIGEST
+ * NUMBERS are sow_draw_<distribution>'s, joined by commas; DIGEST is FNV-1a 64 of the little-endian bytes.
+ * PACKED is AXISxSIZExBEGIN of a block of a packed weight, whose other bytes are 0xa5; or - */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/kernel/source.h"
+#include "core/linalg/whole.h"
 #include "sow/sow.h"
 
 #define BYTES_MAX 16384
@@ -88,9 +91,42 @@ static const struct box boxes[] = {
     {5, {3, 1, 4, 70000, 90001}, {1, 0, 2, 69995, 3}, {2, 1, 2, 3, 13}},
 };
 
+/* A whole tensor. */
+struct weight {
+    enum sow_distribution distribution;
+    double gain;
+    enum sow_kind kind;
+    const char *layout;
+    uint32_t rank;
+    uint64_t shape[SOW_RANK_MAX], groups;
+    uint64_t packed[3]; /* axis, its whole size, where the block begins; size 0: no block */
+};
+
+static const struct weight weights[] = {
+    {SOW_ORTHOGONAL, 1, SOW_KIND_LINEAR, "out-in", 2, {1, 1}, 1, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_LINEAR, "out-in", 2, {24, 40}, 1, {0}},
+    {SOW_ORTHOGONAL, 1.5, SOW_KIND_LINEAR, "out-in", 2, {37, 21}, 1, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_LINEAR, "in-out", 2, {33, 33}, 1, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_LINEAR, "out-in", 2, {10, 17}, 1, {0, 30, 10}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_LINEAR, "in-out", 2, {17, 10}, 1, {1, 30, 20}},
+    {SOW_ORTHOGONAL, 0.1, SOW_KIND_LINEAR, "each-in-out", 3, {3, 9, 11}, 1, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_LINEAR, "in-out-out", 3, {9, 4, 5}, 1, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_CONV, "out-in", 4, {6, 5, 3, 3}, 1, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_CONV, "in-out", 4, {3, 3, 2, 29}, 1, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_CONV, "out-in", 3, {12, 2, 3}, 4, {0}},
+    {SOW_ORTHOGONAL, 1, SOW_KIND_CONV_TRANSPOSE, "in-out-kernel", 3, {8, 3, 4}, 2, {0}},
+    {SOW_DELTA_ORTHOGONAL, 1, SOW_KIND_CONV, "out-in", 4, {8, 6, 3, 3}, 1, {0}},
+    {SOW_DELTA_ORTHOGONAL, -2, SOW_KIND_CONV, "in-out", 4, {5, 1, 4, 7}, 1, {0}},
+    {SOW_DELTA_ORTHOGONAL, 1, SOW_KIND_CONV, "out-in", 4, {12, 2, 3, 3}, 3, {0}},
+    {SOW_IDENTITY, -0.3, SOW_KIND_LINEAR, "out-in", 2, {9, 14}, 1, {0}},
+    {SOW_IDENTITY, 1, SOW_KIND_LINEAR, "out-in", 2, {9, 5}, 1, {0, 20, 11}},
+    {SOW_IDENTITY, 2, SOW_KIND_CONV, "out-in", 4, {12, 2, 3, 2}, 4, {0}},
+};
+
 /* One line, taken apart. */
 struct golden {
     const struct draw_case *draw;
+    const struct weight *weight; /* instead of a draw, a box and a range */
     enum sow_dtype dtype;
     uint64_t seed;
     const char *tensor;
@@ -121,10 +157,15 @@ static int make_draw(const struct draw_case *draw_case, struct sow_draw *draw)
         return sow_draw_normal(numbers[0], numbers[1], draw, NULL);
     case SOW_TRUNC_NORMAL:
         return sow_draw_trunc_normal(numbers[0], numbers[1], numbers[2], numbers[3], draw, NULL);
+    case SOW_ORTHOGONAL:
+    case SOW_DELTA_ORTHOGONAL:
+    case SOW_IDENTITY:
+        break; /* run_whole */
     default:
         return sow_draw_of_uniform(draw_case->distribution, numbers[0], numbers[1], numbers[2],
                                    draw, NULL);
     }
+    return 1;
 }
 
 static uint64_t digest(const unsigned char *bytes, uint64_t count, size_t size)
@@ -139,10 +180,47 @@ static uint64_t digest(const unsigned char *bytes, uint64_t count, size_t size)
     return hash;
 }
 
+/* Into zeroed memory would not show what is not written. */
+static uint64_t run_whole(const struct golden *golden, const struct sow_kernels *kernels,
+                          unsigned char *bytes)
+{
+    static _Alignas(64) unsigned char scratch[4 * BYTES_MAX];
+    const struct weight *weight = golden->weight;
+    struct sow_tensor tensor = {
+        .kind = weight->kind, .rank = weight->rank, .groups = weight->groups};
+    struct sow_draw draw;
+    memcpy(tensor.shape, weight->shape, sizeof tensor.shape);
+    tensor.packed_axis = (uint32_t)weight->packed[0];
+    tensor.packed = weight->packed[1];
+    tensor.packed_begin = weight->packed[2];
+    if (sow_tensor_layout(&tensor, weight->layout, NULL) != SOW_OK ||
+        sow_draw_whole(weight->distribution, weight->gain, &tensor, &draw, NULL) != SOW_OK ||
+        sow_whole_scratch(&tensor, &draw) > sizeof scratch) {
+        return 0;
+    }
+    uint64_t count = 1;
+    for (uint32_t axis = 0; axis < tensor.rank; axis++) {
+        count *=
+            tensor.packed > 0 && axis == tensor.packed_axis ? tensor.packed : tensor.shape[axis];
+    }
+    struct sow_whole whole = sow_whole_begin(kernels, bytes, golden->dtype, &tensor, &draw,
+                                             sow_key(golden->tensor, golden->seed), scratch);
+    for (uint64_t stage = 0; stage < sow_whole_stages(&whole); stage++) {
+        for (uint64_t step = sow_whole_steps(&whole, stage); step-- > 0;) {
+            sow_whole_step(&whole, stage, step, scratch + sow_whole_room(&tensor, &draw).shared);
+        }
+    }
+    return digest(bytes, count, sow_dtype_bits(golden->dtype) / 8);
+}
+
 static uint64_t run(const struct golden *golden, const struct sow_kernels *kernels)
 {
     static unsigned char bytes[BYTES_MAX];
     struct sow_draw draw;
+    if (golden->weight != NULL) {
+        memset(bytes, 0xa5, sizeof bytes);
+        return run_whole(golden, kernels, bytes);
+    }
     if (make_draw(golden->draw, &draw) != SOW_OK) {
         return 0;
     }
@@ -167,9 +245,10 @@ static uint64_t run(const struct golden *golden, const struct sow_kernels *kerne
 /* ---- Lines -------------------------------------------------------------------------------- */
 
 static const char *const distributions[] = {
-    "constant",         "uniform",        "normal",           "trunc_normal",
-    "exp_uniform",      "ln_uniform",     "minus_ln_uniform", "softplus_inverse_exp_uniform",
-    "ln_decay_uniform", "ln_rest_uniform"};
+    "constant",         "uniform",         "normal",           "trunc_normal",
+    "exp_uniform",      "ln_uniform",      "minus_ln_uniform", "softplus_inverse_exp_uniform",
+    "ln_decay_uniform", "ln_rest_uniform", "orthogonal",       "delta_orthogonal",
+    "identity"};
 
 static size_t print_sizes(char *out, size_t room, uint32_t rank, const uint64_t *sizes)
 {
@@ -181,9 +260,25 @@ static size_t print_sizes(char *out, size_t room, uint32_t rank, const uint64_t 
     return used;
 }
 
+static void describe_whole(const struct golden *golden, char line[LINE_MAX])
+{
+    const struct weight *weight = golden->weight;
+    size_t used = (size_t)snprintf(line, LINE_MAX, "%s %g %s %" PRIu64 " \"%s\" whole %s %s",
+                                   distributions[weight->distribution], weight->gain,
+                                   sow_dtype_name(golden->dtype), golden->seed, golden->tensor,
+                                   sow_kind_name(weight->kind), weight->layout);
+    used += print_sizes(line + used, LINE_MAX - used, weight->rank, weight->shape);
+    used += (size_t)snprintf(line + used, LINE_MAX - used, " %" PRIu64, weight->groups);
+    print_sizes(line + used, LINE_MAX - used, weight->packed[1] > 0 ? 3 : 0, weight->packed);
+}
+
 /* The line up to the digest. */
 static void describe(const struct golden *golden, char line[LINE_MAX])
 {
+    if (golden->weight != NULL) {
+        describe_whole(golden, line);
+        return;
+    }
     size_t used = (size_t)snprintf(line, LINE_MAX, "%s %s %s %" PRIu64 " \"%s\"",
                                    distributions[golden->draw->distribution], golden->draw->numbers,
                                    sow_dtype_name(golden->dtype), golden->seed, golden->tensor);
@@ -265,6 +360,17 @@ static void all(struct session *session)
                 golden.seed = 42;
                 golden.tensor = "box.weight";
                 golden.box = &boxes[b];
+                one(session, &golden);
+            }
+        }
+    }
+    for (size_t w = 0; w < LENGTH(weights); w++) {
+        for (int dtype = SOW_F64; dtype <= SOW_BOOL; dtype++) {
+            struct golden golden = {.weight = &weights[w],
+                                    .dtype = (enum sow_dtype)dtype,
+                                    .seed = w % 3 == 0 ? UINT64_MAX : 42,
+                                    .tensor = "h.0.mlp.weight"};
+            if (sow_dtype_name(golden.dtype) != NULL && sow_dtype_drawable(golden.dtype)) {
                 one(session, &golden);
             }
         }

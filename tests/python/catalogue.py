@@ -3,6 +3,7 @@
 import ctypes
 import math
 
+import libsow
 from libsow import Draw, call
 
 KINDS = ("other", "linear", "conv", "embedding", "norm", "bias", "buffer",
@@ -10,13 +11,7 @@ KINDS = ("other", "linear", "conv", "embedding", "norm", "bias", "buffer",
 FAN_RULES = ("true", "torch", "keras", "jax")
 
 
-class Tensor(ctypes.Structure):
-    _fields_ = [("shape", ctypes.c_uint64 * 8), ("rank", ctypes.c_uint32), ("kind", ctypes.c_int),
-                ("layout", ctypes.c_int), ("groups", ctypes.c_uint64),
-                ("stride", ctypes.c_uint64), ("axes", ctypes.c_uint8 * 8),
-                ("packed_axis", ctypes.c_uint32), ("packed", ctypes.c_uint64),
-                ("gates", ctypes.c_char * 24), ("gate", ctypes.c_uint32)]
-
+class Tensor(libsow.Tensor):
     @classmethod
     def of(cls, shape, kind="linear", in_out=False, groups=1, stride=1, layout=None):
         tensor = cls((ctypes.c_uint64 * 8)(*shape), len(shape), KINDS.index(kind), in_out, groups,

@@ -15,6 +15,8 @@ DTYPE_LIST = (ROOT / "include/sow/dtype.def").read_text()
 DTYPES = {name: (int(value), int(bits)) for name, value, bits in
           re.findall(r'^SOW_DTYPE\(\w+, "(\w+)", (\d+), (\d+)', DTYPE_LIST, re.M)}
 CONSTANT, UNIFORM, NORMAL, TRUNC_NORMAL = range(4)
+ORTHOGONAL, DELTA_ORTHOGONAL, IDENTITY = range(10, 13)
+RANK_MAX, GATES_BYTES = 8, 24
 
 
 class Error(ctypes.Structure):
@@ -36,7 +38,7 @@ def call(name, *arguments):
 class Draw(ctypes.Structure):
     _fields_ = [("distribution", ctypes.c_int), ("mean", ctypes.c_double), ("std", ctypes.c_double),
                 ("low", ctypes.c_double), ("high", ctypes.c_double),
-                ("shift", ctypes.c_double)]
+                ("shift", ctypes.c_double), ("gain", ctypes.c_double)]
 
     @classmethod
     def make(cls, name, *numbers):
@@ -91,4 +93,58 @@ def fill(draw, count, name="w", seed=0, dtype="f32", first=0):
     out = np.empty(count, kinds.get(dtype, {8: np.uint8, 16: np.uint16}.get(bits)))
     LIBRARY.sow_fill(out.ctypes.data, value, first, count, ctypes.byref(draw),
                      LIBRARY.sow_key(name.encode(), seed))
+    return out
+
+
+# ---- Whole tensors -------------------------------------------------------------------------------
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [("shape", ctypes.c_uint64 * RANK_MAX), ("rank", ctypes.c_uint32), ("kind", ctypes.c_int),
+                ("layout", ctypes.c_int), ("groups", ctypes.c_uint64), ("stride", ctypes.c_uint64),
+                ("axes", ctypes.c_uint8 * RANK_MAX), ("packed_axis", ctypes.c_uint32),
+                ("packed", ctypes.c_uint64), ("packed_begin", ctypes.c_uint64),
+                ("gates", ctypes.c_char * GATES_BYTES), ("gate", ctypes.c_uint32)]
+
+    @classmethod
+    def make(cls, shape, kind="linear", layout="out-in", groups=1, packed=()):
+        """`packed` of a block: (axis, the axis' whole size, where the block begins)."""
+        tensor = cls(rank=len(shape), groups=groups)
+        tensor.shape[: len(shape)] = shape
+        LIBRARY.sow_kind_name.restype = ctypes.c_char_p
+        while LIBRARY.sow_kind_name(tensor.kind) != kind.encode():
+            tensor.kind += 1
+        call("sow_tensor_layout", ctypes.byref(tensor), layout.encode())
+        if packed:
+            tensor.packed_axis, tensor.packed, tensor.packed_begin = packed
+        return tensor
+
+    def stored_shape(self):
+        shape = list(self.shape[: self.rank])
+        if self.packed:
+            shape[self.packed_axis] = self.packed
+        return shape
+
+
+LIBRARY.sow_whole_scratch.restype = ctypes.c_uint64
+LIBRARY.sow_fill_whole.restype = None
+LIBRARY.sow_fill_whole.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(Tensor),
+                                   ctypes.POINTER(Draw), Key, ctypes.c_void_p]
+
+
+def whole_draw(distribution, tensor, gain=1.0):
+    draw = Draw()
+    call("sow_draw_whole", distribution, ctypes.c_double(gain), ctypes.byref(tensor), ctypes.byref(draw))
+    return draw
+
+
+def fill_whole(distribution, tensor, gain=1.0, name="w", seed=0, dtype="f32"):
+    """All elements of a tensor (of the packed weight, the rest being 0xa5); raw words below f32."""
+    draw = whole_draw(distribution, tensor, gain)
+    value, bits = DTYPES[dtype]
+    out = np.empty(tensor.stored_shape(), {"f64": np.float64, "f32": np.float32}.get(dtype, f"u{bits // 8}"))
+    out.view(np.uint8)[...] = 0xA5
+    scratch = np.empty(LIBRARY.sow_whole_scratch(ctypes.byref(tensor), ctypes.byref(draw)) + 64, np.uint8)
+    LIBRARY.sow_fill_whole(out.ctypes.data, value, ctypes.byref(tensor), ctypes.byref(draw),
+                           LIBRARY.sow_key(name.encode(), seed), scratch.ctypes.data + -scratch.ctypes.data % 64)
     return out

@@ -460,7 +460,7 @@ def golden_cases():
     """(the line's place, draw, dtype, seed, tensor, runs, digest), the large ones left out."""
     line = r'(\w+) (\S+) (\w+) (\d+) "([^"]*)" (range|box) (.*) ([0-9a-f]{16})'
     for row in GOLDEN.read_text("utf-8").splitlines():
-        if row.startswith("#"):
+        if row.startswith("#") or " whole " in row:  # those are test_orthogonal.py's
             continue
         distribution, numbers, dtype, seed, name, how, place, digest = re.fullmatch(line, row).groups()
         values = map(float, numbers.split(","))
