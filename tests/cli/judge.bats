@@ -137,3 +137,21 @@ LUA
     has "$output" VANISH SYMMETRIC vanish=10
     is_json "$(sow probe --codes --json)"
 }
+
+@test "He on fifty tanh layers is named as a warning, and GPT-2 without its 1 over sqrt(2L)" {
+    run -1 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --scheme he_normal --json
+    [[ $(codes) == CHAOS && $(of_code CHAOS severity) == warning && $(of_code CHAOS cure) == "--set 'layers.*.weight=lecun_normal'" ]]
+    cured CHAOS mlp:784,256x50,10 --activation tanh
+    run -0 --separate-stderr sow probe mlp:784,256x20,10 --activation tanh --scheme he_normal --json
+    [[ $(of_code CHAOS severity) == note ]]
+    echo '{"model_type": "gpt2"}' >config.json
+    run -1 --separate-stderr sow probe config.json --set '*.c_proj.weight=normal{std=0.02}' --json
+    [[ $(codes) == EXPLODE && $(of_code EXPLODE places) == 24 ]]
+    has "$(of_code EXPLODE reason)" "1/sqrt(24)"
+    cured EXPLODE config.json
+    # a variant that never had it is its authors' choice
+    run -0 --separate-stderr sow probe config.json --variant openai
+    run -1 --separate-stderr sow probe config.json --set '*.h.5.mlp.c_fc.weight=normal{std=0.2}' --json
+    [[ $(of_code EXPLODE where) == transformer.h.5.mlp.c_fc ]]
+    [[ $(of_code EXPLODE cure) == "--set 'transformer.h.5.mlp.c_fc.weight=normal{std=0.02}'" ]]
+}

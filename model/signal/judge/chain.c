@@ -8,6 +8,8 @@
 #include "core/base/elementary.h"
 #include "model/signal/judge/judge.h"
 
+#define NOISE_TOLD 1.0 /* seed noise that is worth a note */
+
 static double log2_of(double x)
 {
     return sow_log(x) * 1.4426950408889634;
@@ -36,15 +38,10 @@ struct chain {
     int has_branches;
 };
 
-static int is_norm(enum sow_op op)
-{
-    return op == SOW_OP_LAYER_NORM || op == SOW_OP_RMS_NORM || op == SOW_OP_BATCH_NORM ||
-           op == SOW_OP_GROUP_NORM;
-}
-
 static int is_weights(enum sow_op op)
 {
-    return op == SOW_OP_LINEAR || op == SOW_OP_CONV || op == SOW_OP_EMBEDDING;
+    return op == SOW_OP_LINEAR || op == SOW_OP_CONV || op == SOW_OP_CONV_TRANSPOSE ||
+           op == SOW_OP_BILINEAR || op == SOW_OP_EMBEDDING;
 }
 
 /* What changes the number of places, and sizes with it, whatever the weights. */
@@ -140,7 +137,7 @@ static int make_chain(const struct sow_judgement *j, struct chain *chain)
     int32_t over = 0;
     size_t level = 0, last_norm = 0;
     for (size_t i = 0; made && i < network->node_count; i++) {
-        last_norm = on_way[i] && is_norm(network->nodes[i].op) ? i : last_norm;
+        last_norm = on_way[i] && sow_is_norm(network->nodes[i].op) ? i : last_norm;
     }
     for (size_t i = 0; made && i < network->node_count; i++) {
         const struct sow_node *node = &network->nodes[i];
@@ -156,7 +153,7 @@ static int make_chain(const struct sow_judgement *j, struct chain *chain)
             .node = node,
             .gradient = value->log2_gradient + log2_of(elements_of(value, network->batch)),
             .level = level > before ? before + 1 : before,
-            .is_norm = is_norm(node->op),
+            .is_norm = sow_is_norm(node->op),
             .norm_behind = i <= last_norm && last_norm > 0,
         };
         chain->has_branches |= node->op == SOW_OP_ADD;
@@ -196,21 +193,32 @@ static double half_slope(const struct chain *chain, size_t from, size_t to, int 
     return takes_first ? first : second;
 }
 
+/* What changed by the factor 2^change on its way from point a to point b. */
+struct change {
+    const struct point *a, *b;
+    double change, threshold; /* log2; threshold > 0 */
+};
+
 static void tell(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule rule,
-                 const struct point *where, double number, double threshold, const char *what,
-                 double per_layer, const char *direction)
+                 const struct point *where, const struct change *of, const char *what)
 {
     struct sow_verdict *verdict =
         sow_judge_add(j, id, rule, where->value->name, where->value->layer);
     if (verdict == NULL) {
         return;
     }
-    verdict->number = number;
-    verdict->threshold = threshold;
+    int falls = of->change < 0;
+    double levels = (double)(of->a->level > of->b->level ? of->a->level : of->b->level) -
+                    (double)(of->a->level > of->b->level ? of->b->level : of->a->level);
+    verdict->number = of->change;
+    verdict->threshold = of->threshold;
     sow_judge_reason(j, verdict,
-                     "the second moment of %s %s by a factor of 2^%.1f over the hidden layers, "
-                     "%.3g a layer in one half (threshold 2^%g)",
-                     what, direction, fabs(number), exp2_of(per_layer), threshold);
+                     "%s %s: from %.200s to %.200s their mean square %s 2^%.1f %s what it was, "
+                     "on average %.3g times at each of %.0f layers (threshold 2^%g)",
+                     what, falls ? "die out" : "grow", of->a->value->name, of->b->value->name,
+                     falls ? "shrinks to" : "grows to", of->change, falls ? "of" : "times",
+                     exp2_of(of->change / levels), levels, falls ? -of->threshold : of->threshold);
+    sow_judge_suggest_critical(j, id, rule);
 }
 
 static int is_finite(double x)
@@ -262,14 +270,14 @@ static void judge_signal(struct sow_judgement *j, const struct chain *chain, siz
            explode = j->thresholds[SOW_THRESHOLD_EXPLODE];
     double mean = change / (double)levels;
     if (change > explode && (slope > slope_least || change > 6 * explode)) {
-        tell(j, SOW_VERDICT_EXPLODE, SOW_RULE_ONLY, begin_of(chain, from, to, mean), change,
-             explode, "signals", slope, "grows");
+        tell(j, SOW_VERDICT_EXPLODE, SOW_RULE_ONLY, begin_of(chain, from, to, mean),
+             &(struct change){a, b, change, explode}, "signals");
     } else if (change < -vanish && (slope < -slope_least || change < -6 * vanish)) {
-        tell(j, SOW_VERDICT_VANISH, SOW_RULE_ONLY, begin_of(chain, from, to, mean), change, vanish,
-             "signals", slope, "falls");
+        tell(j, SOW_VERDICT_VANISH, SOW_RULE_ONLY, begin_of(chain, from, to, mean),
+             &(struct change){a, b, change, vanish}, "signals");
     } else if (typical < -vanish && typical / (double)levels < -slope_least) {
-        tell(j, SOW_VERDICT_VANISH, SOW_RULE_ONLY, a, typical, vanish, "the typical run's signals",
-             typical / (double)levels, "falls");
+        tell(j, SOW_VERDICT_VANISH, SOW_RULE_ONLY, a, &(struct change){a, b, typical, vanish},
+             "signals of a typical run");
     }
 }
 
@@ -295,11 +303,11 @@ static void judge_gradient(struct sow_judgement *j, const struct chain *chain)
            explode = j->thresholds[SOW_THRESHOLD_EXPLODE];
     const struct point *where = begin_of_gradient(chain, change / (double)levels);
     if (change > explode && (slope > slope_least || change > 6 * explode)) {
-        tell(j, SOW_VERDICT_EXPLODE, SOW_RULE_GRADIENT, where, change, explode, "gradients", slope,
-             "grows, from the output back,");
+        tell(j, SOW_VERDICT_EXPLODE, SOW_RULE_GRADIENT, where,
+             &(struct change){b, a, change, explode}, "gradients");
     } else if (change < -vanish && (slope < -slope_least || change < -6 * vanish)) {
-        tell(j, SOW_VERDICT_VANISH, SOW_RULE_GRADIENT, where, change, vanish, "gradients", slope,
-             "falls, from the output back,");
+        tell(j, SOW_VERDICT_VANISH, SOW_RULE_GRADIENT, where,
+             &(struct change){b, a, change, vanish}, "gradients");
     }
 }
 
@@ -308,10 +316,20 @@ static double correlation_of(const struct sow_probe_value *value)
     return isnan(value->place_correlation) ? value->sample_correlation : value->place_correlation;
 }
 
+/* The last value in front of a mean over places: what that averages is alike whatever the weights. */
+static const struct sow_probe_value *last_apart(const struct chain *chain)
+{
+    size_t k = chain->first;
+    while (k < chain->last && chain->points[k + 1].node->op != SOW_OP_GLOBAL_POOL) {
+        k++;
+    }
+    return chain->points[k].value;
+}
+
 static void judge_collapse(struct sow_judgement *j, const struct chain *chain)
 {
     double threshold = j->thresholds[SOW_THRESHOLD_COLLAPSE];
-    const struct sow_probe_value *end = chain->points[chain->last].value;
+    const struct sow_probe_value *end = last_apart(chain);
     const struct sow_probe_value *begin = chain->points[chain->first].value;
     if (!(correlation_of(end) > threshold) || correlation_of(begin) > threshold ||
         end->log2_second_moment == -INFINITY) {
@@ -327,11 +345,19 @@ static void judge_collapse(struct sow_judgement *j, const struct chain *chain)
     if (verdict != NULL) {
         verdict->number = correlation_of(end);
         verdict->threshold = threshold;
-        sow_judge_reason(j, verdict,
-                         "two %s that were unrelated have the correlation 1 - %.2g after the "
-                         "hidden layers (threshold %g)",
-                         isnan(end->place_correlation) ? "inputs" : "places of a sample",
-                         1 - correlation_of(end), threshold);
+        const char *what = isnan(end->place_correlation) ? "inputs" : "places of an input";
+        double correlation = correlation_of(end);
+        if (1 - correlation < 1e-6) {
+            sow_judge_reason(j, verdict,
+                             "two %s that have nothing in common are the same to six digits when "
+                             "they come to %.200s (threshold: a correlation of %g)",
+                             what, end->name, threshold);
+        } else {
+            sow_judge_reason(j, verdict,
+                             "two %s that have nothing in common have a correlation of %.6f when "
+                             "they come to %.200s (threshold %g)",
+                             what, correlation, end->name, threshold);
+        }
     }
 }
 
@@ -351,9 +377,11 @@ static void judge_distance(struct sow_judgement *j, const struct chain *chain)
         verdict->number = change;
         verdict->threshold = threshold;
         sow_judge_reason(j, verdict,
-                         "the squared distance of two near inputs grows by a factor of 2^%.1f, "
-                         "%.3g a layer (threshold 2^%g)",
-                         change, exp2_of(slope), threshold);
+                         "inputs that are nearly the same are driven apart: from %.200s to %.200s "
+                         "the square of their distance, compared with their size, becomes 2^%.1f "
+                         "times what it was, %.3g times at each of %zu layers (threshold 2^%g)",
+                         a->value->name, b->value->name, change, exp2_of(slope), levels, threshold);
+        sow_judge_suggest_critical(j, SOW_VERDICT_CHAOS, SOW_RULE_ONLY);
     }
 }
 
@@ -374,9 +402,10 @@ static void judge_scale(struct sow_judgement *j, const struct chain *chain)
         verdict->number = end->scale_response;
         verdict->threshold = threshold;
         sow_judge_reason(j, verdict,
-                         "inputs larger by 1 %% make the second moment after the hidden layers "
-                         "larger by %.3g %% (threshold %g); chi_par is %.3g at the first layer",
-                         end->scale_response, threshold, where->chi_par);
+                         "an input whose mean square is 1 %% larger has one that is %.3g %% larger "
+                         "when it comes to %.200s (threshold %g %%); this layer makes it grow by a "
+                         "factor of %.3g",
+                         end->scale_response, end->name, threshold, where->chi_par);
     }
 }
 
@@ -384,17 +413,20 @@ static void judge_noise(struct sow_judgement *j, const struct chain *chain)
 {
     double threshold = j->thresholds[SOW_THRESHOLD_SEED_NOISE];
     const struct sow_probe_value *end = chain->points[chain->last].value, *where = NULL;
-    if (!(end->seed_noise > threshold)) {
+    if (!(end->seed_noise > NOISE_TOLD)) {
         return;
     }
+    int is_note = !(end->seed_noise > threshold);
+    double told = is_note ? NOISE_TOLD : threshold;
     for (size_t k = chain->first; where == NULL; k++) {
-        where = chain->points[k].value->seed_noise > threshold || k == chain->last
+        where = chain->points[k].value->seed_noise > told || k == chain->last
                     ? chain->points[k].value
                     : NULL;
     }
     struct sow_verdict *verdict =
         sow_judge_add(j, SOW_VERDICT_SEED_NOISE, SOW_RULE_ONLY, where->name, where->layer);
     if (verdict != NULL) {
+        verdict->severity = is_note ? SOW_SEVERITY_NOTE : verdict->severity;
         verdict->number = end->seed_noise;
         verdict->threshold = threshold;
         sow_judge_reason(j, verdict,

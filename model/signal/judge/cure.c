@@ -36,20 +36,27 @@ struct cures {
 
 /* ---- Making ------------------------------------------------------------------------------------ */
 
-/* "layers.3.weight" as "layers.*.weight"; the caller's buffer. */
-static void generalise(const char *name, char *pattern, size_t room)
+static int ends_part(char c)
 {
+    return c == '.' || c == '\0';
+}
+
+void sow_judge_generalise(const char *name, char *pattern, size_t room)
+{
+    int has_whole = 0;
+    for (const char *at = name; *at != '\0'; at++) {
+        size_t digits = strspn(at, "0123456789");
+        has_whole |= digits > 0 && (at == name || at[-1] == '.') && ends_part(at[digits]);
+    }
     size_t length = 0;
+    char before = '.';
     for (const char *at = name; *at != '\0' && length + 2 < room;) {
         size_t digits = strspn(at, "0123456789");
-        int whole = digits > 0 && (at == name || at[-1] == '.') &&
-                    (at[digits] == '.' || at[digits] == '\0');
-        if (whole) {
-            pattern[length++] = '*';
-            at += digits;
-        } else {
-            pattern[length++] = *at++;
-        }
+        int folds = digits > 0 && ends_part(at[digits]) && (!has_whole || before == '.');
+        size_t step = folds ? digits : 1;
+        before = at[step - 1];
+        pattern[length++] = folds ? '*' : before;
+        at += step;
     }
     pattern[length] = '\0';
 }
@@ -157,7 +164,7 @@ static int find_matched(struct cures *c)
     for (size_t i = 0; i < entries; i++) {
         struct sow_matched matched;
         char pattern[600];
-        generalise(sow_plan_at(c->j->plan, i)->name, pattern, sizeof pattern);
+        sow_judge_generalise(sow_plan_at(c->j->plan, i)->name, pattern, sizeof pattern);
         c->patterns[i] = sow_arena_copy(&c->arena, pattern, strlen(pattern));
         if (c->patterns[i] != NULL && sow_matching_at(matching, i, &matched, NULL) == SOW_OK) {
             c->matched[i] = scheme_of(c, &matched);
@@ -216,6 +223,8 @@ static void try_out(struct cures *c, const struct trial *trial, struct outcome *
     if (sow_plan_make(c->model, &planning, &plan, NULL) == SOW_OK &&
         sow_probe_predict(c->model, plan, c->signal, &probe, NULL) == SOW_OK) {
         again.network = sow_probe_network(probe);
+        again.model = c->model;
+        again.own = c->j->own;
         again.plan = plan;
         again.probe = probe;
         judged = sow_judge_all(&again, NULL) == SOW_OK;
@@ -287,9 +296,18 @@ static void find_fault(const struct cures *c, const struct sow_verdict *verdict,
     }
 }
 
-static void find_cure(struct cures *c, struct sow_verdict *verdict, unsigned char *at_fault)
+static void find_cure(struct cures *c, struct sow_judged *judged, unsigned char *at_fault)
 {
     struct trial own = {.count = 0}, matched = {.matched = 1};
+    struct sow_verdict *verdict = &judged->verdict;
+    struct trial suggested = {.count = judged->set_count};
+    if (judged->set_count > 0 && judged->set_count <= SOW_SUGGESTED_MAX) {
+        memcpy(suggested.sets, judged->sets, sizeof judged->sets);
+        if (keep_sets(c, &suggested) && heals(c, &suggested, verdict)) {
+            verdict->cure = text_of(c, &suggested);
+            return;
+        }
+    }
     memset(at_fault, 0, sow_plan_count(c->j->plan));
     find_fault(c, verdict, at_fault);
     int has_own = make_sets(c, at_fault, &own);
@@ -321,7 +339,7 @@ void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
     if (find_matched(&c)) { /* else told without */
         for (size_t i = 0; i < j->count; i++) {
             if (j->verdicts[i].verdict.severity != SOW_SEVERITY_NOTE) {
-                find_cure(&c, &j->verdicts[i].verdict, at_fault);
+                find_cure(&c, &j->verdicts[i], at_fault);
             }
         }
     }

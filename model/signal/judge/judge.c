@@ -52,15 +52,15 @@ struct sow_verdict *sow_judge_add(struct sow_judgement *j, enum sow_verdict_id i
         j->room = room;
     }
     struct sow_judged *made = &j->verdicts[j->count++];
-    *made = (struct sow_judged){{.code = &codes[id],
-                                 .severity = codes[id].severity,
-                                 .where = where,
-                                 .layer = layer,
-                                 .places = 1,
-                                 .reason = "",
-                                 .number = NAN,
-                                 .threshold = NAN},
-                                (int)rule};
+    *made = (struct sow_judged){.verdict = {.code = &codes[id],
+                                            .severity = codes[id].severity,
+                                            .where = where,
+                                            .layer = layer,
+                                            .places = 1,
+                                            .reason = "",
+                                            .number = NAN,
+                                            .threshold = NAN},
+                                .rule = (int)rule};
     return &made->verdict;
 }
 
@@ -74,6 +74,32 @@ void sow_judge_reason(struct sow_judgement *j, struct sow_verdict *verdict, cons
     char *copy = sow_arena_copy(&j->arena, text, strlen(text));
     j->out_of_memory |= copy == NULL;
     verdict->reason = copy != NULL ? copy : "";
+}
+
+void sow_judge_suggest(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule rule,
+                       const char *glob, const char *scheme)
+{
+    char text[1200];
+    int length = snprintf(text, sizeof text, "%s=%s", glob, scheme);
+    size_t i = 0;
+    while (i < j->count &&
+           (j->verdicts[i].verdict.code != &codes[id] || j->verdicts[i].rule != (int)rule)) {
+        i++;
+    }
+    if (i == j->count || length < 0 || (size_t)length >= sizeof text) {
+        return;
+    }
+    struct sow_judged *at = &j->verdicts[i];
+    for (size_t k = 0; k < at->set_count && k < SOW_SUGGESTED_MAX; k++) {
+        if (strcmp(at->sets[k], text) == 0) {
+            return;
+        }
+    }
+    if (at->set_count < SOW_SUGGESTED_MAX) {
+        at->sets[at->set_count] = sow_arena_copy(&j->arena, text, (size_t)length);
+        j->out_of_memory |= at->sets[at->set_count] == NULL;
+    }
+    at->set_count += at->set_count <= SOW_SUGGESTED_MAX;
 }
 
 static int by_code(const void *a, const void *b)
@@ -94,6 +120,7 @@ enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error)
     sow_judge_exact(j);
     sow_judge_chain(j);
     sow_judge_layers(j);
+    sow_judge_outliers(j);
     sow_judge_loss(j);
     sow_judge_measured(j);
     if (j->out_of_memory) {
@@ -133,6 +160,25 @@ static enum sow_status set_thresholds(struct sow_judgement *j,
     return SOW_OK;
 }
 
+/* The variant as it is, where rules of the user's stand before it. NULL: there are none, or it does not stand alone. */
+static struct sow_plan *own_plan(struct sow_model *model, const struct sow_plan *plan,
+                                 const struct sow_plan_options *planning)
+{
+    struct sow_plan *own = NULL;
+    if (planning == NULL || (planning->set_count == 0 && planning->rules_file == NULL)) {
+        return NULL;
+    }
+    struct sow_plan_options options = *planning;
+    options.set_count = 0;
+    options.rules_file = NULL;
+    if (sow_plan_make(model, &options, &own, NULL) == SOW_OK &&
+        sow_plan_count(own) == sow_plan_count(plan)) {
+        return own;
+    }
+    sow_plan_free(own);
+    return NULL;
+}
+
 enum sow_status sow_judge(struct sow_model *model, const struct sow_plan *plan,
                           const struct sow_signal_options *signal, const struct sow_probe *probe,
                           const struct sow_judge_options *options, struct sow_judgement **judgement,
@@ -146,11 +192,19 @@ enum sow_status sow_judge(struct sow_model *model, const struct sow_plan *plan,
     j->plan = plan;
     j->probe = probe;
     j->measured = options != NULL ? options->measured : NULL;
+    j->model = model;
+    struct sow_plan *own = NULL;
+    const struct sow_plan_options *planning = options != NULL ? options->planning : NULL;
     enum sow_status status = set_thresholds(j, options, error);
-    status = status == SOW_OK ? sow_judge_all(j, error) : status;
-    if (status == SOW_OK && j->count > 0) {
-        sow_judge_cures(j, model, signal, options != NULL ? options->planning : NULL);
+    if (status == SOW_OK) {
+        j->own = own = own_plan(model, plan, planning);
+        status = sow_judge_all(j, error);
     }
+    if (status == SOW_OK && j->count > 0) {
+        sow_judge_cures(j, model, signal, planning);
+    }
+    j->own = NULL;
+    sow_plan_free(own);
     if (status == SOW_OK && j->out_of_memory) {
         status = sow_fail(error, SOW_E_MEMORY, "out of memory");
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Judging from the inside: one file a kind of rule, each adds verdicts to the judgement. chain.c what happens over the
- * depth, layer.c what happens at one operation, exact.c and symmetry.c what the plan's constants forbid for ever,
- * loss.c the first loss, measured.c numbers that left float32, cure.c the options that heal. */
+ * depth, layer.c what happens at one operation, outlier.c weights that stand out among their like, exact.c and symmetry.c
+ * what the plan's constants forbid for ever, loss.c the first loss, measured.c numbers that left float32, cure.c the options
+ * that heal. */
 #ifndef SOW_SIGNAL_JUDGE_H
 #define SOW_SIGNAL_JUDGE_H
 
@@ -21,15 +22,21 @@ enum sow_threshold_id {
     SOW_THRESHOLD_COUNT
 };
 
+#define SOW_SUGGESTED_MAX 3
+
 struct sow_judgement {
     const struct sow_network *network;
     const struct sow_plan *plan;
     const struct sow_probe *probe;
     const struct sow_measurement *measured;
+    struct sow_model *model;
+    const struct sow_plan *own; /* the variant's without --set and rules; NULL: none */
     double thresholds[SOW_THRESHOLD_COUNT];
     struct sow_judged {
         struct sow_verdict verdict;
         int rule;
+        const char *sets[SOW_SUGGESTED_MAX]; /* "GLOB=scheme", what the rule itself would try */
+        size_t set_count;                    /* above the maximum: too many to be tried */
     } * verdicts;
     size_t count, room;
     struct sow_first_loss loss;
@@ -43,6 +50,9 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_LAYER,
                 SOW_RULE_SOFTMAX,
                 SOW_RULE_FIRST_STEP,
+                SOW_RULE_OUTLIER,
+                SOW_RULE_BRANCHES,
+                SOW_RULE_SCHEME,
                 SOW_RULE_MEASURED,
                 SOW_RULE_MEASURED_GRADIENT,
 };
@@ -54,8 +64,16 @@ struct sow_verdict *sow_judge_add(struct sow_judgement *j, enum sow_verdict_id i
 void sow_judge_reason(struct sow_judgement *j, struct sow_verdict *verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The cure to try first, of the verdict of this code and rule; one for each kind of tensor at fault. */
+void sow_judge_suggest(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule rule,
+                       const char *glob, const char *scheme);
+/* The variance that is critical for the activation of the layers that repeat, where it has one. */
+void sow_judge_suggest_critical(struct sow_judgement *j, enum sow_verdict_id id,
+                                enum sow_rule rule);
+
 void sow_judge_chain(struct sow_judgement *j);
 void sow_judge_layers(struct sow_judgement *j);
+void sow_judge_outliers(struct sow_judgement *j);
 void sow_judge_exact(struct sow_judgement *j);
 /* `stuck`: a byte an entry of the plan, 1 for parameters that never move. */
 void sow_judge_symmetry(struct sow_judgement *j, const unsigned char *stuck);
@@ -70,6 +88,13 @@ void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
                      const struct sow_plan_options *planning);
 /* Everything but the cures. */
 enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error);
+
+/* "h.3.mlp.c_fc.weight" as "h.*.mlp.c_fc.weight", into the caller's buffer; "conv3.weight" as "conv*.weight" where no part
+ * of the name is a number: w1, w2 and w3 of a gated layer are not alike. */
+void sow_judge_generalise(const char *name, char *pattern, size_t room);
+int sow_is_norm(enum sow_op op);
+/* Whether what reads the node's value first is a norm: it takes back any size. */
+int sow_is_normed(const struct sow_network *network, const struct sow_node *node);
 
 /* The number c when every element of the entry is c at the start; 0 when it has none. */
 int sow_constant_of(const struct sow_plan_entry *entry, double *value);

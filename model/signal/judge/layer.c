@@ -32,14 +32,22 @@ static double deviation_of(const struct sow_probe_value *value)
 
 /* ---- Layers of weights ------------------------------------------------------------------------------ */
 
-static int is_normed(const struct sow_network *network, const struct sow_node *node)
+int sow_is_norm(enum sow_op op)
 {
-    for (size_t i = 0; i < network->node_count; i++) {
-        const struct sow_node *user = &network->nodes[i];
+    return op == SOW_OP_LAYER_NORM || op == SOW_OP_RMS_NORM || op == SOW_OP_BATCH_NORM ||
+           op == SOW_OP_GROUP_NORM;
+}
+
+int sow_is_normed(const struct sow_network *network, const struct sow_node *node)
+{
+    if (network->flows[node->output].uses == 0) {
+        return 0;
+    }
+    for (const struct sow_node *user = node + 1; user < network->nodes + network->node_count;
+         user++) {
         for (uint32_t k = 0; k < user->input_count; k++) {
             if (user->inputs[k] == node->output) {
-                return user->op == SOW_OP_LAYER_NORM || user->op == SOW_OP_RMS_NORM ||
-                       user->op == SOW_OP_BATCH_NORM || user->op == SOW_OP_GROUP_NORM;
+                return sow_is_norm(user->op);
             }
         }
     }
@@ -51,7 +59,9 @@ static void judge_gain(struct sow_judgement *j, const struct sow_node *node)
     const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
     double factor = sow_weights_of(weight, 0, 0).square * weight->fan_in;
     double threshold = j->thresholds[SOW_THRESHOLD_LAYER];
-    if (!(factor > threshold) || is_normed(j->network, node)) {
+    /* what makes up for an input that is small, such as a mean over many places, is no fault */
+    double out = sow_probe_at(j->probe, (size_t)(node - j->network->nodes))->second_moment;
+    if (!(factor > threshold) || !(out > threshold) || sow_is_normed(j->network, node)) {
         return;
     }
     struct sow_verdict *verdict =
@@ -64,6 +74,10 @@ static void judge_gain(struct sow_judgement *j, const struct sow_node *node)
                          "%.4g (threshold %g)",
                          weight->fan_in, factor / weight->fan_in, factor, threshold);
     }
+    char pattern[600];
+    sow_judge_generalise(weight->name, pattern, sizeof pattern);
+    sow_judge_suggest(j, SOW_VERDICT_EXPLODE, SOW_RULE_LAYER, pattern,
+                      "normal{std=1/sqrt(fan_in)}");
 }
 
 /* ---- Activations ------------------------------------------------------------------------------------ */

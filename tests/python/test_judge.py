@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""The verdicts of sow probe: how often healthy networks are called ill, and whether planted faults are named.
+
+A sample by default. SOW_NETWORKS=1200 scripts/run-pytest tests/python/test_judge.py -s looks at that many healthy networks, and a
+sixtieth of it of each fault, and prints the rates that docs/probe.md quotes.
+"""
+import collections
+import json
+import math
+import os
+import re
+import subprocess
+
+import pytest
+import torch
+from faults import FAULTS, planted
+from libsow import BUILD
+from networks import healthy, trains, truth
+
+TOOL = os.environ.get("SOW", str(BUILD / "sow"))
+COUNT = int(os.environ.get("SOW_NETWORKS", "60"))
+SMALL = next(number for number in range(COUNT) if healthy(number).kind == "autoencoder")  # quick to train
+torch.set_num_threads(1)
+
+
+def sow(*arguments):
+    done = subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0 or arguments[0] == "probe" and done.returncode == 1, f"{arguments}: {done.stderr}"
+    return done.stdout
+
+
+def verdicts(network, folder):
+    """Those that are no notes, and so end with exit code 1."""
+    told = json.loads(sow("probe", *network.arguments(folder), *network.probing, "--json"))
+    return [verdict for verdict in told["verdicts"] if verdict["severity"] != "note"]
+
+
+def at_most(found, of):
+    """The rate that is exceeded with 95 % confidence by no more than this (Clopper and Pearson)."""
+    from scipy.stats import beta
+
+    return float(beta.ppf(0.95, found + 1, of - found)) if found < of else 1.0
+
+
+def test_false_alarms(tmp_path):
+    """Of random networks that torch calls healthy, hardly any is called ill. Networks without an alarm are held against
+    torch too, every twelfth of them: it must be a crowd of healthy ones that we boast of."""
+    alarms, kinds, healthy_ones, ill, codes = [], collections.Counter(), 0, 0, collections.Counter()
+    for number in range(COUNT):
+        network, folder = healthy(number), tmp_path / str(number)
+        folder.mkdir()
+        told = verdicts(network, folder)
+        looked = bool(told) or number % 12 == 0
+        why = truth(network, folder, sow) if looked else None
+        kinds[network.kind.split()[0]] += 1
+        ill += why is not None
+        healthy_ones += why is None
+        if told and why is None:
+            codes.update({verdict["code"] for verdict in told})
+            alarms.append(f"{number} {[(v['code'], v['where'], v['reason']) for v in told]}\n{network.text()[:400]}")
+    print(f"\n{len(alarms)} alarms ({dict(codes)}) on {healthy_ones} healthy networks of {COUNT}, {ill} ill in torch; "
+          f"rate below {at_most(len(alarms), healthy_ones):.2%} (95 %); {dict(kinds)}")
+    assert ill <= 0.05 * COUNT
+    assert len(alarms) <= max(1, 0.01 * COUNT), "\n".join(alarms)
+
+
+@pytest.mark.parametrize("number", range(0, COUNT, 30) if COUNT > 60 else [SMALL])
+def test_healthy_networks_train(tmp_path, number):
+    """What torch's bounds and sow call healthy does learn a batch of random labels."""
+    network = healthy(number)
+    if not verdicts(network, tmp_path) and truth(network, tmp_path, sow) is None:
+        assert trains(network, tmp_path, sow) < 0.9
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted(tmp_path, fault):
+    """Each is named by its code, at its place, with a number; a cure that is told heals it."""
+    missed, cures = [], 0
+    count = max(3, COUNT // 60)
+    for number in range(count):
+        network, codes, where = planted(fault, number)
+        told = verdicts(network, tmp_path)
+        hits = [v for v in told if re.fullmatch(codes, v["code"]) and re.search(where, v["where"])]
+        if not hits:
+            missed.append((number, [(v["code"], v["where"]) for v in told], network.text()[:300]))
+            continue
+        hit = hits[0]
+        assert hit["reason"] and (hit["number"] is None or math.isfinite(hit["number"]))
+        if hit["cure"] and cures < 2:
+            cures += 1
+            network.options = re.findall(r"'([^']*)'|(\S+)", hit["cure"])
+            network.options = [quoted or plain for quoted, plain in network.options]
+            left = verdicts(network, tmp_path)
+            assert hit["code"] not in {v["code"] for v in left}, (fault, hit["cure"], left)
+    print(f"\n{fault}: {count - len(missed)} of {count} named")
+    assert not missed, missed
