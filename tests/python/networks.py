@@ -200,7 +200,7 @@ def cnn(r):
     act, norm = r.choice(["relu", "relu", "leaky_relu{slope=0.2}", "tanh", "elu", "gelu"]), r.choice([None, None, "batch_norm", "group_norm"])
     channels, size, layers, at = r.choice([1, 3]), r.choice([12, 16, 28]), [], 0
     i, width, shape = channels, r.choice([16, 32, 48]), size
-    for stage in range(r.randint(1, 4)):
+    for _stage in range(r.randint(1, 4)):
         for _ in range(r.randint(1, 3)):
             k, stride = r.choice([3, 3, 3, 1, 5]), 1
             layers += [("conv", f"conv{at}", i, width, k, stride, norm is None or r.random() < 0.3)]
