@@ -223,6 +223,13 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
         return back_conv(p, node);
     case SOW_OP_CONV_TRANSPOSE:
         return back_transposed(p, node);
+    case SOW_OP_RNN:
+    case SOW_OP_RNN_CELL:
+    case SOW_OP_LSTM:
+    case SOW_OP_LSTM_CELL:
+    case SOW_OP_GRU:
+    case SOW_OP_GRU_CELL:
+        return sow_back_recurrent(p, node);
     case SOW_OP_BILINEAR:
         return sow_back_bilinear(p, node, slot);
     case SOW_OP_GATED:

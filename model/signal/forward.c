@@ -6,6 +6,7 @@
 
 #include "core/base/elementary.h"
 #include "model/signal/predict.h"
+#include "model/signal/recurrent.h"
 
 /* An activation's input beyond these is taken as the power law it has there. */
 #define LOG_MOST  36.0
@@ -455,8 +456,8 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
     case SOW_OP_TAKE:
         sow_forward_shape(p, node);
         break;
-    case SOW_OP_COUNT:
-        break;
+    default:
+        return sow_is_recurrent_op(node->op) ? sow_forward_recurrent(p, node, error) : SOW_OK;
     }
     return SOW_OK;
 }

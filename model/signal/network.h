@@ -30,17 +30,20 @@ struct sow_op_attributes {
     uint64_t inputs, outputs, rows, features; /* linear, embedding */
     uint64_t inputs2;                         /* bilinear: of its second value */
     const char *tied;                         /* NULL; or the name that the weight has here too */
-    struct sow_function function;             /* activation, gated */
-    const char *first; /* gated, of one value: its first half, "gate" or "value" */
+    const char *gates, *names;                /* recurrent: recurrent.h reads them */
+    int bidirectional, has_bias;
+    struct sow_function function; /* activation, gated */
+    const char *first;            /* gated, of one value: its first half, "gate" or "value" */
     /* conv and pools: axes after [batch, channels]; kernel, stride and padding of each */
     uint64_t spatial, groups;
     uint64_t kernel[SOW_SPATIAL_MAX], stride[SOW_SPATIAL_MAX], padding[SOW_SPATIAL_MAX];
     uint64_t output_padding[SOW_SPATIAL_MAX]; /* conv_transpose; shapes have it in them */
-    uint64_t axis, index;    /* from 0: batch_norm, group_norm, layer_scale, concat, take */
-    const char *kind, *over; /* global_pool: "average" or "max", "sizes" or "tokens" */
-    double eps, offset;      /* norms; what is added to the scale */
-    double p;                /* dropout: the share that is dropped */
-    double factor;           /* scale */
+    uint64_t axis, index; /* from 0: batch_norm, group_norm, layer_scale, concat, take */
+    const char *kind,
+        *over; /* global_pool: "average" or "max", "sizes" or "tokens"; rnn: "tanh" or "relu" */
+    double eps, offset;                         /* norms; what is added to the scale */
+    double p;                                   /* dropout: the share that is dropped */
+    double factor;                              /* scale */
     uint64_t heads, kv_heads, head_dim, window; /* attention; window 0: none */
     int causal, rotary;
     struct sow_rope { /* of rotary attention; what is left out is 0 */

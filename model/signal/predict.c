@@ -9,6 +9,7 @@
 
 #include "core/base/elementary.h"
 #include "core/base/error.h"
+#include "model/signal/recurrent.h"
 
 #define PAIRS_MAX 64 /* of uses of one value, among which shared ancestors are looked for */
 
@@ -263,7 +264,7 @@ static void tell_value(const struct sow_predictor *p, size_t index, struct sow_p
         .rank = flow->rank,
         .has_weights = node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV ||
                        node->op == SOW_OP_EMBEDDING || node->op == SOW_OP_CONV_TRANSPOSE ||
-                       node->op == SOW_OP_BILINEAR,
+                       node->op == SOW_OP_BILINEAR || sow_is_recurrent_op(node->op),
         .is_signal = node->op != SOW_OP_TOKENS && node->op != SOW_OP_POSITIONS &&
                      node->op != SOW_OP_SEGMENTS,
         .log2_second_moment = state->log * log2_e,
@@ -337,7 +338,8 @@ enum sow_status sow_probe_predict(const struct sow_model *model, const struct so
     status = status == SOW_OK ? walk_forward(&p, error) : status;
     if (status == SOW_OK) {
         walk_backward(&p);
-        status = tell(&p, made, error);
+        status = p.out_of_memory ? sow_fail(error, SOW_E_MEMORY, "out of memory")
+                                 : tell(&p, made, error);
     }
     sow_arena_free(&p.arena);
     if (status != SOW_OK) {

@@ -33,6 +33,8 @@ struct sow_adjoint {
 };
 
 /* A state with its numbers unfolded, in units of exp(log). */
+struct sow_time_profile; /* recurrent_predict.h */
+
 struct sow_raw {
     double square, mean, feature, place, sample;
 };
@@ -61,6 +63,8 @@ struct sow_local {
     struct sow_state part[3];     /* attention: queries, keys, values; gated: phi(gate), value */
     struct sow_adjoint adjoint[3];
     const struct sow_node *composed; /* multiply of x and an activation of x: the activation */
+    /* recurrent: how E[h^2] runs over time, and the gradient of its input; NULL: all times are alike */
+    const struct sow_time_profile *profile, *profile_back;
 };
 
 #define SOW_EXPANSIONS_KEPT 8
@@ -87,6 +91,7 @@ struct sow_predictor {
     struct softmax_cache *softmax;
     struct sow_kept_expansion kept[SOW_EXPANSIONS_KEPT]; /* in turn */
     size_t kept_count;
+    int out_of_memory; /* on the way back */
     struct sow_arena arena;
 };
 
@@ -107,6 +112,9 @@ double sow_centred(const struct sow_state *state, double ratio);
 int sow_same_function(const struct sow_function *a, const struct sow_function *b);
 /* Of elements whose index along the output axis is in [begin, end); end 0: all. */
 struct sow_weights sow_weights_of(const struct sow_plan_entry *entry, uint64_t begin, uint64_t end);
+/* Of elements whose index along `axis` is in [begin, end); end 0: all. */
+struct sow_weights sow_weights_along(const struct sow_plan_entry *entry, uint32_t axis,
+                                     uint64_t begin, uint64_t end);
 
 /* ---- Rules ----------------------------------------------------------------------------------------- */
 
@@ -127,6 +135,10 @@ struct sow_adjoint sow_back_gated(const struct sow_predictor *p, const struct so
 void sow_forward_bilinear(struct sow_predictor *p, const struct sow_node *node);
 struct sow_adjoint sow_back_bilinear(const struct sow_predictor *p, const struct sow_node *node,
                                      uint32_t slot);
+/* Recurrent layers: recurrent_*.c. */
+enum sow_status sow_forward_recurrent(struct sow_predictor *p, const struct sow_node *node,
+                                      struct sow_error *error);
+struct sow_adjoint sow_back_recurrent(struct sow_predictor *p, const struct sow_node *node);
 /* a times b, from E[a b] / sqrt(E[a^2] E[b^2]) by enum sow_pairing. */
 void sow_product_rule(const struct sow_state *a, const struct sow_state *b, const double cosines[4],
                       struct sow_state *out);

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "core/base/elementary.h"
-#include "model/signal/predict.h"
+#include "model/signal/recurrent_predict.h"
 
 void sow_forward_add(struct sow_predictor *p, const struct sow_node *node)
 {
@@ -151,6 +151,8 @@ static void forward_moved(struct sow_predictor *p, const struct sow_node *node)
         const struct sow_flow *flow = &p->network->flows[node->output];
         out->features = (double)flow->shape[flow->rank - 1];
     } else if (node->op == SOW_OP_TAKE) {
+        double lift = sow_signal_at(p, node->inputs[0], (double)node->at.index);
+        out->log += node->at.axis == 1 ? lift : 0;
         out->places = 1;
         out->place = 1;
     }

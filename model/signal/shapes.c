@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/elementary.h"
+#include "model/signal/recurrent.h"
 #include "model/signal/shapes.h"
 
 enum sow_status sow_shape_misfit(const struct sow_shapes *s, const char *what)
@@ -273,7 +274,6 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     case SOW_OP_TOKENS:
     case SOW_OP_POSITIONS:
     case SOW_OP_SEGMENTS:
-    case SOW_OP_COUNT:
         return SOW_OK;
     case SOW_OP_LEARNED:
         return sow_shape_tensor(&s, 0)->rank == s.out->rank ? SOW_OK : sow_shape_bad_tensor(&s, 0);
@@ -320,6 +320,7 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     case SOW_OP_MERGE_HEADS:
     case SOW_OP_TO_TOKENS:
         return check_reshaped(&s);
+    default:
+        return sow_is_recurrent_op(node->op) ? sow_shape_recurrent(&s) : SOW_OK;
     }
-    return SOW_OK;
 }

@@ -26,6 +26,7 @@ int sow_shape_windows(const struct sow_op_attributes *at, const struct sow_flow 
                       const struct sow_flow *out);
 /* Layers of weights. */
 enum sow_status sow_shape_weights(const struct sow_shapes *s);
+enum sow_status sow_shape_recurrent(const struct sow_shapes *s); /* recurrent.c */
 
 static inline const struct sow_tensor *sow_shape_tensor(const struct sow_shapes *s,
                                                         uint32_t parameter)

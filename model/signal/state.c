@@ -78,12 +78,19 @@ static double overlap(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
     return low < high ? (double)(high - low) : 0;
 }
 
-/* Regions of one axis lie apart, and those of two axes cover shares independently of each other. */
 struct sow_weights sow_weights_of(const struct sow_plan_entry *entry, uint64_t begin, uint64_t end)
 {
     const struct sow_tensor *tensor = &entry->tensor;
+    int is_last = tensor->layout == SOW_LAYOUT_IN_OUT && tensor->rank > 1;
+    return sow_weights_along(entry, is_last ? tensor->rank - 1 : 0, begin, end);
+}
+
+/* Regions of one axis lie apart, and those of two axes cover shares independently of each other. */
+struct sow_weights sow_weights_along(const struct sow_plan_entry *entry, uint32_t axis,
+                                     uint64_t begin, uint64_t end)
+{
+    const struct sow_tensor *tensor = &entry->tensor;
     struct sow_weights weights = {0, 0};
-    uint32_t axis = tensor->layout == SOW_LAYOUT_IN_OUT && tensor->rank > 1 ? tensor->rank - 1 : 0;
     double covered = 0;
     for (size_t i = entry->region_count; i-- > 0;) {
         const struct sow_region *region = &entry->regions[i];

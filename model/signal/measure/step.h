@@ -83,6 +83,8 @@ uint64_t sow_conv_scratch(const struct sow_node *node, const struct sow_network 
 sow_step_fn sow_conv_transpose_forward, sow_conv_transpose_backward;
 sow_step_fn sow_bilinear_forward, sow_bilinear_backward;
 uint64_t sow_bilinear_scratch(const struct sow_node *node, const struct sow_network *network);
+sow_step_fn sow_recurrent_forward, sow_recurrent_backward;
+uint64_t sow_recurrent_aside(const struct sow_node *node, const struct sow_network *network);
 sow_step_fn sow_gated_forward, sow_gated_backward;
 /* phi of x[0 .. count), and dx = dy phi'(x); y may be x, and dx dy. */
 void sow_function_values(const struct sow_function *function, const float *x, float *y,

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/* One step of a recurrent layer, in moments. In wide layers what a gate takes is normal, independent of other gates and of
+ * the unit's own past but for what all times have in common; so it is taken here, and the moments of a step follow from
+ * those of the step before. Different times are alike to one degree, as everywhere in predict. */
+#include <math.h>
+#include <string.h>
+
+#include "core/base/elementary.h"
+#include "model/signal/recurrent_predict.h"
+
+#define FAR 1e-6 /* of a second moment */
+
+/* Gauss's rules for a normal and, of std 1, a uniform number. */
+static const struct sow_node_rule normal_rule = {
+    {-3.750439717725742, -2.366759410734541, -1.154405394739968, 0, 1.154405394739968,
+     2.366759410734541, 3.750439717725742},
+    {5.48268855972217e-4, 3.07571239675865e-2, 0.240123178605013, 0.457142857142857,
+     0.240123178605013, 3.07571239675865e-2, 5.48268855972217e-4}};
+static const struct sow_node_rule uniform_rule = {
+    {-1.643903128233, -1.284369690018, -0.702944422073, 0, 0.702944422073, 1.284369690018,
+     1.643903128233},
+    {0.064742483084435, 0.139852695744639, 0.190915025252560, 0.208979591836735, 0.190915025252560,
+     0.139852695744639, 0.064742483084435}};
+
+/* ---- What gates take --------------------------------------------------------------------------- */
+
+struct sow_state sow_no_state(const struct sow_state *like)
+{
+    struct sow_state state = *like;
+    state.log = -INFINITY;
+    state.mean = state.feature = 0;
+    state.place = state.sample = 1;
+    return state;
+}
+
+/* a + b, independent but for their means. */
+static struct sow_state sum_of(const struct sow_state *a, const struct sow_state *b)
+{
+    double log = a->log > b->log ? a->log : b->log;
+    struct sow_state sum = *a;
+    if (!(log > -INFINITY)) {
+        return sow_no_state(a);
+    }
+    struct sow_raw x = sow_raw_of(a, log), y = sow_raw_of(b, log);
+    double both = 2 * x.mean * y.mean;
+    struct sow_raw raw = {x.square + y.square + both, x.mean + y.mean, x.feature + y.feature + both,
+                          x.place + y.place + both, x.sample + y.sample + both};
+    sow_state_set(&sum, &raw, log);
+    return sum;
+}
+
+static struct sow_state bias_state(const struct sow_weights *bias, const struct sow_state *like)
+{
+    struct sow_state state = sow_no_state(like);
+    double mean2 = bias->mean * bias->mean;
+    struct sow_raw raw = {bias->square, bias->mean, mean2, bias->square, bias->square};
+    sow_state_set(&state, &raw, 0);
+    return state;
+}
+
+/* The block of a bias that belongs to a gate; zeros without. */
+static struct sow_weights bias_of(const struct sow_walker *w, uint32_t slot, uint32_t block)
+{
+    const struct sow_recurrent *r = &w->walk->r;
+    struct sow_weights none = {0, 0};
+    if (slot == SOW_NO_INDEX) {
+        return none;
+    }
+    const struct sow_plan_entry *entry = sow_plan_at(w->p->plan, w->node->parameters[slot]);
+    return sow_weights_along(entry, entry->tensor.rank - 1, block * r->hidden,
+                             (block + 1) * r->hidden);
+}
+
+static int is_uniform(const struct sow_walker *w, uint32_t slot, uint32_t block)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(w->p->plan, w->node->parameters[slot]);
+    const struct sow_draw *draw = &entry->draw;
+    for (size_t i = 0; i < entry->region_count; i++) {
+        if (entry->regions[i].begin <= block * w->walk->r.hidden &&
+            entry->regions[i].end > block * w->walk->r.hidden) {
+            draw = &entry->regions[i].draw;
+        }
+    }
+    return draw->distribution == SOW_UNIFORM;
+}
+
+static double variance_of(const struct sow_weights *weights)
+{
+    double variance = weights->square - weights->mean * weights->mean;
+    return variance > 0 ? variance : 0;
+}
+
+static void read_gate(struct sow_walker *w, uint32_t gate, uint32_t block, int of_input,
+                      int of_state)
+{
+    struct sow_time_walk *walk = w->walk;
+    const struct sow_recurrent_slots *slots = &walk->r.slots[walk->direction];
+    uint64_t n = walk->r.hidden, begin = block * n, end = begin + n;
+    const struct sow_weights none = {0, 0};
+    struct sow_weights input = none, state = none, a = none, b = none;
+    if (of_input) {
+        input =
+            sow_weights_of(sow_plan_at(w->p->plan, w->node->parameters[slots->input]), begin, end);
+        a = bias_of(w, slots->input_bias, block);
+    }
+    if (of_state) {
+        state =
+            sow_weights_of(sow_plan_at(w->p->plan, w->node->parameters[slots->state]), begin, end);
+        b = bias_of(w, slots->state_bias, block);
+    }
+    walk->input_weights[gate] = input;
+    walk->state_weights[gate] = state;
+    sow_linear_rule(&w->input, (double)walk->r.inputs, 1, 1, &input, &none, &w->taken[gate], NULL);
+    struct sow_state x = bias_state(&a, &w->input), y = bias_state(&b, &w->input);
+    w->bias[gate] = sum_of(&x, &y);
+    int of_memory = (walk->r.kind == SOW_RECURRENT_LSTM && gate == SOW_GATE_F) ||
+                    (walk->r.kind == SOW_RECURRENT_GRU && gate == SOW_GATE_Z);
+    if (of_memory) { /* a bias alone decides how long units remember, in its own law */
+        double one = variance_of(&a), other = variance_of(&b);
+        double rest = sow_exp(w->taken[gate].log < 50 ? w->taken[gate].log : 50);
+        uint32_t slot = one > other ? slots->input_bias : slots->state_bias;
+        if (slot != SOW_NO_INDEX && fabs(one - other) > 4 * ((one < other ? one : other) + rest) &&
+            is_uniform(w, slot, block)) {
+            w->rule = &uniform_rule;
+        }
+    }
+}
+
+void sow_walker_read(struct sow_walker *w)
+{
+    const struct sow_recurrent *r = &w->walk->r;
+    uint32_t count = r->kind == SOW_RECURRENT_GRU ? 4 : r->gates;
+    w->walk->gates = count;
+    w->rule = &normal_rule;
+    for (uint32_t gate = 0; gate < count; gate++) {
+        int is_new = r->kind == SOW_RECURRENT_GRU && gate >= SOW_GATE_N;
+        uint32_t block = r->blocks[gate < r->gates ? gate : SOW_GATE_N];
+        read_gate(w, gate, block, !is_new || gate == SOW_GATE_N, !is_new || gate > SOW_GATE_N);
+    }
+}
+
+/* What gate k takes when the input is exp(lift) times its mean. */
+static struct sow_state take(const struct sow_walker *w, uint32_t gate, double lift)
+{
+    const struct sow_weights none = {0, 0};
+    struct sow_state taken = w->taken[gate], state;
+    taken.log += lift;
+    sow_linear_rule(&w->state, (double)w->walk->r.hidden, 1, 1, &w->walk->state_weights[gate],
+                    &none, &state, NULL);
+    taken = sum_of(&taken, &w->bias[gate]);
+    return sum_of(&taken, &state);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------------- */
+
+static enum sow_status step_rnn(struct sow_walker *w, double lift, struct sow_time_step *step,
+                                struct sow_error *error)
+{
+    struct sow_local local;
+    struct sow_state taken = take(w, 0, lift);
+    enum sow_status status =
+        sow_forward_function(w->p, w->node, &w->function, 0, &taken, &w->state, &local, error);
+    if (status == SOW_OK) {
+        step->read[0] = step->read_mean[0] = 1;
+        step->write[0][0] = local.slope_square;
+        step->lasting[0][0] = 1;
+        step->pair[0] = local.slope_square > 0 ? local.slope_place / local.slope_square : 0;
+        w->state.features = (double)w->walk->r.hidden;
+    }
+    return status;
+}
+
+static void set_bell(struct sow_walker *w, uint32_t gate, enum sow_squash f)
+{
+    const struct sow_raw *a = &w->gates[gate];
+    sow_bell_set(&w->bells[gate], f, a->mean, a->square - a->mean * a->mean);
+}
+
+/* Nodes of the memory's gate; E[y y'] of two samples beyond what a node has for good. */
+static double set_nodes(struct sow_walker *w, uint32_t gate)
+{
+    const struct sow_raw *a = &w->gates[gate];
+    double lasting = a->place - a->mean * a->mean, own = a->square - a->place, square = 0;
+    double std = lasting > 0 ? sow_sqrt(lasting) : 0;
+    own = own > 0 ? own : 0;
+    for (uint32_t j = 0; j < w->walk->nodes; j++) {
+        struct sow_bell *bell = &w->memories[j].gate;
+        sow_bell_set(bell, SOW_SQUASH_SIGMOID, a->mean + std * w->rule->at[j], own);
+        square += w->walk->node_weights[j] * bell->y * bell->y;
+    }
+    set_bell(w, gate, SOW_SQUASH_SIGMOID);
+    return sow_bell_product(&w->bells[gate], a->sample) - square;
+}
+
+/* ---- Memories ---------------------------------------------------------------------------------- */
+
+/* What is written into memories, p: its mean, second moment and products over far times and samples. */
+struct written {
+    double mean, square, far, sample;
+};
+
+/* Of a gate's value as if it were written alone. */
+static struct written written_of(const struct sow_walker *w, uint32_t gate)
+{
+    const struct sow_bell *bell = &w->bells[gate];
+    return (struct written){bell->y, bell->square, sow_bell_product(bell, w->gates[gate].place),
+                            sow_bell_product(bell, w->gates[gate].sample)};
+}
+
+/* E[y y'] of a gate now and `lag` steps earlier: nearer states are more alike than far ones; `share` of that comes in. */
+static double gate_pair(const struct sow_walker *w, uint32_t gate, size_t lag, double share)
+{
+    double far = w->state.place * (w->state.log > -INFINITY ? sow_exp(w->state.log) : 0);
+    const struct sow_weights *weights = &w->walk->state_weights[gate];
+    double more =
+        lag < w->lags ? (double)w->walk->r.hidden * variance_of(weights) * (w->pair[lag] - far) : 0;
+    return sow_bell_product(&w->bells[gate], w->gates[gate].place + share * more);
+}
+
+/* A step: m' = f m + a p; a is 1 for an lstm, 1 - f for a gru. Returns E[p m]. */
+static double remember(const struct sow_walker *w, struct sow_memory *m, const struct written *p,
+                       int is_gru, double sample_more)
+{
+    double f = m->gate.y, f2 = m->gate.square, fs = f * f + sample_more;
+    double both = p->far < p->sample ? p->far : p->sample, old = m->pair[0];
+    double a = is_gru ? 1 - f : 1, a2 = is_gru ? 1 - 2 * f + f2 : 1, fa = is_gru ? f - f2 : f;
+    double as = is_gru ? 1 - 2 * f + fs : 1, fas = is_gru ? f - fs : f;
+    double coming = w->has_tail ? m->coming_far : 0; /* of p now and m that long ago */
+    for (size_t k = w->lags; k-- > 1;) {
+        coming = a * w->written[k] + f * coming;
+        m->pair[k] = f * m->pair[k - 1] + a * coming;
+    }
+    m->pair[0] = f2 * old + a2 * p->square + 2 * fa * coming;
+    m->lasting = f * f * m->lasting + a * a * p->far + 2 * f * a * m->coming_far;
+    m->sample = fs * m->sample + as * p->sample + 2 * fas * m->coming_sample;
+    m->mean = f * m->mean + a * p->mean;
+    m->coming_far = f * m->coming_far + a * p->far;
+    m->coming_sample = f * m->coming_sample + a * both;
+    return coming;
+}
+
+static int is_far(const struct sow_walker *w, size_t lag)
+{
+    int far = 1;
+    for (uint32_t j = 0; j < w->walk->nodes; j++) {
+        const struct sow_memory *m = &w->memories[j];
+        far = far && fabs(m->pair[lag] - m->lasting) <= FAR * m->pair[0];
+    }
+    return far;
+}
+
+/* One more time is there; those that are as good as far ones are dropped. */
+static void count_lags(struct sow_walker *w)
+{
+    size_t before = w->lags;
+    double square = w->state.log > -INFINITY ? sow_exp(w->state.log) : 0;
+    while (w->lags > 2 && is_far(w, w->lags - 1)) {
+        w->lags--;
+        w->has_tail = 1;
+    }
+    if (w->lags == SOW_LAGS) {
+        w->lags--;
+        w->has_tail = 1;
+    }
+    w->lags++;
+    if (w->lags > before) { /* it began with zeros */
+        w->pair[w->lags - 1] = w->has_tail ? w->state.place * square : 0;
+    }
+}
+
+static void set_state(struct sow_walker *w, const struct sow_raw *h, double fourth)
+{
+    struct sow_raw raw = *h;
+    double mean2 = raw.mean * raw.mean;
+    raw.feature = mean2 + w->alike * (raw.square - mean2);
+    sow_state_set(&w->state, &raw, 0);
+    w->state.kurtosis = raw.square > 0 ? fourth / (raw.square * raw.square) : 3;
+}
+
+static double share_of(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+/* E[f' f'] over times, of E[f'^2]: as if they had nothing in common. */
+static double slope_pair(const struct sow_bell *bell)
+{
+    return share_of(bell->slope * bell->slope, bell->slope_square);
+}
+
+/* Of one memory, before it takes the step: how its gate's changes write into it. */
+static void note_kept(const struct sow_memory *m, uint32_t gate, double square, uint32_t j,
+                      struct sow_time_step *step)
+{
+    step->keep[j] = m->gate.y;
+    step->keep_square[j] = m->gate.square;
+    step->write[gate][j] = square * m->gate.slope_square;
+    step->lasting[gate][j] = share_of(m->lasting, m->pair[0]);
+}
+
+static void read_cell(struct sow_walker *w, uint32_t j, const struct written *o,
+                      struct sow_time_step *step, struct sow_raw *h)
+{
+    struct sow_memory *m = &w->memories[j];
+    const struct sow_bell *out = &w->bells[SOW_GATE_O];
+    double share = w->walk->node_weights[j], square = m->pair[0];
+    sow_bell_set(&m->read, SOW_SQUASH_TANH, m->mean, square - m->mean * m->mean);
+    double far = sow_bell_product(&m->read, m->lasting);
+    double slope = square > m->lasting ? (m->read.square - far) / (square - m->lasting) : 0;
+    h->square += share * o->square * m->read.square;
+    h->mean += share * o->mean * m->read.y;
+    h->place += share * o->far * far;
+    h->sample += share * o->sample * sow_bell_product(&m->read, m->sample);
+    memmove(m->squares + 1, m->squares, (SOW_LAGS - 1) * sizeof m->squares[0]);
+    memmove(m->reads + 1, m->reads, (SOW_LAGS - 1) * sizeof m->reads[0]);
+    m->squares[0] = square;
+    m->reads[0] = m->read.square;
+    for (size_t k = 1; k < w->lags;
+         k++) { /* tanh's products are all but lines; smaller memories in this one's units */
+        double unit = m->squares[k] > 0 ? sow_sqrt(square / m->squares[k]) : 0;
+        double read = m->read.square > 0 ? sow_sqrt(m->reads[k] / m->read.square) : 0;
+        w->pair[k] += share * read * (far + slope * (m->pair[k] * unit - m->lasting));
+    }
+    step->lasting[SOW_GATE_O][j] = share_of(m->lasting, square);
+    step->direct += share * m->read.square * out->slope_square;
+    step->read[j] = out->square * m->read.slope_square;
+    step->read_mean[j] = out->y * m->read.slope;
+}
+
+/* The mean over earlier times of a gate's E[y y'], each as much as a memory still has of it; over E[y^2]. */
+static double near_pair(const double *pairs, size_t count, double keep, double far, double square)
+{
+    double sum = 0, weight = 1, total = 0;
+    for (size_t k = 1; k < count; k++) {
+        weight *= keep;
+        sum += weight * pairs[k];
+        total += weight;
+    }
+    return share_of(total > 0 ? sum / total : far, square);
+}
+
+static void step_lstm(struct sow_walker *w, struct sow_time_step *step)
+{
+    const struct sow_bell *in = &w->bells[SOW_GATE_I], *new = &w->bells[SOW_GATE_G],
+                          *out = &w->bells[SOW_GATE_O];
+    double outs[SOW_LAGS], ins[SOW_LAGS], news[SOW_LAGS], fourth = 0;
+    set_bell(w, SOW_GATE_I, SOW_SQUASH_SIGMOID);
+    set_bell(w, SOW_GATE_G, SOW_SQUASH_TANH);
+    set_bell(w, SOW_GATE_O, SOW_SQUASH_SIGMOID);
+    double more = set_nodes(w, SOW_GATE_F);
+    struct written i = written_of(w, SOW_GATE_I), g = written_of(w, SOW_GATE_G),
+                   o = written_of(w, SOW_GATE_O);
+    struct written p = {i.mean * g.mean, i.square * g.square, i.far * g.far, i.sample * g.sample};
+    struct sow_raw h = {0, 0, 0, 0, 0};
+    for (size_t k = 1; k < w->lags; k++) { /* the state's pairs are those of the step before */
+        ins[k] = gate_pair(w, SOW_GATE_I, k, 1);
+        news[k] = gate_pair(w, SOW_GATE_G, k, 1);
+        outs[k] = gate_pair(w, SOW_GATE_O, k, 1);
+        w->written[k] = ins[k] * news[k];
+    }
+    memset(w->pair, 0, w->lags * sizeof w->pair[0]);
+    for (uint32_t j = 0; j < w->walk->nodes; j++) {
+        struct sow_memory *m = &w->memories[j];
+        note_kept(m, SOW_GATE_F, m->pair[0], j, step);
+        (void)remember(w, m, &p, 0, more);
+        read_cell(w, j, &o, step, &h);
+        fourth += w->walk->node_weights[j] * out->fourth * m->read.fourth;
+        step->write[SOW_GATE_I][j] = new->square * in->slope_square;
+        step->write[SOW_GATE_G][j] = in->square * new->slope_square;
+        step->lasting[SOW_GATE_I][j] = step->lasting[SOW_GATE_G][j] = 1;
+    }
+    double keep = w->bells[SOW_GATE_F].y;
+    step->pair[SOW_GATE_I] = near_pair(news, w->lags, keep, g.far, g.square) * slope_pair(in);
+    step->pair[SOW_GATE_G] = near_pair(ins, w->lags, keep, i.far, i.square) * slope_pair(new);
+    step->pair[SOW_GATE_F] = slope_pair(&w->bells[SOW_GATE_F]);
+    step->pair[SOW_GATE_O] = slope_pair(out);
+    for (size_t k = 1; k < w->lags; k++) {
+        w->pair[k] *= outs[k];
+    }
+    w->pair[0] = h.square;
+    set_state(w, &h, fourth);
+}
+
+/* n takes x + r y, y of the state; its moments from those of x and y, r independent of both. */
+static void mix_new(struct sow_walker *w)
+{
+    const struct sow_bell *r = &w->bells[SOW_GATE_R];
+    const struct sow_raw *y = &w->gates[SOW_GATE_N + 1];
+    struct written by = written_of(w, SOW_GATE_R);
+    struct sow_raw *x = &w->gates[SOW_GATE_N];
+    double both = 2 * r->y * x->mean * y->mean;
+    x->square += by.square * y->square + both;
+    x->place += by.far * y->place + both;
+    x->sample += by.sample * y->sample + both;
+    x->mean += r->y * y->mean;
+}
+
+/* What two times of a gru have in common of what its gates' changes write. */
+static void note_pairs(const struct sow_walker *w, struct sow_time_step *step)
+{
+    const struct sow_bell *r = &w->bells[SOW_GATE_R], *z = &w->bells[SOW_GATE_Z];
+    const struct sow_raw *inner = &w->gates[SOW_GATE_N + 1];
+    double own = share_of((1 - z->y) * (1 - z->y), 1 - 2 * z->y + z->square) *
+                 slope_pair(&w->bells[SOW_GATE_N]);
+    step->pair[SOW_GATE_N] = own;
+    step->pair[SOW_GATE_N + 1] = own * share_of(written_of(w, SOW_GATE_R).far, r->square);
+    step->pair[SOW_GATE_R] = own * slope_pair(r) * share_of(inner->place, inner->square);
+    step->pair[SOW_GATE_Z] = slope_pair(z);
+}
+
+static void step_gru(struct sow_walker *w, struct sow_time_step *step)
+{
+    const struct sow_bell *r = &w->bells[SOW_GATE_R], *new = &w->bells[SOW_GATE_N];
+    set_bell(w, SOW_GATE_R, SOW_SQUASH_SIGMOID);
+    mix_new(w);
+    set_bell(w, SOW_GATE_N, SOW_SQUASH_TANH);
+    double more = set_nodes(w, SOW_GATE_Z), inner = w->gates[SOW_GATE_N + 1].square, fourth = 0;
+    struct written p = written_of(w, SOW_GATE_N), by = written_of(w, SOW_GATE_R);
+    struct sow_raw h = {0, 0, 0, 0, 0};
+    for (size_t k = 1; k < w->lags; k++) {
+        w->written[k] = gate_pair(w, SOW_GATE_N, k, by.far);
+    }
+    memset(w->pair, 0, w->lags * sizeof w->pair[0]);
+    for (uint32_t j = 0; j < w->walk->nodes; j++) {
+        struct sow_memory *m = &w->memories[j];
+        double share = w->walk->node_weights[j];
+        double own = (1 - 2 * m->gate.y + m->gate.square) * new->slope_square;
+        note_kept(m, SOW_GATE_Z, m->pair[0] + p.square, j, step);
+        double coming = remember(w, m, &p, 1, more); /* z weighs m against p */
+        step->write[SOW_GATE_Z][j] -= 2 * coming * m->gate.slope_square;
+        h.square += share * m->pair[0];
+        h.mean += share * m->mean;
+        h.place += share * m->lasting;
+        h.sample += share * m->sample;
+        fourth += share * 3 * m->pair[0] * m->pair[0];
+        for (size_t k = 0; k < w->lags; k++) {
+            w->pair[k] += share * m->pair[k];
+        }
+        step->read[j] = step->read_mean[j] = 1;
+        step->write[SOW_GATE_R][j] = own * inner * r->slope_square;
+        step->write[SOW_GATE_N][j] = own;
+        step->write[SOW_GATE_N + 1][j] = own * r->square;
+        step->lasting[SOW_GATE_R][j] = step->lasting[SOW_GATE_N][j] = 1;
+        step->lasting[SOW_GATE_N + 1][j] = 1;
+    }
+    note_pairs(w, step);
+    set_state(w, &h, fourth);
+}
+
+enum sow_status sow_walker_step(struct sow_walker *w, double lift, struct sow_time_step *step,
+                                struct sow_error *error)
+{
+    memset(step, 0, sizeof *step);
+    if (w->walk->r.kind == SOW_RECURRENT_RNN) {
+        return step_rnn(w, lift, step, error);
+    }
+    for (uint32_t gate = 0; gate < w->walk->gates; gate++) {
+        struct sow_state taken = take(w, gate, lift);
+        w->gates[gate] = sow_raw_of(&taken, 0);
+        if (gate == SOW_GATE_G) { /* also a gru's n */
+            double alike = sow_centred(&taken, taken.feature);
+            w->alike = taken.log > -INFINITY && alike > 0 ? alike : 0;
+        }
+    }
+    count_lags(w);
+    if (w->walk->r.kind == SOW_RECURRENT_LSTM) {
+        step_lstm(w, step);
+    } else {
+        step_gru(w, step);
+    }
+    return SOW_OK;
+}
