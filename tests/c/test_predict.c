@@ -276,9 +276,9 @@ static void test_a36_pools_and_a37_dropout(void **state)
             "rule('*', zeros)\n",
             NULL);
     const struct sow_probe_value *pool = value(probe, "max_pool");
-    near(pool->mean, 1.0293753730, 1e-8);
-    near(pool->second_moment - pool->mean * pool->mean, 0.4917152369, 1e-7);
-    near(value(probe, "max_pool.2")->second_moment, 2.5625591277, 1e-6);
+    near(pool->mean, 1.0293753730, 1e-9);
+    near(pool->second_moment - pool->mean * pool->mean, 0.4917152369, 1e-9);
+    near(value(probe, "max_pool.2")->second_moment, 2.5625591277, 1e-9);
     near(value(probe, "average_pool")->second_moment, 0.25, 1e-12);
     near(value(probe, "dropout")->second_moment, 1, 1e-12);
     sow_probe_free(probe);

@@ -8,11 +8,13 @@ import json
 import math
 import os
 import subprocess
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from libsow import BUILD
 from safetensors.numpy import save_file
+from scipy import integrate, special, stats
 
 TOOL = os.environ.get("SOW", str(BUILD / "sow"))
 
@@ -320,26 +322,100 @@ rule("*.down.weight", lecun_normal)
     assert sums == pytest.approx([layer + 2 for layer in range(20)], rel=1e-4)  # eps is 1e-5
 
 
-@pytest.mark.parametrize("kernel, moment, variance", [(2, 1.5437850116, 0.6477585885), (3, 2.5625591277, 0.3902348981)])
-def test_a36_max_pool_after_relu(tmp_path, kernel, moment, variance):
-    values = recipe(tmp_path, f"""
-local x = input {{ "batch", 8, 36, 36 }} >> activation("relu") >> max_pool({kernel})
+def largest(count, f, own=1.0, at=0.0):
+    """E[f(at + own b)], b the largest of `count` independent normal numbers, by scipy; f may have a kink at 0."""
+    density = lambda b: count * stats.norm.pdf(b) * stats.norm.cdf(b) ** (count - 1)  # noqa: E731
+    ends = sorted({-10.0, 10.0, min(max(-at / own, -10.0), 10.0)})
+    return sum(integrate.quad(lambda b: density(b) * f(at + own * b), *end, epsabs=1e-13, epsrel=1e-13)[0]
+               for end in pairwise(ends))
+
+
+POOLED = """
+local x = input {{ "batch", 8, 210, 210{given} }} >> activation("{function}") >> max_pool({kernel})
 local y = x >> conv2d("conv", 8, 16, {{ kernel = 1, bias = false }})
-rule("*.weight", lecun_normal {{ gain = math.sqrt({variance}) }})
-""")
-    pooled = [value["second_moment"] for value in values.values() if "pool" in value["operation"]]
-    assert pooled == pytest.approx([moment], rel=1e-6)
-    assert values["conv"]["second_moment"] == pytest.approx(1, rel=1e-6)
+rule("*.weight", lecun_normal {{ gain = math.sqrt({variance!r}) }})
+"""
 
 
-def test_a36_largest_of_four_normals(tmp_path):
-    values = recipe(tmp_path, """
-local x = input { "batch", 8, 36, 36 } >> max_pool(2) >> conv2d("conv", 8, 16, { kernel = 1, bias = false })
+@pytest.mark.parametrize("kernel, mean, variance", [
+    (2, 1.0293753730, 0.4917152369), (3, 1.4850131622, 0.3573533264), (4, 1.7659913931, 0.2950098090),
+    (5, 1.9653146098, 0.2585107775), (7, 2.2411895971, 0.2167735078)])
+def test_a36_largest_of_normals(tmp_path, kernel, mean, variance):
+    """Windows of 4 to 49; 2 and 3 numbers are no square, but a pool of a line."""
+    values = recipe(tmp_path, POOLED.format(given="", function="linear", kernel=kernel, variance=1))
+    pooled = values["max_pool"]
+    assert largest(kernel**2, lambda x: x) == pytest.approx(mean, abs=1e-10)
+    assert pooled["mean"] == pytest.approx(mean, abs=1e-9)
+    assert pooled["second_moment"] == pytest.approx(variance + mean**2, abs=1e-9)
+
+
+@pytest.mark.parametrize("kernel, mean, variance", [(2, 0.5641895835, 0.6816901138), (3, 0.8462843753, 0.5594672038)])
+def test_a36_largest_of_two_and_three(tmp_path, kernel, mean, variance):
+    values = recipe(tmp_path, f"""
+local x = input {{ "batch", 8, 60 }} >> max_pool({kernel}) >> conv1d("conv", 8, 16, {{ kernel = 1, bias = false }})
 rule("*.weight", lecun_normal)
 """)
-    pooled = [value for value in values.values() if "pool" in value["operation"]][0]
-    assert pooled["second_moment"] == pytest.approx(1 + math.sqrt(3) / math.pi, abs=1e-9)
-    assert pooled["mean"] == pytest.approx(1.0293753730, abs=1e-9)
+    assert values["max_pool"]["mean"] == pytest.approx(mean, abs=1e-9)
+    assert values["max_pool"]["second_moment"] == pytest.approx(variance + mean**2, abs=1e-9)
+
+
+@pytest.mark.parametrize("kernel, moment, variance", [(2, 1.5437850116, 0.6477585885), (3, 2.5625591277, 0.3902348981)])
+def test_a36_max_pool_after_relu(tmp_path, kernel, moment, variance):
+    """And the convolution behind it, whose weights have this variance over fan_in instead of He's 2."""
+    assert largest(kernel**2, lambda x: max(x, 0) ** 2) == pytest.approx(moment, abs=1e-10)
+    values = recipe(tmp_path, POOLED.format(given="", function="relu", kernel=kernel, variance=variance))
+    assert values["max_pool"]["second_moment"] == pytest.approx(moment, abs=1e-9)
+    assert values["conv"]["second_moment"] == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("function", ["linear", "relu"])
+def test_a36_places_that_are_alike(tmp_path, function):
+    """Each two places of a window with the correlation 0.4: a number that all share, and the largest of what is their own."""
+    f = {"linear": lambda x: x, "relu": lambda x: max(x, 0)}[function]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    wanted = [np.dot(weights, [largest(4, lambda x: f(x) ** power, math.sqrt(0.6), math.sqrt(0.4) * a) for a in nodes])
+              / math.sqrt(2 * math.pi) for power in (1, 2)]
+    values = recipe(tmp_path, POOLED.format(given=", correlation = 0.4", function=function, kernel=2, variance=1))
+    assert [values["max_pool"][key] for key in ("mean", "second_moment")] == pytest.approx(wanted, abs=1e-8)
+
+
+def test_a11_he_2015_vgg_b_at_std_0_01(tmp_path):
+    """Gradients on their way through the convolutions of VGG-B, std 0.01 against what keeps them: 1 / 1.7e4 in the paper."""
+    back = []
+    for scheme in ("normal { std = 0.01 }", 'he_normal { mode = "fan_out" }'):
+        values = recipe(tmp_path, f"""
+local x, from = input {{ "batch", 3, 64, 64 }}, 3
+for stage, width in ipairs {{ 64, 128, 256, 512, 512 }} do
+    for i = 1, 2 do
+        x = x >> conv2d("conv" .. 2 * stage + i - 2, from, width, {{ kernel = 3, padding = 1 }}) >> activation("relu")
+        from = width
+    end
+    x = x >> max_pool(2)
+end
+rule("*.weight", {scheme})
+rule("*.bias", zeros)
+""")
+        back.append(math.sqrt(values["conv1"]["gradient"] / values["conv10"]["gradient"]))
+    kept = math.prod(0.01 / math.sqrt(2 / (9 * width)) for width in [64, 128, 128, 256, 256, 512, 512, 512, 512])
+    assert kept == pytest.approx(5.9777e-5, abs=1e-9)
+    assert back[0] / back[1] == pytest.approx(kept, abs=1e-8)
+    assert back[0] / back[1] == pytest.approx(1 / 1.7e4, rel=0.02)
+
+
+@pytest.mark.parametrize("width, seeds", [(64, 400), (256, 100)])
+def test_a14_sussillo_abbott_2014_random_walk(width, seeds):
+    """Their gain takes the drift from E[ln |x|^2]; the mean over seeds of |x|^2 grows for it."""
+    gain = math.sqrt(2) * math.exp(1.2 / (max(width, 6) - 2.4))
+    counts = np.arange(1, width + 1)  # units that are on
+    share = stats.binom.pmf(counts, width, 0.5)
+    drift = np.dot(share, special.digamma(counts / 2) + math.log(4 / width)) / share.sum()
+    wanted = 50 * (drift + 2 * math.log(gain / math.sqrt(2)))
+    assert width != 256 or wanted == pytest.approx(-0.0182, abs=1e-4)
+    scheme = "normal{std=sqrt(2/fan_in)*exp(1.2/(max(fan_in,6)-2.4))}"
+    last = probe(f"mlp:{width},{width}x50,{width}", "--scheme", scheme, "--measure", "--batch", 1, "--seeds",
+                 seeds)[0]["layers.49.relu"]
+    assert last["second_moment"] == pytest.approx((gain**2 / 2) ** 50, rel=1e-6)
+    assert math.log(last["measured"]["typical"]) == pytest.approx(wanted, abs=min(0.2, 4 * math.sqrt(5 * 50 / width / seeds)))
 
 
 @pytest.mark.parametrize("size, kept", [(6, (16 / 18) ** 2), (32, (94 / 96) ** 2)])
