@@ -24,6 +24,7 @@ function(sow_isa name header cpus)
     target_compile_definitions(sow_kernel_${name} PRIVATE
         SOW_BUILD SOW_ISA=${name} SOW_VEC_HEADER="${header}")
     set(SOW_ISAS ${SOW_ISAS} ${name} PARENT_SCOPE)
+    set(SOW_ISA_FLAGS_${name} ${ARGN} PARENT_SCOPE)
 endfunction()
 
 if(EXISTS ${SOW_KERNEL_TEMPLATE})

@@ -23,12 +23,26 @@ add_custom_command(OUTPUT ${sow_embedded}
     VERBATIM)
 
 file(GLOB_RECURSE sow_model_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/model/*.c)
+set(sow_loops_template ${PROJECT_SOURCE_DIR}/model/signal/measure/loops_tmpl.c)
+list(REMOVE_ITEM sow_model_sources ${sow_loops_template})
 add_library(sow_model OBJECT ${sow_model_sources} ${sow_embedded})
 target_link_libraries(sow_model PRIVATE sow_strict PkgConfig::SOW_DEPS Threads::Threads)
 target_compile_definitions(sow_model PRIVATE SOW_BUILD _GNU_SOURCE)
 
-add_library(sow_model_static STATIC $<TARGET_OBJECTS:sow_model>)
-add_library(sow_model_shared SHARED $<TARGET_OBJECTS:sow_model> ${sow_core_objects})
+# A measurement's loops, once for each instruction set, as the core's kernels. Where a comparison might trap, gcc keeps the
+# branch and makes no vectors; nothing here asks for traps, and no bit depends on it.
+set(sow_model_objects $<TARGET_OBJECTS:sow_model>)
+foreach(isa IN LISTS SOW_ISAS)
+    add_library(sow_loops_${isa} OBJECT ${sow_loops_template})
+    target_link_libraries(sow_loops_${isa} PRIVATE sow_strict)
+    target_compile_options(sow_loops_${isa} PRIVATE ${SOW_ISA_FLAGS_${isa}}
+        -fno-trapping-math $<$<CONFIG:RelWithDebInfo,MinSizeRel>:-O3>)
+    target_compile_definitions(sow_loops_${isa} PRIVATE SOW_BUILD SOW_ISA=${isa})
+    list(APPEND sow_model_objects $<TARGET_OBJECTS:sow_loops_${isa}>)
+endforeach()
+
+add_library(sow_model_static STATIC ${sow_model_objects})
+add_library(sow_model_shared SHARED ${sow_model_objects} ${sow_core_objects})
 target_link_libraries(sow_model_static PUBLIC sow_static PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
 target_link_libraries(sow_model_shared PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
 target_link_options(sow_model_shared PRIVATE ${sow_no_undefined})

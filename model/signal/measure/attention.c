@@ -6,7 +6,7 @@
 
 #include "core/base/circular.h"
 #include "core/base/elementary.h"
-#include "model/signal/measure/float_math.h"
+#include "model/signal/measure/loops.h"
 #include "model/signal/measure/step.h"
 
 #define QUERIES 128u /* of a block */
@@ -162,9 +162,7 @@ static void softmax_row(const struct job *job, float *p, uint64_t keys, uint64_t
         for (uint64_t j = 0; j < count; j++) {
             below[j] = (p[first + j] - most) * job->scale;
         }
-        for (uint64_t j = 0; j < count; j++) {
-            p[first + j] = sow_expf(below[j]);
-        }
+        sow_loops_chosen()->exponentials(below, p + first, count);
         for (uint64_t j = 0; j < count; j++) {
             double logit = (double)below[j], e = (double)p[first + j];
             mean += logit;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/signal/measure/loops.h"
 #include "model/signal/measure/statistics.h"
 
 #define VECTORS_MAX 256u
@@ -36,8 +37,8 @@ static void lengths_range(void *user, uint64_t begin, uint64_t end, float *scrat
     (void)scratch;
     for (uint64_t i = begin; i < end; i++) {
         const float *x = vector_at(job, i);
-        double square = 0;
-        for (uint64_t j = 0; j < view->features; j++) {
+        double square = view->inner == 1 ? sow_loops_chosen()->dot(x, x, view->features) : 0;
+        for (uint64_t j = 0; j < view->features && view->inner != 1; j++) {
             double v = (double)x[j * view->inner];
             square += v * v;
         }
@@ -60,6 +61,10 @@ static void add_vector(const struct cosines *job, uint64_t i, uint64_t first, do
     const struct sow_view *view = job->view;
     const float *x = vector_at(job, i) + first * view->inner;
     uint64_t left = view->features - first, count = left < BLOCK ? left : BLOCK;
+    if (view->inner == 1 && job->factors[i] != 0) {
+        sow_loops_chosen()->add_scaled(to, x, job->factors[i], count);
+        return;
+    }
     for (uint64_t j = 0; j < count && job->factors[i] != 0; j++) {
         to[j] += (double)x[j * view->inner] * job->factors[i];
     }
@@ -82,7 +87,7 @@ static void sums_task(void *user, uint64_t task, float *scratch)
             all[j] += sum[j];
         }
     }
-    for (uint64_t p = 0; p < job->places && job->places > 1; p++) {
+    for (uint64_t p = 0; p < job->places && job->places > 1 && job->samples > 1; p++) {
         double sum[BLOCK] = {0};
         for (uint64_t s = 0; s < job->samples; s++) {
             add_vector(job, s * job->places + p, first, sum);

@@ -5,10 +5,11 @@
 #include <math.h> /* isfinite, NAN: macros; sqrt is IEEE's own operation */
 
 #include "core/base/elementary.h"
+#include "model/signal/measure/loops.h"
 
 #define PARTS          256u
 #define PART_MIN       4096u
-#define LANES          4u
+#define LANES          8u /* parts begin at whole ones */
 #define SPECTRUM_MAX   32u
 #define SPECTRUM_TURNS 12u
 
@@ -55,35 +56,12 @@ static struct part slow_part(const float *x, uint64_t count)
     return part;
 }
 
-static struct part fast_part(const float *x, uint64_t count)
-{
-    double sums[4][LANES] = {{0}}, largest[LANES] = {0};
-    uint64_t whole = count / LANES * LANES;
-    for (uint64_t i = 0; i < whole; i += LANES) {
-        for (uint64_t lane = 0; lane < LANES; lane++) {
-            double v = (double)x[i + lane], v2 = v * v, size = magnitude(v);
-            sums[0][lane] += v;
-            sums[1][lane] += v2;
-            sums[2][lane] += v2 * v;
-            sums[3][lane] += v2 * v2;
-            largest[lane] = size > largest[lane] ? size : largest[lane];
-        }
-    }
-    struct part part = slow_part(x + whole, count - whole);
-    for (uint64_t lane = 0; lane < LANES; lane++) {
-        for (int power = 0; power < 4; power++) {
-            part.sum[power] += sums[power][lane];
-        }
-        part.largest = largest[lane] > part.largest ? largest[lane] : part.largest;
-    }
-    return part;
-}
-
 static void moments_range(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
     struct moments *job = user;
-    struct part part = fast_part(job->x + begin, end - begin);
+    struct part part = {{0}, 0, 0};
     (void)scratch;
+    sow_loops_chosen()->powers(job->x + begin, end - begin, part.sum, &part.largest);
     /* The fourth power of a finite float is a finite double. */
     job->parts[begin / job->size] =
         isfinite(part.sum[3]) ? part : slow_part(job->x + begin, end - begin);
@@ -126,19 +104,9 @@ struct squares {
 static void squares_range(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
     struct squares *job = user;
-    double sums[LANES] = {0};
-    uint64_t i = begin;
+    const float *x = job->x + begin;
     (void)scratch;
-    for (; i + LANES <= end; i += LANES) {
-        for (uint64_t lane = 0; lane < LANES; lane++) {
-            double v = (double)job->x[i + lane];
-            sums[lane] += v * v;
-        }
-    }
-    for (; i < end; i++) {
-        sums[0] += (double)job->x[i] * (double)job->x[i];
-    }
-    job->parts[begin / job->size] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    job->parts[begin / job->size] = sow_loops_chosen()->dot(x, x, end - begin);
 }
 
 double sow_second_moment_of(struct sow_team *team, const float *x, uint64_t elements)
@@ -175,8 +143,8 @@ static void gram_row(void *user, uint64_t i, float *scratch)
     (void)scratch;
     for (uint64_t k = 0; k <= i; k++) {
         const float *b = view->x + start_of(view, job->places, job->taken, k);
-        double sum = 0;
-        for (uint64_t j = 0; j < view->features; j++) {
+        double sum = view->inner == 1 ? sow_loops_chosen()->dot(a, b, view->features) : 0;
+        for (uint64_t j = 0; j < view->features && view->inner != 1; j++) {
             sum += (double)a[j * view->inner] * (double)b[j * view->inner];
         }
         job->g[i][k] = sum;
