@@ -84,6 +84,23 @@ static int read_threshold(const char *text, struct sow_threshold *threshold, cha
     return end != equals + 1 && *end == '\0';
 }
 
+/* What is twice in a file, or one constant. */
+static int check_weights(const struct sow_cli_options *options, struct sow_check **check)
+{
+    static const char *const only[] = {"twins",      "identical-layers", "permuted-copy",
+                                       "equal-rows", "equal-columns",    "permuted-rows",
+                                       "constant"};
+    struct sow_check_options how = {.no_record = 1,
+                                    .only = only,
+                                    .only_count = sizeof only / sizeof only[0],
+                                    .threads = (uint32_t)options->threads};
+    struct sow_error error;
+    return options->weights == NULL ||
+                   sow_check_load(options->weights, &how, check, &error) == SOW_OK
+               ? SOW_EXIT_DONE
+               : sow_cli_fail(&error);
+}
+
 int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_options *how,
                   const struct sow_probe *probe, const struct sow_measurement *measured,
                   const struct sow_cli_options *options, struct sow_judgement **judgement)
@@ -106,7 +123,9 @@ int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_o
     struct sow_model_options reading = {.recipes_dir = options->recipes,
                                         .activation = options->activation};
     struct sow_model *bare = NULL;
-    int code = SOW_EXIT_DONE;
+    struct sow_check *check = NULL;
+    int code = check_weights(options, &check);
+    judging.checked = check;
     for (size_t i = 0; i < count && code == SOW_EXIT_DONE; i++) {
         if (!read_threshold(options->thresholds.items[i], &thresholds[i], names[i])) {
             code =
@@ -123,6 +142,7 @@ int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_o
         code = sow_cli_fail(&error);
     }
     sow_model_free(bare);
+    sow_check_free(check);
     free(thresholds);
     free(names);
     return code;

@@ -37,6 +37,7 @@ struct sow_judge_options {
     const struct sow_threshold *thresholds; /* instead of the defaults */
     size_t threshold_count;
     const struct sow_measurement *measured; /* NULL: none */
+    const struct sow_check *checked;        /* the file whose weights were measured; NULL: none */
     /* how the plan was made, which cures are tried with; NULL: by the defaults */
     const struct sow_plan_options *planning;
 };

@@ -94,3 +94,51 @@ def test_planted(tmp_path, fault):
             assert hit["code"] not in {v["code"] for v in left}, (fault, hit["cure"], left)
     print(f"\n{fault}: {count - len(missed)} of {count} named")
     assert not missed, missed
+
+
+TINY = '{"model_type": "gpt2", "n_layer": 6, "n_embd": 64, "n_head": 4, "vocab_size": 100}'
+
+
+def same_rows(weights, name, reader):
+    weights[name][5] = weights[name][9]
+    if reader:
+        weights[reader][:, 5] = weights[reader][:, 9]
+
+
+def same_columns(weights):
+    weights["transformer.h.1.mlp.c_fc.weight"][:, 7] = weights["transformer.h.1.mlp.c_fc.weight"][:, 70]
+    weights["transformer.h.1.mlp.c_proj.weight"][7] = weights["transformer.h.1.mlp.c_proj.weight"][70]
+
+
+def clone(weights, part, other):
+    for name in [name for name in weights if part in name]:
+        weights[name.replace(part, other)] = weights[name].clone()
+
+
+@pytest.mark.parametrize("source, edit, severity, where, words", [
+    ("gpt2", lambda w: None, None, None, None),
+    ("gpt2", lambda w: clone(w, ".h.3.", ".h.4."), "error", "transformer.h.{3..4}", "layers 3, 4 are equal"),
+    ("gpt2", lambda w: clone(w, "h.1.mlp.c_fc.weight", "h.2.mlp.c_fc.weight"), "error", "transformer.h.1.mlp.c_fc", "bit for bit"),
+    ("gpt2", same_columns, "error", "transformer.h.1.mlp.c_fc", "(7, 70)"),
+    ("mlp:64,32x4,10", lambda w: clone(w, "layers.1.weight", "layers.2.weight"), "error", "layers.1", "bit for bit"),
+    ("mlp:64,32x4,10", lambda w: same_rows(w, "layers.1.weight", "layers.2.weight"), "error", "layers.1", "learn as one"),
+    ("mlp:64,32x4,10", lambda w: same_rows(w, "layers.1.weight", None), "warning", "layers.1", "(5, 9)"),
+    ("mlp:64,32x4,10", lambda w: w["layers.2.weight"].fill_(0.1), "error", "layers.2", "start as one")])
+def test_copies_in_a_file(tmp_path, source, edit, severity, where, words):
+    """sow probe --weights FILE: layers and units that are there twice (acceptance case A46)."""
+    from safetensors.torch import load_file, save_file
+
+    if source == "gpt2":
+        source = tmp_path / "config.json"
+        source.write_text(TINY)
+    sow("init", source, "-o", tmp_path / "w.safetensors", "-q")
+    weights = load_file(tmp_path / "w.safetensors")
+    edit(weights)
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, tmp_path / "edited.safetensors")
+    told = json.loads(sow("probe", source, "--weights", tmp_path / "edited.safetensors", "--batch", 2, "--tokens", 16, "--json"))
+    found = [v for v in told["verdicts"] if v["severity"] != "note"]
+    if severity is None:
+        assert not found
+    else:
+        assert [(v["code"], v["severity"], v["where"], v["how"]) for v in found] == [("SYMMETRIC", severity, where, "measured")]
+        assert words in found[0]["reason"] and found[0]["cure"] is None

@@ -338,7 +338,9 @@ void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
     }
     if (find_matched(&c)) { /* else told without */
         for (size_t i = 0; i < j->count; i++) {
-            if (j->verdicts[i].verdict.severity != SOW_SEVERITY_NOTE) {
+            /* what is wrong in a file, no other plan heals */
+            int in_file = j->checked != NULL && j->verdicts[i].verdict.measured;
+            if (j->verdicts[i].verdict.severity != SOW_SEVERITY_NOTE && !in_file) {
                 find_cure(&c, &j->verdicts[i], at_fault);
             }
         }

@@ -123,6 +123,7 @@ enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error)
     sow_judge_outliers(j);
     sow_judge_loss(j);
     sow_judge_measured(j);
+    sow_judge_copies(j);
     if (j->out_of_memory) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }
@@ -192,6 +193,7 @@ enum sow_status sow_judge(struct sow_model *model, const struct sow_plan *plan,
     j->plan = plan;
     j->probe = probe;
     j->measured = options != NULL ? options->measured : NULL;
+    j->checked = options != NULL ? options->checked : NULL;
     j->model = model;
     struct sow_plan *own = NULL;
     const struct sow_plan_options *planning = options != NULL ? options->planning : NULL;

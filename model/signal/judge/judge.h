@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Judging from the inside: one file a kind of rule, each adds verdicts to the judgement. chain.c what happens over the
  * depth, layer.c what happens at one operation, outlier.c weights that stand out among their like, exact.c and symmetry.c
- * what the plan's constants forbid for ever, loss.c the first loss, measured.c numbers that left float32, cure.c the options
+ * what the plan's constants forbid for ever, loss.c the first loss, measured.c numbers that left float32, copies.c what is
+ * twice in a file, cure.c the options
  * that heal. */
 #ifndef SOW_SIGNAL_JUDGE_H
 #define SOW_SIGNAL_JUDGE_H
@@ -29,6 +30,7 @@ struct sow_judgement {
     const struct sow_plan *plan;
     const struct sow_probe *probe;
     const struct sow_measurement *measured;
+    const struct sow_check *checked; /* NULL: no file */
     struct sow_model *model;
     const struct sow_plan *own; /* the variant's without --set and rules; NULL: none */
     double thresholds[SOW_THRESHOLD_COUNT];
@@ -53,6 +55,8 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_OUTLIER,
                 SOW_RULE_BRANCHES,
                 SOW_RULE_SCHEME,
+                SOW_RULE_COPIES,
+                SOW_RULE_COPIES_ONE_SIDE,
                 SOW_RULE_MEASURED,
                 SOW_RULE_MEASURED_GRADIENT,
 };
@@ -73,6 +77,7 @@ void sow_judge_suggest_critical(struct sow_judgement *j, enum sow_verdict_id id,
 
 void sow_judge_chain(struct sow_judgement *j);
 void sow_judge_layers(struct sow_judgement *j);
+void sow_judge_copies(struct sow_judgement *j);
 void sow_judge_outliers(struct sow_judgement *j);
 void sow_judge_exact(struct sow_judgement *j);
 /* `stuck`: a byte an entry of the plan, 1 for parameters that never move. */
