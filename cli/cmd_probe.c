@@ -11,6 +11,7 @@
 #include "report.h"
 #include "signal_options.h"
 #include "slopes.h"
+#include "widths.h"
 
 /* An interrupted measurement ends with its code, and with what is known. */
 static int run_one(const struct sow_cli_options *options, struct sow_cli_run *run)
@@ -183,8 +184,8 @@ int sow_cmd_probe(const struct sow_cli_options *options)
         return SOW_EXIT_DONE;
     }
     int code = check(options);
-    if (code != SOW_EXIT_DONE) {
-        return code;
+    if (code != SOW_EXIT_DONE || options->widths != NULL) {
+        return code != SOW_EXIT_DONE ? code : sow_cli_widths(options);
     }
     add_title(&title, options);
     runs.title = title.bytes;

@@ -81,13 +81,14 @@ struct sow_cli_options {
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
     const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input, *from,
-        *to, *optimizer;
+        *to, *optimizer, *widths;
     struct sow_cli_list sets, only, ignore, compare, sizes, thresholds, rates;
     uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory, steps;
     enum sow_dtype dtype;
     enum sow_color color;
     int json, csv, brief, measure, jacobian, curves, spectra, all, force, dry_run, quiet, verbose,
         help, no_record, codes;
+    uint64_t width; /* of a model.lua, 0: its own; set by --widths */
 };
 
 /* Reads argv[2...]: options anywhere, "--" ends them, each at most once but for --set. Returns SOW_EXIT_DONE, or

@@ -35,6 +35,7 @@ int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
         .recipes_dir = options->recipes,
         .activation = options->activation,
         .scheme = options->scheme,
+        .width = options->width,
     };
     struct sow_plan_options planning = {
         .seed = options->seed,

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (model == NULL) {
         return 0;
     }
-    enum sow_status status = sow_source_lua(model, "model.lua", (const char *)data, size, &error);
+    enum sow_status status =
+        sow_source_lua(model, "model.lua", (const char *)data, size, NULL, &error);
     if (status == SOW_OK) {
         work_out_rules(model, NULL);
     } else {

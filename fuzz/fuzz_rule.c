@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *set = malloc(size + 1);
     struct sow_model *model = sow_model_new();
     if (set == NULL || model == NULL ||
-        sow_source_lua(model, "model.lua", net, sizeof net - 1, NULL) != SOW_OK) {
+        sow_source_lua(model, "model.lua", net, sizeof net - 1, NULL, NULL) != SOW_OK) {
         abort();
     }
     memcpy(set, data, size);

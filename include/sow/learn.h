@@ -48,6 +48,8 @@ struct sow_learn_options {
 struct sow_learned_value {
     const char *name, *word; /* of the node that made it */
     int32_t layer;           /* -1 outside repeated layers */
+    int is_output;           /* the last value */
+    int is_scaled;           /* nobody reads it but a multiplication by a number */
     double size, rms;        /* mean |x_0|, root of the mean of x_0^2 */
     /* after t = 0 .. steps: mean |x_t - x_0|, and the root of the mean of its square */
     const double *change, *change_rms;
@@ -91,6 +93,38 @@ SOW_API const struct sow_learned_value *sow_learned_value_at(const struct sow_le
 SOW_API const struct sow_learned_weight *sow_learned_weight_at(const struct sow_learning *learning,
                                                                size_t index);
 SOW_API const struct sow_learning_report *sow_learning_report(const struct sow_learning *learning);
+
+/* ---- Several widths ---- */
+
+/* The coordinate check (Yang et al. 2022, appendix D.1): how the size of a value, and how far it moves, scale with the width
+ * of the network. Slopes are those of log2 of the means of all seeds against log2 of the widths, by least squares; NAN where
+ * one of the means is 0 or not finite. */
+struct sow_width_value {
+    const char *name, *word;
+    int32_t layer;
+    int is_output;
+    int is_scaled;        /* then nothing is wrong with it: what counts is the product */
+    double size;          /* slope of mean |x_0| */
+    const double *change; /* after t = 0 .. steps: slope of mean |x_t - x_0|; NAN at 0 */
+    /* 0: all is well. 1: the size at the beginning grows or falls with the width by more than the limit (of an output: grows);
+     * 2: the change does */
+    int wrong;
+    uint32_t step;   /* where it is wrong: the first such step */
+    double steepest; /* the slope there */
+};
+
+struct sow_widths; /* opaque */
+
+/* `learned[i]` is the network at widths[i], the same network otherwise; at least two, with as many steps. `limit` is a
+ * slope, 0: 0.15. Strings and numbers live as long as learned[0]. SOW_E_SHAPE when the networks have other values;
+ * SOW_E_ARGUMENT for widths that are none. */
+SOW_API enum sow_status sow_widths_compare(const struct sow_learning *const *learned,
+                                           const double *widths, size_t count, double limit,
+                                           struct sow_widths **compared, struct sow_error *error);
+SOW_API void sow_widths_free(struct sow_widths *compared);
+/* In the order of the nodes; NULL past the end. */
+SOW_API const struct sow_width_value *sow_width_value_at(const struct sow_widths *compared,
+                                                         size_t index);
 
 #ifdef __cplusplus
 }

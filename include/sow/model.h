@@ -25,6 +25,8 @@ struct sow_model_options {
     /* for a short form only: the activation between its layers, "tanh" or "leaky_relu{slope=0.2}" (NULL: relu), and
      * the scheme of its weights, written as on the right of --set (NULL: the one that fits the activation) */
     const char *activation, *scheme;
+    /* for a model.lua only: what its config{...} finds as the field "width"; 0: nothing */
+    uint64_t width;
 };
 
 /* Reads a description: a Hugging Face config.json (or a folder with one), a model.lua, a safetensors file, a
@@ -90,6 +92,7 @@ struct sow_plan_options {
     const char *const *sets;
     size_t set_count;
     const char *rules_file; /* a Lua file of rule(...) lines; NULL for none */
+    int may_shadow;         /* a rule to which earlier ones leave no tensor is no error */
 };
 
 /* A slice of a tensor that is drawn with other numbers than the rest: indices [begin, end) of one axis. Blocks of a

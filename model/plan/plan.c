@@ -77,7 +77,9 @@ enum sow_status sow_plan_make(struct sow_model *model, const struct sow_plan_opt
         goto free_rules;
     }
     status = make_entries(made, model, options, rules, error);
-    status = status != SOW_OK ? status : sow_rules_check_used(rules, error);
+    status = status != SOW_OK      ? status
+             : options->may_shadow ? sow_rules_check_fit(rules, error)
+                                   : sow_rules_check_used(rules, error);
     status = status != SOW_OK ? status : copy_model_words(made, model, error);
     status = status != SOW_OK ? status : sow_plan_finish(made, SOW_E_CONFIG, error);
 free_rules:

@@ -315,14 +315,16 @@ static const char *why_unused(const struct sow_rules *rules, const struct sow_ru
     return why;
 }
 
-enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_error *error)
+/* The first rule that no tensor got; `fits_some` too: also one that fits some that others got. */
+static enum sow_status check_rules(const struct sow_rules *rules, int fits_some,
+                                   struct sow_error *error)
 {
     for (size_t i = 0; i < rules->count; i++) {
         const struct sow_rule *rule = &rules->rules[i];
-        if (rule->used) {
+        const char *why = rule->used ? NULL : why_unused(rules, rule);
+        if (rule->used || (why != NULL && !fits_some)) {
             continue;
         }
-        const char *why = why_unused(rules, rule);
         const char *nearest =
             why != NULL ? NULL : sow_nearest(rule->match.glob, parameter_name, rules->host->model);
         uint32_t line = rule->origin == SOW_RULE_SET ? 0 : rule->match.line;
@@ -332,4 +334,14 @@ enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_e
                            nearest != NULL ? "; near is " : "", nearest != NULL ? nearest : "");
     }
     return SOW_OK;
+}
+
+enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_error *error)
+{
+    return check_rules(rules, 1, error);
+}
+
+enum sow_status sow_rules_check_fit(const struct sow_rules *rules, struct sow_error *error)
+{
+    return check_rules(rules, 0, error);
 }

@@ -14,7 +14,7 @@ struct sow_config_field {
 };
 
 struct sow_config {
-    char *path;
+    char *path;                      /* NULL: the fields stand in no file */
     json_t *root;                    /* an object */
     struct sow_config_field *fields; /* in the order of the file */
     size_t field_count;

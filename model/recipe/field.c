@@ -122,7 +122,7 @@ static int bridge_fail_field(lua_State *L)
     struct sow_error error = {.code = SOW_E_CONFIG};
     const char *name = luaL_checkstring(L, 1), *message = luaL_checkstring(L, 2);
     strncpy(error.message, message, sizeof error.message - 1);
-    if (host->config != NULL) {
+    if (host->config != NULL && host->config->path != NULL) {
         sow_config_where(host->config, name, &error.line, &error.column);
         strncpy(error.file, host->config->path, sizeof error.file - 1);
     }

@@ -41,6 +41,8 @@ enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct so
 
 /* After all parameters were matched: SOW_E_RULE for a rule that claimed none (file:line, the glob, nearest names). */
 enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_error *error);
+/* The same, but a rule is well when it fits a tensor that earlier rules claim. */
+enum sow_status sow_rules_check_fit(const struct sow_rules *rules, struct sow_error *error);
 
 /* Glob match on the whole name: '*' any run (dots included), '?' one character, '[abc]' a set, '{a,b}' alternatives.
  * Linear time in pattern x name; no recursion on input. */

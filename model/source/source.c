@@ -47,7 +47,7 @@ static enum sow_status load_text(struct sow_model *model, const char *path, int 
         status =
             wrong_kind(path, "a safetensors file under another name; call it .safetensors", error);
     } else {
-        status = lua ? sow_source_lua(model, path, text, length, error)
+        status = lua ? sow_source_lua(model, path, text, length, options, error)
                      : sow_source_config(model, path, text, length, options, error);
     }
     free(text);

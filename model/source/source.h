@@ -25,7 +25,8 @@ enum sow_status sow_source_named(struct sow_model *model, const char *source,
                                  const struct sow_model_options *options, struct sow_error *error);
 /* A user's own model.lua. */
 enum sow_status sow_source_lua(struct sow_model *model, const char *path, const char *text,
-                               size_t length, struct sow_error *error);
+                               size_t length, const struct sow_model_options *options,
+                               struct sow_error *error);
 /* A safetensors file or a model.safetensors.index.json: names, shapes and dtypes from the headers. */
 enum sow_status sow_source_safetensors(struct sow_model *model, const char *path,
                                        struct sow_error *error);

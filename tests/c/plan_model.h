@@ -92,6 +92,13 @@ enum sow_status sow_rules_check_used(const struct sow_rules *rules, struct sow_e
     return SOW_OK;
 }
 
+enum sow_status sow_rules_check_fit(const struct sow_rules *rules, struct sow_error *error)
+{
+    (void)rules;
+    (void)error;
+    return SOW_OK;
+}
+
 /* Of the config that this model has not. */
 void sow_plan_fields(const struct sow_model *model, const char *words, struct sow_plan_text *text)
 {

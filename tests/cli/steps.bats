@@ -67,11 +67,37 @@ PYTHON
 
 @test "several schemes side by side" {
     run -0 --separate-stderr sow probe mlp:64,64x9,10 --steps 5 --compare 'normal{std=0.01}' he_normal
-    has "$output" "2.303 to 2.303" "before and after 5 steps"
+    has "$output" "2.303 to 2.298" "2.835 to 1.368" "before and after 5 steps"
     fits_100_columns "$output"
 }
 
 @test "what does not fit into --memory is refused beforehand" {
     run -4 --separate-stderr sow probe mlp:1000,1000x3,10 --steps 1 --memory 1MB
     has "$stderr" "--memory"
+}
+
+@test "widths: they agree under muP and do not without" {
+    cp "$BATS_TEST_DIRNAME/../../examples/mup.lua" .
+    run -0 --separate-stderr sow probe mup.lua --widths 64,128,256 --batch 64 --lr 'h2.weight=0.001*64/fan_in' -q
+    has "$output" "3 widths, 3 steps of adam, 4 seeds" "widths agree" "slope at 0"
+    lacks "$output" "! "
+    fits_100_columns "$output"
+    run -1 --separate-stderr sow probe mup.lua --widths 64,128,256 --batch 64 -q
+    has "$output" "widths do not agree: h2 and 2 more values: how far 1 step moves it"
+    run -0 --separate-stderr sow probe 'mlp:32,{}x2,10' --widths 64,128 --steps 1 --seeds 1 --threshold width=9 --json -q
+    is_json "$output"
+    has "$output" '"widths": [64, 128]' '"agree": true'
+}
+
+@test "widths that cannot be" {
+    run -2 --separate-stderr sow probe mlp:32,64,10 --widths 64,128
+    has "$stderr" "64 and 128 give the same network" "{}"
+    for widths in 64 64, 0,64 a -1,2 64,64x; do
+        run -2 --separate-stderr sow probe 'mlp:32,{},10' --widths "$widths"
+        has "$stderr" "--widths"
+    done
+    run -2 --separate-stderr sow probe 'mlp:32,{},10' --widths 64,128 --threshold dead=1
+    has "$stderr" "with --widths there is one, width=0.15"
+    run -4 --separate-stderr sow probe 'gpt2-{}.json' --widths 64,128
+    has "$stderr" "gpt2-64.json"
 }

@@ -29,7 +29,8 @@ class LearnOptions(ctypes.Structure):
 
 
 class Value(ctypes.Structure):
-    _fields_ = [("name", text), ("word", text), ("layer", ctypes.c_int32), ("size", number), ("rms", number),
+    _fields_ = [("name", text), ("word", text), ("layer", ctypes.c_int32), ("is_output", ctypes.c_int),
+                ("is_scaled", ctypes.c_int), ("size", number), ("rms", number),
                 ("change", numbers), ("change_rms", numbers)]
 
 

@@ -25,7 +25,7 @@ class SowError(Exception):
 
 class PlanOptions(ctypes.Structure):
     _fields_ = [("seed", u64), ("dtype", ctypes.c_int), ("variant", text), ("sets", ctypes.POINTER(text)),
-                ("set_count", ctypes.c_size_t), ("rules_file", text)]
+                ("set_count", ctypes.c_size_t), ("rules_file", text), ("may_shadow", ctypes.c_int)]
 
 
 class Size(ctypes.Structure):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """First steps of learning (sow_learn) against torch's own optimisers in float64, with the same weights, inputs and labels."""
+import json
 import os
 import subprocess
 
@@ -155,6 +156,16 @@ def test_rates_by_tensor_and_a_scaled_head(tmp_path):
         return {"b": h, "scale": F.linear(h.relu(), w["c.weight"], w["c.bias"]) * 0.25}
 
     judge(found, w, forward, "adam", rates)
+
+
+def test_rates_beside_other_rules():
+    """Rates claim all tensors before a --scheme and a variant do, and leave nothing to the rate of the rest."""
+    for wanted in [], ["*=0.5"], ["*.weight=0.5", "*.bias=0.25", "layers.*=3"]:
+        out = subprocess.run([SOW, "probe", "mlp:4,5,3", "--scheme", "he_normal", "--steps", "1", "--json", "-q",
+                              *(f"--lr={rate}" for rate in wanted)], check=True, capture_output=True, text=True).stdout
+        found = {row["name"]: row["rate"] for row in json.loads(out)["learning"]["weights"]}
+        assert found["layers.0.weight"] == (0.5 if wanted else 0.001)
+        assert found["layers.1.bias"] == (0.25 if len(wanted) == 3 else found["layers.0.weight"])
 
 
 @pytest.mark.parametrize("rates, message", [

@@ -95,13 +95,11 @@ static enum sow_status fill(struct sow_model *model, const struct sow_plan *plan
     snprintf(rest, sizeof rest, "*=constant{value=%.17g}",
              options->rate == 0 ? RATE_DEFAULT : options->rate);
     rules[options->rate_count] = rest;
-    struct sow_plan_options planning = {
-        .sets = (const char *const *)rules, .set_count = options->rate_count + 1, .dtype = SOW_F64};
+    struct sow_plan_options planning = {.sets = (const char *const *)rules,
+                                        .set_count = options->rate_count + 1,
+                                        .dtype = SOW_F64,
+                                        .may_shadow = 1};
     enum sow_status status = sow_plan_make(model, &planning, &planned, &cause);
-    if (status == SOW_E_RULE) { /* perhaps because nothing is left for the last rule */
-        planning.set_count--;
-        status = sow_plan_make(model, &planning, &planned, NULL);
-    }
     status =
         status == SOW_OK ? take(plan, planned, rates, error) : blame(options, rules, &cause, error);
     rules[options->rate_count] = NULL;

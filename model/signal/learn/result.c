@@ -29,6 +29,19 @@ static const char *copy(char **to, const char *name)
     return at;
 }
 
+static void mark(struct sow_learning *l, const struct sow_network *network)
+{
+    l->values[network->flows[network->outputs[network->output_count - 1]].node].is_output = 1;
+    for (size_t i = 0; i < network->node_count; i++) {
+        const struct sow_node *node = &network->nodes[i];
+        const struct sow_flow *in =
+            node->op == SOW_OP_SCALE ? &network->flows[node->inputs[0]] : NULL;
+        if (in != NULL && in->uses == 1) {
+            l->values[in->node].is_scaled = 1;
+        }
+    }
+}
+
 static void describe(struct sow_learning *l, const struct sow_network *network,
                      const struct sow_plan *plan, size_t times)
 {
@@ -41,6 +54,7 @@ static void describe(struct sow_learning *l, const struct sow_network *network,
                                                   .change = l->changes + i * times,
                                                   .change_rms = l->squares + i * times};
     }
+    mark(l, network);
     for (size_t i = 0; i < l->weight_count; i++) {
         const struct sow_plan_entry *entry = sow_plan_at(plan, i);
         l->weights[i] = (struct sow_learned_weight){.name = copy(&to, entry->name),
