@@ -2,6 +2,8 @@
 /* One after another, what was asked for. */
 #include "asked.h"
 
+#include <string.h>
+
 #include "message.h"
 
 static int asks_jacobian(const struct sow_cli_options *options)
@@ -64,17 +66,44 @@ void sow_cli_asked_free(struct sow_cli_asked *asked)
     sow_spectra_free(asked->spectra);
 }
 
-void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
+int sow_cli_asked_has(const struct sow_cli_asked *asked)
+{
+    return asked->jacobian != NULL || asked->curves != NULL || asked->spectra != NULL;
+}
+
+void sow_cli_add_asked_words(struct sow_cli_text *text, const struct sow_cli_asked *asked)
 {
     if (asked->jacobian != NULL) {
-        sow_cli_jacobian_print(asked->jacobian, title);
+        sow_cli_add_jacobian_words(text, asked->jacobian);
+        sow_cli_add(text, "\n");
     }
     if (asked->curves != NULL) {
-        sow_cli_curves_print(asked->curves, title);
+        sow_cli_add_curves_words(text, asked->curves);
+        sow_cli_add(text, "\n");
     }
     if (asked->spectra != NULL) {
-        sow_cli_spectra_print(asked->spectra, title);
+        sow_cli_add_spectra_words(text, asked->spectra);
+        sow_cli_add(text, "\n");
     }
+}
+
+void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
+{
+    struct sow_cli_text words = {0}, line = {0};
+    sow_cli_add_asked_words(&words, asked);
+    for (char *at = words.bytes; at != NULL && *at != '\0';) {
+        size_t length = strcspn(at, "\n");
+        sow_cli_text_clear(&line);
+        if (title != NULL) {
+            sow_cli_add_safe(&line, title, strlen(title), 0);
+            sow_cli_add(&line, ": ");
+        }
+        sow_cli_add_bytes(&line, at, length);
+        sow_cli_print_paragraph(line.bytes);
+        at += length + 1;
+    }
+    sow_cli_text_free(&words);
+    sow_cli_text_free(&line);
 }
 
 void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked)

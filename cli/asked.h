@@ -21,7 +21,11 @@ int sow_cli_asks(const struct sow_cli_options *options);
 int sow_cli_ask(const struct sow_cli_source *source, const struct sow_signal_options *how,
                 const struct sow_cli_options *options, struct sow_cli_asked *asked);
 void sow_cli_asked_free(struct sow_cli_asked *asked);
-/* For people; `title` NULL: of the only network. */
+/* Whether something is known. */
+int sow_cli_asked_has(const struct sow_cli_asked *asked);
+/* For people, a line each. */
+void sow_cli_add_asked_words(struct sow_cli_text *text, const struct sow_cli_asked *asked);
+/* The same in 100 columns; `title` NULL: of the only network. */
 void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title);
 /* Members of the JSON of a probe. */
 void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked);
@@ -39,18 +43,18 @@ struct sow_measure_options sow_cli_asked_how(const struct sow_cli_options *optio
                                              struct sow_cli_progress *progress);
 int sow_cli_ask_jacobian(const struct sow_cli_source *source, const struct sow_signal_options *how,
                          const struct sow_cli_options *options, struct sow_cli_asked *asked);
-void sow_cli_jacobian_print(const struct sow_jacobian *jacobian, const char *title);
+void sow_cli_add_jacobian_words(struct sow_cli_text *text, const struct sow_jacobian *jacobian);
 void sow_cli_add_jacobian(struct sow_cli_text *text, const struct sow_jacobian *jacobian);
 int sow_cli_ask_curves(const struct sow_cli_source *source, const struct sow_signal_options *how,
                        const struct sow_cli_options *options, struct sow_cli_asked *asked);
-void sow_cli_curves_print(const struct sow_curves *curves, const char *title);
+void sow_cli_add_curves_words(struct sow_cli_text *text, const struct sow_curves *curves);
 void sow_cli_add_curves(struct sow_cli_text *text, const struct sow_curves *curves);
 void sow_cli_add_curves_titles(struct sow_cli_text *text);
 void sow_cli_add_curves_csv(struct sow_cli_text *text, const struct sow_curves *curves,
                             size_t index);
 int sow_cli_ask_spectra(const struct sow_cli_source *source, const struct sow_cli_options *options,
                         struct sow_cli_asked *asked);
-void sow_cli_spectra_print(const struct sow_spectra *spectra, const char *title);
+void sow_cli_add_spectra_words(struct sow_cli_text *text, const struct sow_spectra *spectra);
 void sow_cli_add_spectra(struct sow_cli_text *text, const struct sow_spectra *spectra);
 void sow_cli_add_spectra_titles(struct sow_cli_text *text);
 void sow_cli_add_spectra_csv(struct sow_cli_text *text, const struct sow_spectra *spectra,

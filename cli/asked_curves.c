@@ -43,36 +43,29 @@ static void add_cosines(struct sow_cli_text *text, const struct sow_curve_value 
     }
 }
 
-void sow_cli_curves_print(const struct sow_curves *curves, const char *title)
+void sow_cli_add_curves_words(struct sow_cli_text *text, const struct sow_curves *curves)
 {
     const struct sow_curve_value *end = &curves->values[curves->count - 1];
-    struct sow_cli_text text = {0};
-    if (title != NULL) {
-        sow_cli_add_safe(&text, title, strlen(title), 0);
-        sow_cli_add(&text, ": ");
-    }
-    sow_cli_add(&text, "%llu %s of inputs%s of cosine ", (unsigned long long)curves->pairs,
+    sow_cli_add(text, "%llu %s of inputs%s of cosine ", (unsigned long long)curves->pairs,
                 curves->pairs == 1 ? "pair" : "pairs", curves->seeds > 1 ? " a seed" : "");
     for (size_t k = 0; k < SOW_CURVE_PAIRS; k++) {
-        sow_cli_add(&text, "%s%g", k > 0 ? ", " : "", sow_curve_cosine(k));
+        sow_cli_add(text, "%s%g", k > 0 ? ", " : "", sow_curve_cosine(k));
     }
-    sow_cli_add(&text, " end with ");
-    add_cosines(&text, end, 0);
-    sow_cli_add(&text, " (predicted ");
-    add_cosines(&text, end, 1);
-    sow_cli_add(&text, ")");
+    sow_cli_add(text, " end with ");
+    add_cosines(text, end, 0);
+    sow_cli_add(text, " (predicted ");
+    add_cosines(text, end, 1);
+    sow_cli_add(text, ")");
     if (curves->farthest_value != NULL) {
-        sow_cli_add(&text, ", farthest off by %.2g at ", curves->farthest);
-        sow_cli_add_safe(&text, curves->farthest_value, strlen(curves->farthest_value), 0);
+        sow_cli_add(text, ", farthest off by %.2g at ", curves->farthest);
+        sow_cli_add_safe(text, curves->farthest_value, strlen(curves->farthest_value), 0);
     }
     const char *word = tendency(curves->response);
     if (word != NULL) {
-        sow_cli_add(&text, ". Inputs of other sizes %s: E[x^2] to the power %.3g (%.3g)",
+        sow_cli_add(text, ". Inputs of other sizes %s: E[x^2] to the power %.3g (%.3g)",
                     strcmp(word, "neutral") == 0 ? "stay in proportion" : word, curves->response,
                     curves->response_predicted);
     }
-    sow_cli_print_paragraph(text.bytes);
-    sow_cli_text_free(&text);
 }
 
 /* ---- For machines ---------------------------------------------------------------------------------- */

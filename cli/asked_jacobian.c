@@ -56,44 +56,37 @@ static void add_pair(struct sow_cli_text *text, const char *what, double seen, d
     }
 }
 
-void sow_cli_jacobian_print(const struct sow_jacobian *jacobian, const char *title)
+void sow_cli_add_jacobian_words(struct sow_cli_text *text, const struct sow_jacobian *jacobian)
 {
     const struct sow_jacobian_numbers *seen = &jacobian->measured, *theory = &jacobian->expected;
-    struct sow_cli_text text = {0};
-    if (title != NULL) {
-        sow_cli_add_safe(&text, title, strlen(title), 0);
-        sow_cli_add(&text, ": ");
-    }
-    sow_cli_add(&text, "Jacobian of ");
-    sow_cli_add_safe(&text, jacobian->to, strlen(jacobian->to), 0);
-    sow_cli_add(&text, " by ");
-    sow_cli_add_safe(&text, jacobian->from, strlen(jacobian->from), 0);
-    sow_cli_add(&text, ", %llu x %llu, at ", (unsigned long long)jacobian->outputs,
+    sow_cli_add(text, "Jacobian of ");
+    sow_cli_add_safe(text, jacobian->to, strlen(jacobian->to), 0);
+    sow_cli_add(text, " by ");
+    sow_cli_add_safe(text, jacobian->from, strlen(jacobian->from), 0);
+    sow_cli_add(text, ", %llu x %llu, at ", (unsigned long long)jacobian->outputs,
                 (unsigned long long)jacobian->inputs);
     if (jacobian->token >= 0) {
-        sow_cli_add(&text, "token %lld of ", (long long)jacobian->token);
+        sow_cli_add(text, "token %lld of ", (long long)jacobian->token);
     }
-    sow_cli_add(&text, "one input%s: its singular values s have ",
+    sow_cli_add(text, "one input%s: its singular values s have ",
                 jacobian->seeds > 1 ? " a seed" : "");
-    add_pair(&text, "E[s^2]", seen->mean_square, theory->mean_square);
-    add_pair(&text, ", Var(s^2)", seen->variance, theory->variance);
-    add_pair(&text, ", Var / E^2", seen->spread, theory->spread);
+    add_pair(text, "E[s^2]", seen->mean_square, theory->mean_square);
+    add_pair(text, ", Var(s^2)", seen->variance, theory->variance);
+    add_pair(text, ", Var / E^2", seen->spread, theory->spread);
     if (jacobian->is_whole) {
-        add_pair(&text, "; largest", seen->largest, theory->largest);
+        add_pair(text, "; largest", seen->largest, theory->largest);
         if (isfinite(seen->condition)) {
-            add_pair(&text, ", smallest", seen->smallest, NAN);
-            sow_cli_add(&text, ", condition number %.4g", seen->condition);
+            add_pair(text, ", smallest", seen->smallest, NAN);
+            sow_cli_add(text, ", condition number %.4g", seen->condition);
         } else {
-            sow_cli_add(&text, ", %.0f of %llu are above a millionth of it", seen->rank,
+            sow_cli_add(text, ", %.0f of %llu are above a millionth of it", seen->rank,
                         (unsigned long long)jacobian->count);
         }
     } else {
-        sow_cli_add(&text, "; from %llu random directions, which do not tell the largest",
+        sow_cli_add(text, "; from %llu random directions, which do not tell the largest",
                     (unsigned long long)jacobian->cotangents);
     }
-    sow_cli_add(&text, isnan(theory->mean_square) ? "" : "; in brackets what wide layers give");
-    sow_cli_print_paragraph(text.bytes);
-    sow_cli_text_free(&text);
+    sow_cli_add(text, isnan(theory->mean_square) ? "" : "; in brackets what wide layers give");
 }
 
 /* ---- For machines ---------------------------------------------------------------------------------- */

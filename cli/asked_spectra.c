@@ -28,10 +28,9 @@ static void add_weight(struct sow_cli_text *text, const struct sow_spectrum_of_w
                 (unsigned long long)weight->inputs, weight->norm, weight->norm_expected);
 }
 
-void sow_cli_spectra_print(const struct sow_spectra *spectra, const char *title)
+void sow_cli_add_spectra_words(struct sow_cli_text *text, const struct sow_spectra *spectra)
 {
     const struct sow_spectrum_of_weight *least = NULL, *most = NULL;
-    struct sow_cli_text text = {0};
     size_t known = 0;
     for (size_t i = 0; i < spectra->count; i++) {
         const struct sow_spectrum_of_weight *weight = &spectra->weights[i];
@@ -42,26 +41,20 @@ void sow_cli_spectra_print(const struct sow_spectra *spectra, const char *title)
             most = most == NULL || ratio > most->norm / most->norm_expected ? weight : most;
         }
     }
-    if (title != NULL) {
-        sow_cli_add_safe(&text, title, strlen(title), 0);
-        sow_cli_add(&text, ": ");
-    }
     if (known == 0) {
-        sow_cli_add(&text, "spectral norms of %zu weights, of none of which the law is known",
+        sow_cli_add(text, "spectral norms of %zu weights, of none of which the law is known",
                     spectra->count);
     } else {
-        sow_cli_add(&text,
+        sow_cli_add(text,
                     "spectral norms of %zu weights, over those expected of their schemes: %.3g to "
                     "%.3g; least ",
                     known, least->norm / least->norm_expected, most->norm / most->norm_expected);
-        add_weight(&text, least);
+        add_weight(text, least);
         if (most != least) {
-            sow_cli_add(&text, ", most ");
-            add_weight(&text, most);
+            sow_cli_add(text, ", most ");
+            add_weight(text, most);
         }
     }
-    sow_cli_print_paragraph(text.bytes);
-    sow_cli_text_free(&text);
 }
 
 /* ---- For machines ---------------------------------------------------------------------------------- */

@@ -26,20 +26,21 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
                                                    &run->probe, &error) != SOW_OK) {
         code = sow_cli_fail(&error);
     }
+    if (code == SOW_EXIT_DONE) { /* first, for it refuses what cannot be */
+        code = sow_cli_ask(&run->source, &sent.how, options, &run->asked);
+    }
     if (code == SOW_EXIT_DONE && sow_cli_measures(options)) {
         if (options->plot != NULL || options->report != NULL) {
             sow_cli_ridges_choose(&run->ridges, run);
         }
         code = sow_cli_measure(&run->source, &sent.how, options, sow_cli_ridges_watch, &run->ridges,
                                &run->measured);
-        if (code == SOW_EXIT_DONE) {
-            code = sow_cli_ask(&run->source, &sent.how, options, &run->asked);
-        }
     }
     if (code == SOW_EXIT_DONE && options->steps > 0) {
         code = sow_cli_learn_run(&run->source, &sent.how, options, &run->learned);
     }
-    if ((code == SOW_EXIT_DONE || run->measured != NULL || run->learned != NULL) &&
+    if ((code == SOW_EXIT_DONE || run->measured != NULL || run->learned != NULL ||
+         sow_cli_asked_has(&run->asked)) &&
         options->compare.count == 0) {
         int judged = sow_cli_judge(&run->source, &sent.how, run->probe, run->measured, options,
                                    &run->judgement);

@@ -146,6 +146,20 @@ static void add_verdict(struct sow_cli_text *text, const struct sow_cli_run *run
     }
 }
 
+static void add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked)
+{
+    struct sow_cli_text words = {0};
+    sow_cli_add_asked_words(&words, asked);
+    for (char *at = words.bytes, *end; at != NULL && *at != '\0'; at = end + 1) {
+        end = strchr(at, '\n');
+        *end = '\0';
+        sow_cli_add(text, "<p>");
+        add_html(text, at);
+        sow_cli_add(text, "</p>\n");
+    }
+    sow_cli_text_free(&words);
+}
+
 /* From the first result of a layer to the last before the output, which has a scale of its own. */
 static void add_words(struct sow_cli_text *text, const struct sow_cli_run *run)
 {
@@ -182,6 +196,7 @@ static void add_words(struct sow_cli_text *text, const struct sow_cli_run *run)
                 noise, exp(-noise / 2 - 2 * sqrt(noise)), exp(-noise / 2 + 2 * sqrt(noise)),
                 noise > 1 ? "; <strong>one seed tells little of the next</strong>" : "");
     free(points);
+    add_asked(text, &run->asked);
 }
 
 /* ---- Formulas ---------------------------------------------------------------------------------------------- */

@@ -32,6 +32,11 @@ load helper
     [[ $(grep -c '"jacobian"' <<<"$output") == 2 ]]
 }
 
+@test "the report has it in words" {
+    run -0 --separate-stderr sow probe mlp:32,32x3,32 --jacobian --curves --spectra --report all.html -q
+    [[ $(grep -cE '^<p>(Jacobian of|4 pairs of inputs|spectral norms of)' all.html) == 3 ]]
+}
+
 @test "no weights survive: all of J is 0" {
     run ! --separate-stderr sow probe mlp:16,16,16 --set '*.weight=zeros' --jacobian --json
     has "$output" '"mean_square": 0' '"largest": 0'

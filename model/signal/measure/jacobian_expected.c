@@ -148,11 +148,12 @@ static int matrix_factor(const struct chain *chain, const struct sow_node *node,
     double mean, std, in = (double)node->at.inputs, out = (double)node->at.outputs;
     sow_draw_moments(&entry->draw, &mean, &std);
     *factor = (struct factor){.kind = INDEPENDENT, .scale = in * std * std};
-    if (strcmp(entry->scheme, "orthogonal") == 0) {
+    if (entry->draw.distribution == SOW_ORTHOGONAL) {
         factor->kind = ORTHOGONAL;
         factor->scale = (in > out ? in : out) * std * std;
     }
-    return entry->region_count == 0 && mean == 0 && std > 0 && isfinite(std);
+    int is_known = factor->kind == ORTHOGONAL || !sow_draw_is_whole(&entry->draw);
+    return is_known && entry->region_count == 0 && mean == 0 && std > 0 && isfinite(std);
 }
 
 static int slope_factor(const struct chain *chain, const struct sow_node *node,

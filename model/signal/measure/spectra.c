@@ -71,11 +71,14 @@ static void expect(const struct sow_plan_entry *entry, struct sow_spectrum_of_we
     if (entry->region_count > 0) {
         return;
     }
+    if (sow_draw_is_whole(&entry->draw)) { /* orthogonal, delta-orthogonal, the identity */
+        double gain = entry->draw.gain;
+        weight->norm_expected = weight->gain = gain < 0 ? -gain : gain;
+        return;
+    }
     sow_draw_moments(&entry->draw, &mean, &std);
     weight->gain = sow_sqrt(most * (mean * mean + std * std));
-    if (strcmp(entry->scheme, "orthogonal") == 0) {
-        weight->norm_expected = weight->gain;
-    } else if (std == 0) {
+    if (std == 0) {
         weight->norm_expected = sow_sqrt(out * in) * (mean < 0 ? -mean : mean);
     } else if (mean == 0) {
         weight->norm_expected = std * (sow_sqrt(out) + sow_sqrt(in));
