@@ -41,6 +41,11 @@ static void tell_dry(const struct sow_cli_options *options, const struct sow_ini
         sow_cli_add_count(&text, report->free_bytes);
         sow_cli_add(&text, " bytes are free there");
     }
+    if (report->whole_bytes > 0) {
+        sow_cli_add(&text, "\ntensors drawn as a whole take up to ");
+        sow_cli_add_count(&text, report->whole_bytes);
+        sow_cli_add(&text, " bytes of memory");
+    }
     sow_cli_add(&text, "\nnothing was written\n");
     fputs(text.bytes, stdout);
     sow_cli_text_free(&text);

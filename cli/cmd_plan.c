@@ -88,6 +88,10 @@ static void add_shape(struct sow_cli_text *text, const struct sow_tensor *tensor
 static void add_numbers(struct sow_cli_text *text, const struct sow_draw *draw)
 {
     int bounded = draw->distribution == SOW_UNIFORM || draw->distribution == SOW_TRUNC_NORMAL;
+    if (sow_draw_is_whole(draw)) {
+        sow_cli_add(text, "%.6g, gain %.6g", draw->std, draw->gain);
+        return;
+    }
     if (draw->distribution > SOW_TRUNC_NORMAL) { /* a function of a uniform */
         double mean, std;
         sow_draw_moments(draw, &mean, &std);
@@ -147,7 +151,8 @@ static void print_regions(struct view *view, const struct sow_plan_entry *entry,
         const struct sow_draw *draw = &region->draw;
         int same = draw->distribution == entry->draw.distribution &&
                    draw->mean == entry->draw.mean && draw->std == entry->draw.std &&
-                   draw->low == entry->draw.low && draw->high == entry->draw.high;
+                   draw->low == entry->draw.low && draw->high == entry->draw.high &&
+                   draw->gain == entry->draw.gain;
         if (same) {
             continue;
         }

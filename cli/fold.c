@@ -30,10 +30,10 @@ static int compare_numbers(const double *a, const double *b, size_t count)
 
 static int compare_draws(const struct sow_draw *a, const struct sow_draw *b)
 {
-    const double left[5] = {a->mean, a->std, a->low, a->high, a->shift},
-                 right[5] = {b->mean, b->std, b->low, b->high, b->shift};
+    const double left[6] = {a->mean, a->std, a->low, a->high, a->shift, a->gain},
+                 right[6] = {b->mean, b->std, b->low, b->high, b->shift, b->gain};
     int order = compare_u64((uint64_t)a->distribution, (uint64_t)b->distribution);
-    return order != 0 ? order : compare_numbers(left, right, 5);
+    return order != 0 ? order : compare_numbers(left, right, 6);
 }
 
 static int compare_regions(const struct sow_region *a, const struct sow_region *b)

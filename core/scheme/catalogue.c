@@ -11,8 +11,8 @@
 #include "core/scheme/row.h"
 
 static const struct sow_scheme_family *const families[] = {
-    &sow_scheme_constant, &sow_scheme_basic,     &sow_scheme_variance,
-    &sow_scheme_prior,    &sow_scheme_recurrent, &sow_scheme_state_space,
+    &sow_scheme_constant,  &sow_scheme_basic,       &sow_scheme_variance, &sow_scheme_prior,
+    &sow_scheme_recurrent, &sow_scheme_state_space, &sow_scheme_whole,
 };
 
 static const struct sow_scheme_row *row_at(size_t index)

@@ -34,6 +34,7 @@ extern const struct sow_scheme_family sow_scheme_constant;
 extern const struct sow_scheme_family sow_scheme_basic;
 extern const struct sow_scheme_family sow_scheme_variance;
 extern const struct sow_scheme_family sow_scheme_prior;
+extern const struct sow_scheme_family sow_scheme_whole;
 extern const struct sow_scheme_family sow_scheme_recurrent;
 extern const struct sow_scheme_family sow_scheme_state_space;
 

@@ -103,6 +103,9 @@ enum sow_status sow_tensor_matrices(const struct sow_tensor *tensor, enum sow_ma
                         "say which axis is what: a kind (conv) or a layout (\"each-out-in\")",
                         error);
         }
+        if (is == SOW_AXIS_KERNEL) {
+            matrices->taps = (matrices->taps > 0 ? matrices->taps : 1) * size;
+        }
         if (is == SOW_AXIS_KERNEL && form == SOW_MATRIX_CENTRE) {
             matrices->origin += size / 2 * strides[axis];
             continue;

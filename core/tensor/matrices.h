@@ -18,6 +18,7 @@ struct sow_matrices {
     struct sow_index each;        /* a matrix an index of the axes `each` ... */
     uint64_t groups;              /* ... and a group of a convolution: */
     uint64_t group_stride;        /* elements from one to the next */
+    uint64_t taps;                /* of a kernel; 0 when the weight has none */
     uint64_t origin; /* element 0 of matrix 0: of the block in its packed weight, at the tap */
     uint64_t before; /* elements of the packed weight that lie in blocks before this one */
 };

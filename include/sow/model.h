@@ -184,6 +184,8 @@ struct sow_init_report {
     uint64_t files, tensors, bytes; /* bytes of the files, headers included */
     /* on the output's file system before writing; UINT64_MAX for a pipe */
     uint64_t free_bytes;
+    /* of memory at the most, beyond the ring of chunks, for tensors that are drawn as a whole */
+    uint64_t whole_bytes;
     double seconds;
     /* 32 hex digits: XXH3-128 of the files' bytes in order, independent of threads */
     char fingerprint[33];

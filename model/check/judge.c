@@ -324,7 +324,10 @@ enum sow_status sow_check_law(struct sow_check_run *run, size_t tensor,
     }
     if (!sow_law_make(of->entry, &law)) {
         find_not_judged(run, tensor,
-                        "its slices are on several axes, or more than can be told apart");
+                        sow_plan_is_whole(of->entry)
+                            ? "it is drawn as a whole, and its elements are not independent; "
+                              "`sow verify` compares it bit for bit"
+                            : "its slices are on several axes, or more than can be told apart");
         return SOW_OK;
     }
     if (of->wrong > row->nan + row->inf) { /* those are told already */

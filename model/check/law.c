@@ -67,6 +67,9 @@ static uint64_t next_edge(const struct sow_plan_entry *entry, uint64_t at, uint6
 int sow_law_make(const struct sow_plan_entry *entry, struct sow_law *law)
 {
     law->count = 0;
+    if (sow_plan_is_whole(entry)) {
+        return 0; /* its elements hang together */
+    }
     if (entry->region_count == 0) {
         return add_part(law, &entry->draw, 1);
     }

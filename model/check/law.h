@@ -18,7 +18,7 @@ struct sow_law {
     size_t count;
 };
 
-/* Zero when the slices are too many, or on several axes. */
+/* Zero when the slices are too many, or on several axes, or drawn as a whole (sow_draw_is_whole). */
 int sow_law_make(const struct sow_plan_entry *entry, struct sow_law *law);
 /* The draw of index `at` of the regions' axis, the same up to index *next; there are regions, on one axis. */
 const struct sow_draw *sow_law_block(const struct sow_plan_entry *entry, uint64_t at,

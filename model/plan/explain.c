@@ -4,6 +4,8 @@
  * wrapped at 100 columns; no colour. */
 #include "core/kernel/map.h"
 #include "model/plan/explain.h"
+#include "model/plan/whole.h"
+#include "core/base/error.h"
 #include "model/plan/value.h"
 #include "model/recipe/rule.h"
 #include "core/base/number.h"
@@ -11,9 +13,11 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FIRST_VALUES 8
+#define WHOLE_MAX    2e10 /* operations, for values that are only looked at: some seconds */
 #define BLOCKS_SHOWN 8
 
 /* What explain looks at. */
@@ -21,6 +25,7 @@ struct subject {
     const struct sow_plan *plan;
     const struct sow_plan_entry *entry;
     const struct sow_resolution *resolution; /* NULL in a plan from a record */
+    const unsigned char *whole;              /* all values, of a tensor that is drawn as a whole */
 };
 
 static void put_tensor(struct sow_sheet *sheet, const struct subject *subject);
@@ -31,6 +36,20 @@ static void put_draws(struct sow_sheet *sheet, const struct subject *subject);
 static void put_dtype(struct sow_sheet *sheet, const struct subject *subject);
 static void put_stream(struct sow_sheet *sheet, const struct subject *subject);
 static void put_values(struct sow_sheet *sheet, const struct subject *subject);
+
+/* All values of a tensor that has none of its own, if that does not take long; else, and of others, NULL. */
+static enum sow_status draw_whole(const struct subject *subject, unsigned char **whole,
+                                  struct sow_error *error)
+{
+    const struct sow_plan_entry *entry = subject->entry;
+    if (!sow_plan_is_whole(entry) || sow_plan_drawing_operations(entry) > WHOLE_MAX) {
+        return SOW_OK;
+    }
+    *whole = malloc(entry->bytes > 0 ? entry->bytes : 1);
+    return *whole == NULL
+               ? sow_fail(error, SOW_E_MEMORY, "no memory for the values of `%s`", entry->name)
+               : sow_plan_draw_whole(entry, subject->plan->seed, *whole, error);
+}
 
 enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor, char **text,
                                  struct sow_error *error)
@@ -51,9 +70,19 @@ enum sow_status sow_plan_explain(const struct sow_plan *plan, const char *tensor
     put_draws(&sheet, &subject);
     put_dtype(&sheet, &subject);
     put_stream(&sheet, &subject);
-    put_values(&sheet, &subject);
+    unsigned char *whole = NULL;
+    enum sow_status status = draw_whole(&subject, &whole, error);
+    if (status == SOW_OK) {
+        subject.whole = whole;
+        put_values(&sheet, &subject);
+    }
     put_notes(&sheet, &subject);
-    return sow_sheet_take(&sheet, text, error);
+    free(whole);
+    enum sow_status taken = sow_sheet_take(&sheet, text, status == SOW_OK ? error : NULL);
+    if (status != SOW_OK && taken == SOW_OK) {
+        sow_text_free(*text);
+    }
+    return status != SOW_OK ? status : taken;
 }
 
 /* ---- The tensor ------------------------------------------------------------------------------- */
@@ -237,6 +266,13 @@ static void put_draw(struct sow_sheet *sheet, const struct sow_draw *draw)
 {
     struct sow_plan_text *line = &sheet->line;
     const struct sow_map *map = sow_map_of(draw->distribution);
+    if (sow_draw_is_whole(draw)) {
+        sow_plan_text_format(line, "%s, gain %s", sow_distribution_name(draw->distribution),
+                             sow_number_text(draw->gain).text);
+        sow_plan_text_format(line, ": the values have std %s about 0, and hang together",
+                             sow_number_text(draw->std).text);
+        return;
+    }
     int is_uniform = draw->distribution == SOW_UNIFORM || map != NULL;
     if (map != NULL) {
         sow_plan_text_format(line, "%s for u uniform", map->name);
@@ -323,7 +359,7 @@ static void put_dtype(struct sow_sheet *sheet, const struct subject *subject)
 static void put_stream(struct sow_sheet *sheet, const struct subject *subject)
 {
     const struct sow_plan_entry *entry = subject->entry;
-    int is_f64 = entry->dtype == SOW_F64;
+    int is_f64 = entry->dtype == SOW_F64, is_whole = sow_plan_is_whole(entry);
     sow_sheet_gap(sheet);
     sow_plan_text_format(&sheet->line, "%s (FNV-1a 64 %016" PRIx64 "), seed %" PRIu64, entry->key,
                          sow_key(entry->key, 0).tensor, subject->plan->seed);
@@ -331,9 +367,11 @@ static void put_stream(struct sow_sheet *sheet, const struct subject *subject)
         sow_plan_text_add(&sheet->line, "; drawn under this name instead of its own");
     }
     sow_sheet_row(sheet, "key");
-    sow_plan_text_format(&sheet->line, "version %d: element i is %s of Philox4x32-10",
-                         SOW_STREAM_VERSION,
-                         is_f64 ? "two words of block i div 2" : "word i mod 4 of block i div 4");
+    sow_plan_text_format(
+        &sheet->line, "version %d: element i is %s of Philox4x32-10", SOW_STREAM_VERSION,
+        is_f64 || is_whole ? "two words of block i div 2" : "word i mod 4 of block i div 4");
+    sow_plan_text_add(&sheet->line,
+                      is_whole ? ", of which the whole tensor is made (section 11)" : "");
     sow_sheet_row(sheet, "stream");
 }
 
@@ -344,10 +382,15 @@ static void put_some_values(struct sow_sheet *sheet, const struct subject *subje
     unsigned char bytes[FIRST_VALUES * 8];
     const struct sow_plan_entry *entry = subject->entry;
     uint64_t shown = count < FIRST_VALUES ? count : FIRST_VALUES;
-    sow_plan_fill(entry, subject->plan->seed, bytes, first, shown);
+    size_t size = sow_dtype_bits(entry->dtype) / 8;
+    if (subject->whole != NULL) {
+        memcpy(bytes, subject->whole + first * size, shown * size);
+    } else {
+        sow_plan_fill(entry, subject->plan->seed, bytes, first, shown);
+    }
     for (uint64_t i = 0; i < shown; i++) {
         char value[33] = " ";
-        sow_value_text(entry->dtype, bytes + i * (sow_dtype_bits(entry->dtype) / 8), value + 1);
+        sow_value_text(entry->dtype, bytes + i * size, value + 1);
         const char *aligned = value[1] == '-' ? value + 1 : value;
         sow_plan_text_format(&sheet->line, i % 4 == 3 || i + 1 == shown ? "%s" : "%-18s", aligned);
         sow_plan_text_add(&sheet->line, i % 4 == 3 && i + 1 < shown ? "\n" : "");
@@ -362,6 +405,11 @@ static void put_values(struct sow_sheet *sheet, const struct subject *subject)
     const struct sow_blocks *blocks =
         subject->resolution != NULL ? &subject->resolution->blocks : &none;
     uint64_t inner = 1, begin = 0;
+    if (subject->whole == NULL && sow_plan_is_whole(entry)) {
+        sow_plan_text_add(&sheet->line, "not shown: all of the tensor would have to be drawn");
+        sow_sheet_row(sheet, "values");
+        return;
+    }
     put_some_values(sheet, subject, 0, entry->elements);
     sow_sheet_row(sheet, "values");
     for (uint32_t axis = blocks->axis + 1; axis < entry->tensor.rank; axis++) {

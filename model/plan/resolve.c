@@ -146,6 +146,7 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
         block.packed = block.shape[blocks->axis];
         snprintf(block.gates, sizeof block.gates, "%s", blocks->gates == NULL ? "" : blocks->gates);
         block.gate = (uint32_t)i;
+        block.packed_begin = begin;
         block.shape[blocks->axis] = sizes[i] = blocks->sizes[i];
         if (sizes[i] == 0) {
             continue;
@@ -162,7 +163,8 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
         region->begin = begin;
         region->end = begin += sizes[i];
         fans_of(&block, &region->fan_in, &region->fan_out);
-        alike = alike && sow_draw_equal(&region->draw, &regions[0].draw);
+        alike = alike && sow_draw_equal(&region->draw, &regions[0].draw) &&
+                !sow_draw_is_whole(&region->draw); /* a matrix a block */
         made->fan_in = kept == 0 || made->fan_in == region->fan_in ? region->fan_in : NAN;
         made->fan_out = kept == 0 || made->fan_out == region->fan_out ? region->fan_out : NAN;
         kept++;

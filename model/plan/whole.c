@@ -73,6 +73,18 @@ struct sow_whole_room sow_plan_drawing_room(const struct sow_plan_entry *entry)
     return most;
 }
 
+double sow_plan_drawing_operations(const struct sow_plan_entry *entry)
+{
+    double sum = 0;
+    for (size_t part = (size_t)sow_plan_covered(entry); part <= entry->region_count; part++) {
+        struct sow_tensor tensor = tensor_of(entry, part);
+        sum += sow_draw_is_whole(draw_of(entry, part))
+                   ? sow_whole_operations(&tensor, draw_of(entry, part))
+                   : 0;
+    }
+    return sum;
+}
+
 static void begin_part(struct sow_plan_drawing *drawing, size_t part)
 {
     drawing->part = part;

@@ -31,6 +31,8 @@ struct sow_plan_drawing {
 };
 /* Of the largest part. */
 struct sow_whole_room sow_plan_drawing_room(const struct sow_plan_entry *entry);
+/* Floating-point operations, about. */
+double sow_plan_drawing_operations(const struct sow_plan_entry *entry);
 void sow_plan_drawing_begin(struct sow_plan_drawing *drawing, const struct sow_plan_entry *entry,
                             uint64_t seed, void *bytes, void *shared);
 /* On to the next stage, when all steps of the last one are done: drawing->steps. 0 when there is none. */

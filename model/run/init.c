@@ -93,9 +93,9 @@ static enum sow_status run_files(struct sow_run *run, struct sow_output *output,
     return status;
 }
 
-static enum sow_status run_all(const struct sow_files *files,
-                               const struct sow_init_options *options, struct sow_output *output,
-                               struct sow_init_report *report, struct sow_error *error)
+static enum sow_status run_all(struct sow_files *files, const struct sow_init_options *options,
+                               struct sow_output *output, struct sow_init_report *report,
+                               struct sow_error *error)
 {
     struct sow_run run;
     enum sow_status status = sow_run_begin(&run, files, options, report->notes, error);
@@ -130,6 +130,9 @@ enum sow_status sow_init(const struct sow_plan *plan, const struct sow_init_opti
     report->files = files->count;
     report->tensors = sow_plan_count(plan);
     report->bytes = files->bytes;
+    struct sow_crew crew = {0};
+    sow_crew_size(&crew, options->threads, options->chunk_bytes, SOW_FINGERPRINT_BLOCK);
+    report->whole_bytes = sow_run_wholes(files, crew.threads).memory;
     status = sow_output_open(options, files, &output, &report->free_bytes, error);
     if (status == SOW_OK) {
         status = options->dry_run ? SOW_OK : run_all(files, options, &output, report, error);

@@ -45,9 +45,23 @@ static void to_little_endian(unsigned char *bytes, uint64_t count, uint32_t elem
 }
 #endif
 
+/* Elements from `first` on, in the machine's order. */
+static void fill_elements(const struct sow_stream *stream, const struct sow_plan_entry *entry,
+                          unsigned char *dst, uint64_t first, uint64_t count)
+{
+    if (stream->wholes != NULL && sow_plan_is_whole(entry)) {
+        const uint32_t size = sow_dtype_bits(entry->dtype) / 8;
+        const unsigned char *bytes = sow_wholes_take(stream->wholes, entry, stream->seed);
+        memcpy(dst, bytes + first * size, count * size);
+        sow_wholes_give(stream->wholes, bytes);
+        return;
+    }
+    sow_plan_fill(entry, stream->seed, dst, first, count);
+}
+
 /* Bytes [offset, offset + count) of one tensor. */
-static void fill_tensor(const struct sow_plan_entry *entry, uint64_t seed, uint64_t offset,
-                        unsigned char *dst, uint64_t count)
+static void fill_tensor(const struct sow_stream *stream, const struct sow_plan_entry *entry,
+                        uint64_t offset, unsigned char *dst, uint64_t count)
 {
     uint32_t size = sow_dtype_bits(entry->dtype) / 8;
     while (count > 0) {
@@ -55,12 +69,12 @@ static void fill_tensor(const struct sow_plan_entry *entry, uint64_t seed, uint6
         uint64_t done;
         if (skip == 0 && count >= size) {
             done = count - count % size;
-            sow_plan_fill(entry, seed, dst, first, done / size);
+            fill_elements(stream, entry, dst, first, done / size);
             to_little_endian(dst, done, size);
         } else {
             unsigned char element[8];
             done = size - skip < count ? size - skip : count;
-            sow_plan_fill(entry, seed, element, first, 1);
+            fill_elements(stream, entry, element, first, 1);
             to_little_endian(element, size, size);
             memcpy(dst, element + skip, done);
         }
@@ -84,7 +98,7 @@ void sow_stream_fill(const struct sow_stream *stream, uint64_t offset, void *dst
     for (size_t i = count > 0 ? sow_stream_find(stream, offset) : 0; count > 0; i++) {
         uint64_t left = stream->begins[i + 1] - offset; /* 0 for an empty tensor */
         uint64_t part = left < count ? left : count;
-        fill_tensor(stream->entries[i], stream->seed, offset - stream->begins[i], out, part);
+        fill_tensor(stream, stream->entries[i], offset - stream->begins[i], out, part);
         out += part;
         offset += part;
         count -= part;

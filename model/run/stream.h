@@ -5,6 +5,7 @@
 #define SOW_RUN_STREAM_H
 
 #include "model/plan/plan.h"
+#include "model/run/wholes.h"
 
 struct sow_stream {
     const char *header; /* may be NULL when nobody asks for its bytes */
@@ -13,6 +14,7 @@ struct sow_stream {
     const uint64_t *begins; /* byte of the file where each begins; one more: the end */
     size_t count;
     uint64_t seed;
+    struct sow_wholes *wholes; /* the caller's; may be NULL when no entry is drawn as a whole */
 };
 
 /* Whether elements of this type are whole bytes, as a stream needs them. */

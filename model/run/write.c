@@ -7,7 +7,30 @@
 
 #include "core/base/error.h"
 
-enum sow_status sow_run_begin(struct sow_run *run, const struct sow_files *files,
+struct sow_wholes_need sow_run_wholes(const struct sow_files *files, uint32_t threads)
+{
+    struct sow_wholes_need need = {0};
+    for (size_t i = 0; i < files->count; i++) {
+        for (size_t j = 0; j < files->files[i].stream.count; j++) {
+            sow_wholes_count(&need, files->files[i].stream.entries[j], threads);
+        }
+    }
+    return need;
+}
+
+/* Memory for tensors that are drawn as a whole, where there are some. */
+static enum sow_status make_wholes(struct sow_run *run, struct sow_files *files,
+                                   struct sow_error *error)
+{
+    const struct sow_wholes_need need = sow_run_wholes(files, run->crew.threads);
+    enum sow_status status = sow_wholes_new(&need, run->crew.threads, &run->wholes, error);
+    for (size_t i = 0; i < files->count; i++) {
+        files->files[i].stream.wholes = run->wholes;
+    }
+    return status;
+}
+
+enum sow_status sow_run_begin(struct sow_run *run, struct sow_files *files,
                               const struct sow_init_options *options, char notes[SOW_NOTES_MAX],
                               struct sow_error *error)
 {
@@ -37,6 +60,9 @@ enum sow_status sow_run_begin(struct sow_run *run, const struct sow_files *files
     if (status == SOW_OK) {
         status = sow_buffers_make(run->crew.workers, run->crew.chunk_bytes, &run->buffers, error);
     }
+    if (status == SOW_OK) {
+        status = make_wholes(run, files, error);
+    }
     if (status != SOW_OK) {
         sow_run_end(run);
     } else if (run->buffers.small_pages != 0) {
@@ -49,6 +75,7 @@ enum sow_status sow_run_begin(struct sow_run *run, const struct sow_files *files
 void sow_run_end(struct sow_run *run)
 {
     sow_buffers_free(&run->buffers);
+    sow_wholes_free(run->wholes);
     sow_fingerprint_free(run->fingerprint);
     free(run->chunks_left);
     free(run->targets);

@@ -14,6 +14,7 @@ struct sow_run {
     uint64_t *file_bytes; /* of each */
     struct sow_buffers buffers;
     struct sow_fingerprint *fingerprint;
+    struct sow_wholes *wholes;
     struct sow_crew crew;
     char *notes; /* SOW_NOTES_MAX bytes */
 
@@ -25,10 +26,12 @@ struct sow_run {
     pthread_mutex_t lock;       /* of targets' begin and end, and of notes */
 };
 
-/* Sizes the ring and the crew. */
-enum sow_status sow_run_begin(struct sow_run *run, const struct sow_files *files,
+/* Sizes the ring and the crew, and gives the files' streams what they need for tensors drawn as a whole. */
+enum sow_status sow_run_begin(struct sow_run *run, struct sow_files *files,
                               const struct sow_init_options *options, char notes[SOW_NOTES_MAX],
                               struct sow_error *error);
+/* What the tensors drawn as a whole need in memory, with so many threads. */
+struct sow_wholes_need sow_run_wholes(const struct sow_files *files, uint32_t threads);
 void sow_run_end(struct sow_run *run);
 
 /* One chunk, drawn into the worker's buffer and fingerprinted; returns the buffer. */

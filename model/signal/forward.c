@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/tensor/matrices.h"
 #include "core/base/elementary.h"
 #include "model/signal/predict.h"
 #include "model/signal/recurrent.h"
@@ -59,8 +60,10 @@ void sow_linear_rule(const struct sow_state *in, double fan, double inside, doub
     sow_state_set(out, &y, log);
     double passed = inside * (spread + w * w / fan) * x.square,
            share = y.square > 0 ? passed / y.square : 0;
-    out->noise = share * share * (in->noise + (in->kurtosis > 1 ? (in->kurtosis - 1) / fan : 0));
+    double loud = in->kurtosis - in->kept;
+    out->noise = share * share * (in->noise + (loud > 1 ? (loud - 1) / fan : 0));
     out->kurtosis = 3;
+    out->kept = 0;
     out->par = share * in->par;
     out->apart = in->apart + sow_log_of(inside * spread * x.square, 0) - sow_log_of(y.square, 0);
     if (local != NULL) {
@@ -70,6 +73,23 @@ void sow_linear_rule(const struct sow_state *in, double fan, double inside, doub
         local->c0 = y.square > 0 ? (passed * in->unrelated + b) / y.square : NAN;
     }
     sow_close_layer(out);
+}
+
+/* Weights that keep the length of a sample's features, as normal ones of their variance do on average only: x of n
+ * features goes to m by m x n orthogonal weights, m >= n, or loses a share to those that are missing, and
+ * Var |W x|^2 is 2 / m less by that. Not through taps that lie apart. */
+static double kept_by(const struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(p->plan, node->parameters[0]);
+    struct sow_matrices matrices;
+    int flat = entry->draw.distribution == SOW_ORTHOGONAL;
+    if (node->op == SOW_OP_CONV_TRANSPOSE || entry->region_count > 0 ||
+        !sow_draw_is_whole(&entry->draw) || (flat && node->op != SOW_OP_LINEAR) ||
+        sow_tensor_matrices(&entry->tensor, SOW_MATRIX_CENTRE, &matrices, NULL) != SOW_OK) {
+        return 0;
+    }
+    double share = (double)matrices.row.count / (double)matrices.column.count;
+    return share < 1 ? 2 * share : 2;
 }
 
 static void forward_weights(struct sow_predictor *p, const struct sow_node *node)
@@ -93,6 +113,7 @@ static void forward_weights(struct sow_predictor *p, const struct sow_node *node
     }
     sow_linear_rule(in, fan, inside, pairs, &weights, &bias, out,
                     &p->locals[node - p->network->nodes]);
+    out->kept = bias.square == 0 ? kept_by(p, node) : 0;
     if (node->op != SOW_OP_LINEAR) {
         out->features = (double)to->shape[1];
         out->places = (double)(to->elements / to->shape[0] / to->shape[1]);
@@ -232,6 +253,7 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
     *out = *in;
     sow_state_set(out, &y, in->log > -INFINITY ? par * (in->log - held) : 0);
     out->kurtosis = e->square > 0 ? e->fourth / (e->square * e->square) : 3;
+    out->kept = par * par * in->kept;
     out->noise = par * par * in->noise;
     out->par = par * in->par;
     out->apart = in->apart + sow_log_of(e->slope_square, 0) + in->log - out->log;

@@ -17,8 +17,10 @@ struct sow_state {
      * the same feature and place of another sample */
     double feature, place, sample;
     double kurtosis; /* E[x^4] / E[x^2]^2 */
-    double noise;    /* variance over seeds of the ln of one sample's mean square */
-    double par;      /* d ln E[x^2] / d ln of the inputs' */
+    /* what of it does not move the mean square of the features, which orthogonal weights have kept: 0, or up to 2 */
+    double kept;
+    double noise; /* variance over seeds of the ln of one sample's mean square */
+    double par;   /* d ln E[x^2] / d ln of the inputs' */
     double
         apart; /* ln of the relative squared distance of two near inputs, over that at the input */
     /* since the last layer of weights: ln of the factors of a small distance and of a small change of scale, and the

@@ -18,10 +18,27 @@ void sow_expected_free(struct sow_expected *expected)
             sow_plan_free(expected->records[i]);
         }
     }
+    sow_wholes_free(expected->wholes);
     free(expected->streams);
     free(expected->records);
     free(expected->firsts);
     memset(expected, 0, sizeof *expected);
+}
+
+enum sow_status sow_expected_prepare(struct sow_expected *expected, uint32_t threads,
+                                     struct sow_error *error)
+{
+    struct sow_wholes_need need = {0};
+    for (size_t i = 0; i < expected->file_count; i++) {
+        for (size_t j = 0; j < expected->streams[i].count; j++) {
+            sow_wholes_count(&need, expected->streams[i].entries[j], threads);
+        }
+    }
+    enum sow_status status = sow_wholes_new(&need, threads, &expected->wholes, error);
+    for (size_t i = 0; i < expected->file_count; i++) {
+        expected->streams[i].wholes = expected->wholes;
+    }
+    return status;
 }
 
 /* A stream with the header's places and no entries yet. */

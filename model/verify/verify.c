@@ -41,8 +41,7 @@ static enum sow_status check_plan_hash(const struct sow_st_set *set,
     return SOW_OK;
 }
 
-static enum sow_status compare_all(const struct sow_st_set *set,
-                                   const struct sow_expected *expected,
+static enum sow_status compare_all(const struct sow_st_set *set, struct sow_expected *expected,
                                    const struct sow_verify_options *options,
                                    struct sow_verify_report *report, struct sow_error *error)
 {
@@ -51,7 +50,8 @@ static enum sow_status compare_all(const struct sow_st_set *set,
     if (status != SOW_OK) {
         return status;
     }
-    status = sow_compare_run(&compare, error);
+    status = sow_expected_prepare(expected, compare.crew.threads, error);
+    status = status != SOW_OK ? status : sow_compare_run(&compare, error);
     if (status == SOW_OK) {
         sow_fingerprint_text(compare.fingerprint, report->fingerprint);
         status = sow_compare_answer(&compare, report, error);

@@ -381,8 +381,8 @@ static void test_wrong_names(void **state)
     check_error("he_norml", (struct arguments){0},
                 "no scheme is called 'he_norml'; did you mean he_normal?");
     check_error("", (struct arguments){0}, "no scheme is called ''; `sow schemes` lists them");
-    check_error("orthogonalish", (struct arguments){0},
-                "no scheme is called 'orthogonalish'; `sow schemes` lists them");
+    check_error("glockenspiel", (struct arguments){0},
+                "no scheme is called 'glockenspiel'; `sow schemes` lists them");
     check_error("zeros", (struct arguments){{number("value", 1)}, 1},
                 "zeros has no parameter value; it takes no parameters");
     check_error(

@@ -4,7 +4,9 @@ matrices against their law, scipy's ortho_group, torch's initialisers and the Ja
 Acceptance cases A21 (Haar) and A22 (delta-orthogonal)."""
 
 import math
+import os
 import re
+import subprocess
 
 import libsow
 import numpy as np
@@ -12,11 +14,12 @@ import pytest
 import stream_v1 as stream
 import torch
 from libsow import DELTA_ORTHOGONAL, IDENTITY, ORTHOGONAL, SowError, Tensor, fill_whole
+from safetensors.numpy import load_file
 from scipy import stats
 from stream_v1_whole import Weight, whole_values
 from test_stream import GOLDEN
 
-CODES = {"orthogonal": ORTHOGONAL, "delta_orthogonal": DELTA_ORTHOGONAL, "identity": IDENTITY}
+SOW = os.environ.get("SOW", str(libsow.ROOT / "build/sow"))
 
 
 # ---- Bits ----------------------------------------------------------------------------------------
@@ -264,3 +267,33 @@ def test_an_unnamed_tensor_of_three_axes_is_refused():
         libsow.whole_draw(ORTHOGONAL, tensor)
     with pytest.raises(SowError, match="finite"):
         libsow.whole_draw(ORTHOGONAL, Tensor.make((3, 4)), math.inf)
+
+
+# ---- Files ---------------------------------------------------------------------------------------
+
+
+def test_a_file_holds_what_the_library_draws(tmp_path):
+    path = tmp_path / "w.safetensors"
+    command = [SOW, "init", "mlp:60,90x3,10", "--scheme", 'orthogonal{gain="relu"}', "--dtype", "f64", "--seed", "9", "-q", "-o"]
+    subprocess.run([*command, path], check=True, capture_output=True)
+    tensors = load_file(path)
+    assert len(tensors) == 8
+    for name, found in tensors.items():
+        if name.endswith(".weight"):
+            assert error_of(found, math.sqrt(2)) < 1e-12
+            wanted = fill_whole(ORTHOGONAL, Tensor.make(found.shape), math.sqrt(2), name, 9, "f64")
+            assert np.array_equal(found, wanted)
+
+
+def test_packed_query_key_value_are_three_matrices(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text('{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 50, "n_positions": 16,'
+                      ' "n_embd": 24, "n_layer": 2, "n_head": 2}')
+    path = tmp_path / "w.safetensors"
+    command = [SOW, "init", config, "--set", "*.c_attn.weight=orthogonal", "-q", "-o", path]
+    subprocess.run(command, check=True, capture_output=True)
+    packed = load_file(path)["transformer.h.1.attn.c_attn.weight"]
+    assert packed.shape == (24, 72)
+    q, k, v = np.split(packed, 3, axis=1)
+    assert max(map(error_of, (q, k, v))) < 5e-6
+    assert min(abs(q - k).max(), abs(q - v).max(), abs(k - v).max()) > 0.1

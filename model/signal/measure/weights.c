@@ -145,6 +145,22 @@ static enum sow_status run_load(struct load *load, struct sow_team *team, struct
     return SOW_OK;
 }
 
+/* A tensor that is drawn as a whole is drawn first, by one thread. */
+static enum sow_status load_whole(struct load *load, struct sow_team *team, struct sow_error *error)
+{
+    unsigned char *bytes = malloc(load->entry->bytes > 0 ? load->entry->bytes : 1);
+    enum sow_status status =
+        bytes == NULL ? sow_fail(error, SOW_E_MEMORY, "no memory for %.200s", load->entry->name)
+                      : sow_plan_draw_whole(load->entry, load->seed, bytes, error);
+    if (status == SOW_OK) {
+        load->bytes = bytes;
+        status = run_load(load, team, error);
+        load->bytes = NULL;
+    }
+    free(bytes);
+    return status;
+}
+
 /* ---- A checkpoint ------------------------------------------------------------------------------- */
 
 static const struct sow_st_tensor *find(const struct sow_st_set *set, const char *name,
@@ -288,7 +304,8 @@ enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_t
     const struct sow_plan_entry *row = sow_plan_at(weights->plan, entry);
     struct load load = {.entry = row, .seed = seed, .dtype = row->dtype, .to = to};
     enum sow_status status = weights->set != NULL ? load_stored(weights->set, team, &load, error)
-                                                  : run_load(&load, team, error);
+                             : sow_plan_is_whole(row) ? load_whole(&load, team, error)
+                                                      : run_load(&load, team, error);
     int is_conv = row->tensor.kind == SOW_KIND_CONV || row->tensor.kind == SOW_KIND_CONV_TRANSPOSE;
     if (status == SOW_OK && row->elements > 0 && is_conv) {
         status = turn_conv(&row->tensor, row->elements, to, error);
