@@ -255,11 +255,10 @@ static void take_parts(struct sow_predictor *p, const struct sow_node *node,
     }
 }
 
-/* How far keys at different places keep their direction after rotation, averaged over pairs and frequencies. */
-static double rotation_kept(const struct sow_op_attributes *at, uint64_t tokens)
+double sow_rotation_kept(const struct sow_op_attributes *at, uint64_t tokens)
 {
     double sum = 0, count = 0;
-    for (uint64_t i = 0; i < at->head_dim / 2 && i < 256; i++, count++) {
+    for (uint64_t i = 0; at->rotary && i < at->head_dim / 2 && i < 256; i++, count++) {
         double s = (double)tokens * sow_rotary_frequency(at, i, tokens) / 2;
         double kept = s > 1e-4 ? sow_sin(s) / s : 1;
         sum += kept * kept;
@@ -274,13 +273,14 @@ static void forward_attention(struct sow_predictor *p, const struct sow_node *no
     struct sow_state *out = &p->states[node->output];
     take_parts(p, node, local);
     const struct sow_state *q = &local->part[0], *k = &local->part[1], *v = &local->part[2];
-    double keep = node->at.rotary ? rotation_kept(&node->at, flow->shape[flow->rank - 2]) : 1;
+    double keep = sow_rotation_kept(&node->at, flow->shape[flow->rank - 2]);
     double alike = k->place * keep, own = 1 - alike > 0 ? 1 - alike : 0;
     double s2 = node->at.scale * node->at.scale * (double)node->at.head_dim * own;
     double ln_s2 = sow_log_of(s2, q->log + k->log);
     s2 = ln_s2 < 20 ? sow_exp(ln_s2) : 1e9;
     uint64_t keys = flow->shape[flow->rank - 2];
     local->softmax = sow_softmax_of(p, s2, q->place, keys, node->at.causal, node->at.window);
+    local->softmax.moved *= own * (1 - v->place > 0 ? 1 - v->place : 0);
     const struct sow_softmax *softmax = &local->softmax;
     double log = v->log > -INFINITY ? v->log : 0, both = sow_both(v);
     struct sow_raw x = sow_raw_of(v, log);

@@ -184,11 +184,10 @@ static void back_attention(struct sow_predictor *p, const struct sow_node *node)
     back[2] = scaled(out, group * same);
     back[2].place = t > 1 && same > 0 ? (all / same - 1) / (t - 1) : 1;
     back[2].place = back[2].place > 1 ? 1 : back[2].place;
-    double keys_own = 1 - k->place, values_own = 1 - v->place, scale = node->at.scale;
-    double logits = scale * scale * (double)node->at.head_dim * softmax->same *
-                    (1 - softmax->same) * values_own;
-    back[0] = (struct sow_adjoint){out->log + v->log + k->log + sow_log_of(logits * keys_own, 0), 0,
-                                   out->place};
+    double scale = node->at.scale;
+    double logits = scale * scale * (double)node->at.head_dim * softmax->moved;
+    back[0] =
+        (struct sow_adjoint){out->log + v->log + k->log + sow_log_of(logits, 0), 0, out->place};
     back[1] = (struct sow_adjoint){out->log + v->log + q->log + sow_log_of(logits * group, 0), 0,
                                    out->place};
     struct sow_adjoint *use = &p->use[p->first_use[node - p->network->nodes]];

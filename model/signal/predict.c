@@ -59,6 +59,7 @@ static enum sow_status prepare(struct sow_predictor *p, struct sow_error *error)
     }
     p->states = sow_arena_take(&p->arena, (network->flow_count + 1) * sizeof *p->states);
     p->adjoints = sow_arena_take(&p->arena, (network->flow_count + 1) * sizeof *p->adjoints);
+    p->by_place = sow_arena_take(&p->arena, (network->flow_count + 1) * sizeof *p->by_place);
     p->locals = sow_arena_take(&p->arena, (network->node_count + 1) * sizeof *p->locals);
     p->use_begin = sow_arena_take(&p->arena, (network->flow_count + 2) * sizeof *p->use_begin);
     p->first_use = sow_arena_take(&p->arena, (network->node_count + 1) * sizeof *p->first_use);
@@ -66,8 +67,8 @@ static enum sow_status prepare(struct sow_predictor *p, struct sow_error *error)
     p->use_node = sow_arena_take(&p->arena, (uses + 1) * sizeof *p->use_node);
     p->use_slot = sow_arena_take(&p->arena, (uses + 1) * sizeof *p->use_slot);
     p->use = sow_arena_take(&p->arena, (uses + 1) * sizeof *p->use);
-    if (!p->states || !p->adjoints || !p->locals || !p->use_begin || !p->first_use ||
-        !p->use_list || !p->use_node || !p->use_slot || !p->use) {
+    if (!p->states || !p->adjoints || !p->by_place || !p->locals || !p->use_begin ||
+        !p->first_use || !p->use_list || !p->use_node || !p->use_slot || !p->use) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }
     list_uses(p);
@@ -81,6 +82,9 @@ static enum sow_status walk_forward(struct sow_predictor *p, struct sow_error *e
         struct sow_local *local = &p->locals[i];
         local->chi_perp = local->chi_par = local->c0 = NAN;
         status = sow_forward(p, &p->network->nodes[i], error);
+        if (status == SOW_OK) {
+            sow_forward_places(p, &p->network->nodes[i]);
+        }
     }
     return status;
 }
@@ -271,7 +275,7 @@ static void tell_value(const struct sow_predictor *p, size_t index, struct sow_p
         .second_moment = number_of(state->log),
         .mean = state->mean != 0 ? state->mean * number_of(0.5 * state->log) : 0,
         .sample_correlation = state->sample,
-        .place_correlation = state->places > 1 ? state->place : NAN,
+        .place_correlation = state->places > 1 ? sow_place_correlation(p, node->output) : NAN,
         .feature_correlation = state->feature,
         .log2_gradient = adjoint->log * log2_e,
         .gradient = number_of(adjoint->log),

@@ -51,6 +51,7 @@ struct sow_softmax {
     double same;  /* E[sum over keys of p^2], averaged over queries */
     double cross; /* E[sum over keys of p p'], averaged over pairs of queries */
     double alone; /* the same of two samples' rows of one query */
+    double moved; /* E[sum p^2 (1 - sum p^2)]: how far the logits' gradients reach */
 };
 
 /* What forward leaves for backward. */
@@ -79,12 +80,15 @@ struct sow_kept_expansion {
     struct sow_expansion expansion;
 };
 
+struct sow_places;
+
 struct sow_predictor {
     const struct sow_network *network;
     const struct sow_plan *plan;
     const struct sow_signal_options *options;
     struct sow_state *states;     /* one a flow */
     struct sow_adjoint *adjoints; /* one a flow */
+    struct sow_places **by_place; /* one a flow: NULL, or its tokens by position (places.c) */
     struct sow_local *locals;     /* one a node */
     /* Uses: one an input of a node, numbered in order. Those of flow i are use_list[use_begin[i]] and on. */
     uint32_t *use_begin, *use_list;
@@ -165,6 +169,17 @@ void sow_linear_rule(const struct sow_state *in, double fan, double inside, doub
 /* Of a softmax over `keys` logits of variance `s2`. */
 struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double query_correlation,
                                   uint64_t keys, int causal, uint64_t window);
+/* E[sum p^2] of one row of `keys` logits of variance s2. */
+double sow_softmax_row(struct sow_predictor *p, double s2, double keys);
+/* How far keys at different places keep their direction after rotation, averaged over pairs and frequencies; 1 without. */
+double sow_rotation_kept(const struct sow_op_attributes *at, uint64_t tokens);
+/* E[phi(x) phi(y)] / E[phi(x)^2], x and y like `in` and E[x y] = c E[x^2]. */
+double sow_function_alike(struct sow_predictor *p, const struct sow_function *function,
+                          const struct sow_state *in, double c);
+/* Behind the other rules: mends log and place of the output where tokens differ by position. */
+void sow_forward_places(struct sow_predictor *p, const struct sow_node *node);
+/* The mean cosine of two tokens or pixels of a sample, as it is measured. */
+double sow_place_correlation(const struct sow_predictor *p, uint32_t flow);
 /* Of a gradient that goes back through the weights of `outputs` outputs. */
 struct sow_adjoint sow_back_weights(const struct sow_adjoint *adjoint, double outputs,
                                     const struct sow_weights *weights);

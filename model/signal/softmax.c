@@ -14,19 +14,22 @@
 #define SIZES_MAX 64
 #define CACHE_MAX 64
 #define STEP      0.0625 /* of s between cached values */
+#define S_MOST    4.0    /* std of the logits; beyond, one key has nearly all */
+#define STEPS     66     /* up to there, and one more */
+
+/* E[e^(2 l - t e^l)] t^2 and ln E[e^(-t e^l)] on the grid of t. */
+struct transform {
+    double first[GRID], log_second[GRID];
+};
 
 struct softmax_cache {
+    struct transform *rows[STEPS]; /* made when asked for, one a step of s */
     struct {
         uint64_t keys, window;
         int causal, step, used;
         struct sow_softmax value;
     } entries[CACHE_MAX];
     size_t next;
-};
-
-/* E[e^(2 l - t e^l)] t^2 and ln E[e^(-t e^l)] on the grid of t. */
-struct transform {
-    double first[GRID], log_second[GRID];
 };
 
 static void make_transform(double s, struct transform *transform)
@@ -82,23 +85,26 @@ static size_t causal_sizes(uint64_t most, double sizes[SIZES_MAX], double weight
 static struct sow_softmax compute(double s, uint64_t keys, int causal, uint64_t window)
 {
     struct transform transform;
-    struct sow_softmax softmax = {0, 0, 0};
+    struct sow_softmax softmax = {0, 0, 0, 0};
     double n = (double)keys;
     uint64_t most = window > 0 && window < keys ? window : keys;
     make_transform(s, &transform);
     if (!causal) {
         double same = s > 0 ? sum_of_squares(&transform, (double)most) : 1 / (double)most;
-        return (struct sow_softmax){same, 1 / n, 1 / (double)most};
+        return (struct sow_softmax){same, 1 / n, 1 / (double)most, same * (1 - same)};
     }
     double sizes[SIZES_MAX], weights[SIZES_MAX], rows = 0;
     size_t count = causal_sizes(most, sizes, weights);
     weights[count - 1] += n - (double)most; /* rows that see a whole window */
     for (size_t i = 0; i < count; i++) {
         rows += weights[i];
-        softmax.same += weights[i] * (s > 0 ? sum_of_squares(&transform, sizes[i]) : 1 / sizes[i]);
+        double same = s > 0 ? sum_of_squares(&transform, sizes[i]) : 1 / sizes[i];
+        softmax.same += weights[i] * same;
+        softmax.moved += weights[i] * same * (1 - same);
         softmax.alone += weights[i] / sizes[i];
     }
     softmax.same /= rows;
+    softmax.moved /= rows;
     softmax.alone /= rows;
     if (most == keys) { /* pairs of rows of a < b keys meet in a of b: 1 / b */
         double harmonic = softmax.alone * rows;
@@ -129,16 +135,46 @@ static const struct sow_softmax *cached(struct softmax_cache *cache, int step, u
     return &cache->entries[at].value;
 }
 
+static int has_cache(struct sow_predictor *p)
+{
+    if (p->softmax == NULL) {
+        p->softmax = sow_arena_take(&p->arena, sizeof *p->softmax);
+    }
+    return p->softmax != NULL;
+}
+
+static double row_at(struct sow_predictor *p, int step, double keys)
+{
+    struct transform **made = &p->softmax->rows[step];
+    if (step > 0 && *made == NULL) {
+        *made = sow_arena_take(&p->arena, sizeof **made);
+        if (*made != NULL) {
+            make_transform(step * STEP, *made);
+        }
+    }
+    return step > 0 && *made != NULL ? sum_of_squares(*made, keys) : 1 / keys;
+}
+
+double sow_softmax_row(struct sow_predictor *p, double s2, double keys)
+{
+    double s = sow_sqrt(s2);
+    s = s < S_MOST ? s : S_MOST;
+    if (keys <= 1 || !has_cache(p)) {
+        return 1 / (keys > 1 ? keys : 1);
+    }
+    int step = (int)(s / STEP);
+    double a = step * STEP, b = a + STEP, share = (s * s - a * a) / (b * b - a * a);
+    double low = row_at(p, step, keys), high = share > 0 ? row_at(p, step + 1, keys) : low;
+    return low * sow_exp(share * sow_log(high / low));
+}
+
 struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double query_correlation,
                                   uint64_t keys, int causal, uint64_t window)
 {
-    double s = sow_sqrt(s2), most = 4; /* std of the logits; beyond, one key has nearly all */
-    s = s < most ? s : most;
-    if (p->softmax == NULL) {
-        p->softmax = sow_arena_take(&p->arena, sizeof *p->softmax);
-        if (p->softmax == NULL) {
-            return compute(s, keys, causal, window);
-        }
+    double s = sow_sqrt(s2);
+    s = s < S_MOST ? s : S_MOST;
+    if (!has_cache(p)) {
+        return compute(s, keys, causal, window);
     }
     int step = (int)(s / STEP);
     double part = s / STEP - step;
@@ -147,7 +183,8 @@ struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double que
     /* between two steps by s^2, in which it is nearly exponential */
     double a = step * STEP, b = a + STEP, share = (s * s - a * a) / (b * b - a * a);
     double same = low.same * sow_exp(share * sow_log(high.same / low.same));
-    struct sow_softmax made = {same, low.cross, low.alone};
+    double moved = low.moved + share * (high.moved - low.moved);
+    struct sow_softmax made = {same, low.cross, low.alone, moved};
     /* rows whose queries are alike choose alike */
     double alike = query_correlation > 0 ? query_correlation : 0;
     made.cross *= 1 + alike * (same / low.alone - 1);

@@ -8,13 +8,12 @@ import json
 import math
 import os
 import subprocess
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from libsow import BUILD
 from safetensors.numpy import save_file
-from scipy import integrate, special, stats
+from scipy import special, stats
 
 TOOL = os.environ.get("SOW", str(BUILD / "sow"))
 
@@ -323,11 +322,13 @@ rule("*.down.weight", lecun_normal)
 
 
 def largest(count, f, own=1.0, at=0.0):
-    """E[f(at + own b)], b the largest of `count` independent normal numbers, by scipy; f may have a kink at 0."""
-    density = lambda b: count * stats.norm.pdf(b) * stats.norm.cdf(b) ** (count - 1)  # noqa: E731
-    ends = sorted({-10.0, 10.0, min(max(-at / own, -10.0), 10.0)})
-    return sum(integrate.quad(lambda b: density(b) * f(at + own * b), *end, epsabs=1e-13, epsrel=1e-13)[0]
-               for end in pairwise(ends))
+    """E[f(at + own b)], b the largest of `count` independent normal numbers; f may have a kink at 0."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    ends = np.array(sorted({*range(-10, 11), min(max(-at / own, -10.0), 10.0)}))
+    half = np.diff(ends)[:, None] / 2
+    b = (ends[1:] + ends[:-1])[:, None] / 2 + half * nodes
+    density = count * stats.norm.pdf(b) * stats.norm.cdf(b) ** (count - 1)
+    return float((half * weights * density * f(at + own * b)).sum())
 
 
 POOLED = """
@@ -362,7 +363,7 @@ rule("*.weight", lecun_normal)
 @pytest.mark.parametrize("kernel, moment, variance", [(2, 1.5437850116, 0.6477585885), (3, 2.5625591277, 0.3902348981)])
 def test_a36_max_pool_after_relu(tmp_path, kernel, moment, variance):
     """And the convolution behind it, whose weights have this variance over fan_in instead of He's 2."""
-    assert largest(kernel**2, lambda x: max(x, 0) ** 2) == pytest.approx(moment, abs=1e-10)
+    assert largest(kernel**2, lambda x: np.maximum(x, 0) ** 2) == pytest.approx(moment, abs=1e-10)
     values = recipe(tmp_path, POOLED.format(given="", function="relu", kernel=kernel, variance=variance))
     assert values["max_pool"]["second_moment"] == pytest.approx(moment, abs=1e-9)
     assert values["conv"]["second_moment"] == pytest.approx(1, abs=1e-9)
@@ -371,7 +372,7 @@ def test_a36_max_pool_after_relu(tmp_path, kernel, moment, variance):
 @pytest.mark.parametrize("function", ["linear", "relu"])
 def test_a36_places_that_are_alike(tmp_path, function):
     """Each two places of a window with the correlation 0.4: a number that all share, and the largest of what is their own."""
-    f = {"linear": lambda x: x, "relu": lambda x: max(x, 0)}[function]
+    f = {"linear": lambda x: x, "relu": lambda x: np.maximum(x, 0)}[function]
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     wanted = [np.dot(weights, [largest(4, lambda x: f(x) ** power, math.sqrt(0.6), math.sqrt(0.4) * a) for a in nodes])
               / math.sqrt(2 * math.pi) for power in (1, 2)]
@@ -402,7 +403,7 @@ rule("*.bias", zeros)
     assert back[0] / back[1] == pytest.approx(1 / 1.7e4, rel=0.02)
 
 
-@pytest.mark.parametrize("width, seeds", [(64, 400), (256, 100)])
+@pytest.mark.parametrize("width, seeds", [(64, 200), (256, 100)])
 def test_a14_sussillo_abbott_2014_random_walk(width, seeds):
     """Their gain takes the drift from E[ln |x|^2]; the mean over seeds of |x|^2 grows for it."""
     gain = math.sqrt(2) * math.exp(1.2 / (max(width, 6) - 2.4))
