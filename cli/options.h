@@ -83,7 +83,7 @@ struct sow_cli_options {
     const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input, *from,
         *to, *optimizer, *widths;
     struct sow_cli_list sets, only, ignore, compare, sizes, thresholds, rates;
-    uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory, steps;
+    uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory, steps, layers;
     enum sow_dtype dtype;
     enum sow_color color;
     int json, csv, brief, measure, jacobian, curves, spectra, all, force, dry_run, quiet, verbose,

@@ -20,7 +20,7 @@ enum { NAME, MOMENT, MOMENT_SEEN, SIMILAR, SIMILAR_SEEN, GRADIENT, GRADIENT_SEEN
 
 int sow_cli_measures(const struct sow_cli_options *options)
 {
-    int wants = options->seeds > 0 || options->weights != NULL;
+    int wants = options->seeds > 0 || options->layers > 0 || options->weights != NULL;
     return options->measure || sow_cli_asks(options) || (wants && options->steps == 0);
 }
 
@@ -40,6 +40,7 @@ int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal
         .progress = sow_cli_progress,
         .progress_user = &progress,
         .interrupted = sow_cli_interrupts(),
+        .layers = (uint32_t)(options->layers < UINT32_MAX ? options->layers : UINT32_MAX),
     };
     sow_cli_progress_begin(&progress, "measuring", options->quiet);
     progress.steps = 1;
@@ -125,6 +126,11 @@ void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measure
     sow_cli_add(text, "  \"seeds\": %u,\n  \"memory_bytes\": %llu,\n  \"measured_seconds\": ",
                 report->seeds, (unsigned long long)report->memory_bytes);
     sow_cli_add_number(text, report->seconds);
+    sow_cli_add(text, ",\n  \"layers\": %u,\n  \"layers_all\": %u,\n  \"measured_loss\": ",
+                report->layers, report->layers_all);
+    sow_cli_add_number(text, report->first_loss);
+    sow_cli_add(text, ",\n  \"measured_entropy\": ");
+    sow_cli_add_number(text, report->entropy);
     sow_cli_add(text, ",\n  \"weights\": [");
     for (size_t i = 0; (weight = sow_measured_weight_at(measured, i)) != NULL; i++) {
         sow_cli_add(text, "%s\n    {\"name\": ", i > 0 ? "," : "");
@@ -234,6 +240,24 @@ static void print_foot(const struct view *view)
                 "; in brackets what a random network gives. dead: units that no sample wakes; "
                 "flat: slope below 5 %% of the steepest; entropy of attention in nats");
     sow_cli_print_paragraph(text.bytes);
+    sow_cli_text_clear(&text);
+    if (report->layers < report->layers_all) {
+        sow_cli_add(&text,
+                    "the first %u of %u repeated layers were measured, exactly as they are in the "
+                    "whole; random gradients begin at their end, so that measured gradients are "
+                    "not the predicted ones",
+                    report->layers, report->layers_all);
+        sow_cli_print_paragraph(text.bytes);
+        sow_cli_text_clear(&text);
+    }
+    if (!isnan(report->first_loss)) {
+        sow_cli_add(
+            &text,
+            "measured first loss %.6g, over labels drawn at random; the prediction's entropy "
+            "is %.6g",
+            report->first_loss, report->entropy);
+        sow_cli_print_paragraph(text.bytes);
+    }
     sow_cli_text_free(&text);
 }
 

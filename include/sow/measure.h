@@ -34,6 +34,9 @@ struct sow_measure_options {
     sow_progress_fn *progress; /* counts operations, not bytes */
     void *progress_user;
     const volatile int *interrupted; /* nonzero: stop, SOW_E_INTERRUPTED, with what is known */
+    /* Follow the network through this many of its repeated layers, from the first on, and no further: what was followed is
+     * exactly what it is in the whole, cotangents begin where it ends. 0, or as many as there are: all of it. */
+    uint32_t layers;
 };
 
 /* What one value is like; means over the seeds unless it says otherwise. NAN: not known, or not of this value. Where there
@@ -106,6 +109,11 @@ struct sow_measurement_report {
     uint64_t batch, tokens;
     uint64_t memory_bytes; /* that values, gradients and weights took at most */
     double seconds;
+    uint32_t layers, layers_all; /* followed, and there are */
+    /* Where the last value is a layer's and has at least 2 features, these as logits of classes (else 0, NAN, NAN): means
+     * over rows and seeds, in nats, of the cross-entropy over labels that know nothing, and of the prediction's entropy. */
+    uint64_t classes;
+    double first_loss, entropy;
 };
 SOW_API const struct sow_measurement_report *
 sow_measurement_report(const struct sow_measurement *measurement);

@@ -86,3 +86,28 @@ PYTHON
     run -0 --separate-stderr sow probe mlp:256,256x30,10 --measure --batch 16
     lacks "$output" "float32" "exactly 0"
 }
+
+@test "the first layers alone, stated; the measured first loss beside the predicted" {
+    tiny gpt2 >config.json
+    run -0 --separate-stderr sow probe config.json --layers 1
+    has "$output" "the first 1 of 3 repeated layers were measured" "not the predicted ones"
+    lacks "$output" "measured first loss"
+    run -0 --separate-stderr sow probe config.json --layers 1 --json
+    has "$output" '"layers": 1,' '"layers_all": 3,' '"measured_loss": null'
+    run -0 --separate-stderr sow probe config.json --layers 3 --json
+    python3 -c '
+import json, sys
+found = json.load(sys.stdin)
+assert found["layers"] == 3 and abs(found["measured_loss"] - found["first_loss"]["loss"]) < 0.02, found["measured_loss"]
+assert 0 < found["measured_entropy"] < found["first_loss"]["uniform"]' <<<"$output"
+}
+
+@test "an interrupted measurement shows what is known, forward, backward and between seeds" {
+    for seeds in 1 4096; do
+        run -124 --separate-stderr timeout -s INT 1 "$SOW" probe mlp:1024,1024x200,10 --batch 256 -T 1 --seeds "$seeds"
+        has "$stderr" "interrupted: these are the numbers known so far"
+        has "$output" "measured" "layers.0.relu" "seeds of 256 samples in" # 0 of them whole
+    done
+    run -124 --separate-stderr timeout -s INT 2 "$SOW" probe mlp:256,256x3,10 -T 1 --seeds 4096 --json
+    python3 -c 'import json, sys; found = json.load(sys.stdin); assert 1 < found["seeds"] < 4096' <<<"$output"
+}

@@ -46,7 +46,7 @@ WATCH = ctypes.CFUNCTYPE(None, pointer, u32, ctypes.c_int, text, ctypes.POINTER(
 
 class MeasureOptions(ctypes.Structure):
     _fields_ = [("seeds", u32), ("weights", text), ("threads", u32), ("memory_bytes", u64), ("watch", WATCH),
-                ("watch_user", pointer), ("progress", pointer), ("progress_user", pointer), ("interrupted", pointer)]
+                ("watch_user", pointer), ("progress", pointer), ("progress_user", pointer), ("interrupted", pointer), ("layers", u32)]
 
 
 class Value(ctypes.Structure):
@@ -67,6 +67,13 @@ class Weight(ctypes.Structure):
     _fields_ = [("name", text), ("second_moment", number), ("gradient_second_moment", number), ("ratio", number)]
 
 
+class MeasureReport(ctypes.Structure):
+    _fields_ = [("seeds", u32), ("batch", u64), ("tokens", u64), ("memory_bytes", u64), ("seconds", number), ("layers", u32),
+                ("layers_all", u32), ("classes", u64), ("first_loss", number), ("entropy", number)]
+
+
+LIBRARY.sow_measurement_report.restype = ctypes.POINTER(MeasureReport)
+LIBRARY.sow_measurement_report.argtypes = [pointer]
 LIBRARY.sow_measured_value_at.restype = ctypes.POINTER(Value)
 LIBRARY.sow_measured_value_at.argtypes = [pointer, ctypes.c_size_t]
 LIBRARY.sow_measured_weight_at.restype = ctypes.POINTER(Weight)
@@ -109,6 +116,8 @@ class Measured:
             call("sow_measure", model, plan, ctypes.byref(signal), ctypes.byref(wanted), ctypes.byref(measured))
             self.values = self._rows(LIBRARY.sow_measured_value_at, measured)
             self.weights = self._rows(LIBRARY.sow_measured_weight_at, measured)
+            self.report = MeasureReport.from_buffer_copy(LIBRARY.sow_measurement_report(measured).contents)
+            self.memory = self.report.memory_bytes
         finally:
             LIBRARY.sow_measurement_free(measured)
             LIBRARY.sow_plan_free(plan)

@@ -504,3 +504,61 @@ def test_memory_is_bounded(tmp_path):
     source.write_text('local x = input { "batch", 4096 } >> linear("a", 4096, 4096)\nrule("*", normal { std = 0.5 })\n')
     with pytest.raises(SowError, match=r"allowed.*--batch"):
         Measured(source, batch=4096, memory_bytes=100 << 20)
+
+
+LLAMA = {"model_type": "llama", "vocab_size": 211, "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 5,
+         "num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": False}
+LLAMA_7B = LLAMA | {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+                    "num_attention_heads": 32, "num_key_value_heads": 32}
+
+
+def config_of(fields, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    return tmp_path / "config.json"
+
+
+def test_first_layers_are_those_of_the_whole(tmp_path):
+    source = config_of(LLAMA, tmp_path)
+    whole = Measured(source, batch=2, tokens=9, watch=True)
+    part = Measured(source, batch=2, tokens=9, watch=True, layers=2)
+    followed = [name for name, value in whole.values.items() if value["layer"] < 2 and name in part.arrays["value"]]
+    last = [name for name, value in part.values.items() if value["layer"] == 1][-1]
+    assert set(part.arrays["value"]) == set(followed) and len(followed) < len(whole.arrays["value"]) / 2
+    for name in followed:
+        np.testing.assert_array_equal(part.value(name), whole.value(name))
+    assert abs(np.mean(part.gradient(last).astype(float) ** 2) - 1) < 0.15  # cotangents
+    assert np.isnan(part.values[list(part.values)[-1]]["second_moment"])
+    assert "model.layers.1.mlp.down_proj.weight" in part.arrays["weight"]
+    assert not any(name.startswith(("model.layers.2", "lm_head")) for name in part.weights)
+
+
+def test_weights_that_are_drawn_again_change_no_bit(tmp_path):
+    """Where not all of it fits at once, a layer's weights are drawn for the way forward and again for the way back."""
+    source = config_of(LLAMA | {"vocab_size": 31}, tmp_path)
+    kept, drawn = (Measured(source, batch=1, tokens=4, threads=1, watch=True, memory_bytes=room) for room in (0, 3500000))
+    with pytest.raises(SowError, match="--layers"):
+        Measured(source, batch=1, tokens=4, threads=1, memory_bytes=2400000)
+    assert kept.memory > 3500000 >= drawn.memory
+    for kind, arrays in kept.arrays.items():
+        assert arrays.keys() == drawn.arrays[kind].keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, drawn.arrays[kind][name])
+
+
+def test_measured_first_loss_is_torchs(tmp_path):
+    found = Measured(config_of(LLAMA | {"initializer_range": 0.4}, tmp_path), batch=3, tokens=9, watch=True)
+    logits = torch.from_numpy(found.value(list(found.values)[-1])).double().flatten(0, -2)
+    p = torch.log_softmax(logits, -1)
+    losses = torch.stack([F.cross_entropy(logits, torch.full((len(logits),), label)) for label in range(logits.shape[-1])])
+    assert found.report.classes == 211 and losses.mean() > 5.6
+    assert abs(found.report.first_loss / losses.mean() - 1) < 1e-6
+    assert abs(found.report.entropy / -(p.exp() * p).sum(-1).mean() - 1) < 1e-5
+
+
+@pytest.mark.skipif("SOW_LARGE" not in os.environ, reason="minutes; SOW_LARGE=1 asks for it")
+def test_seven_billion_in_little_memory(tmp_path):
+    """27 GB of weights, of which a layer is there at a time. The first loss is that of logits of their measured std."""
+    found = Measured(config_of(LLAMA_7B, tmp_path), batch=1, tokens=16, memory_bytes=1500 << 20)
+    last = found.values[list(found.values)[-1]]
+    assert found.memory < 1500 << 20 and last["shape"] == (1, 16, 32000)
+    assert abs(found.report.first_loss - (np.log(32000) + last["std"] ** 2 / 2)) < 0.05

@@ -44,6 +44,9 @@ struct sow_measurement {
     struct sow_measurement_report report;
     /* while it runs */
     struct sow_network *network;
+    struct sow_network followed; /* a part of it, or all */
+    uint32_t end;                /* flow: where that ends */
+    struct mean first_loss, entropy;
     const struct sow_plan *plan;
     const struct sow_measure_options *options;
     struct sow_round *round;
@@ -129,6 +132,22 @@ static void gather_attention(const struct sow_step *step, struct gathered *g)
     add(&g->entropy_expected, expected / (double)queries);
 }
 
+/* The last value of the whole network, where it may be logits. */
+static void gather_loss(struct sow_measurement *m, const struct sow_step *step)
+{
+    const struct sow_network *network = m->network;
+    uint64_t classes = sow_step_last(step->out);
+    if (step->node->op != SOW_OP_LINEAR || step->out->rank < 2 || classes < 2 ||
+        step->node->output != network->outputs[network->output_count - 1]) {
+        return;
+    }
+    struct sow_first first =
+        sow_first_of(step->team, step->output, step->out->elements / classes, classes);
+    m->report.classes = classes;
+    add(&m->first_loss, first.loss);
+    add(&m->entropy, first.entropy);
+}
+
 static void see_value(void *user, const struct sow_step *step)
 {
     struct sow_measurement *m = user;
@@ -160,6 +179,7 @@ static void see_value(void *user, const struct sow_step *step)
     } else if (step->node->op == SOW_OP_ATTENTION) {
         gather_attention(step, g);
     }
+    gather_loss(m, step);
 }
 
 static void see_gradient(void *user, uint32_t flow, const float *gradient)
@@ -287,6 +307,8 @@ static void fill_results(struct sow_measurement *m)
         }
     }
     m->weight_count = used;
+    m->report.first_loss = mean_of(&m->first_loss);
+    m->report.entropy = mean_of(&m->entropy);
 }
 
 /* ---- The call --------------------------------------------------------------------------------------- */
@@ -317,6 +339,30 @@ static enum sow_status run_seeds(struct sow_measurement *m, struct sow_error *er
         m->report.seeds += status == SOW_OK;
     }
     return status;
+}
+
+/* The nodes before the first of a layer that is not wanted. */
+static void choose_part(struct sow_measurement *m)
+{
+    size_t count = m->network->node_count, end = 0;
+    uint32_t all = 0, wanted = m->options->layers;
+    for (size_t i = 0; i < count; i++) {
+        int32_t layer = m->network->nodes[i].layer;
+        all = layer >= 0 && (uint32_t)layer >= all ? (uint32_t)layer + 1 : all;
+    }
+    m->followed = *m->network;
+    m->report.layers = m->report.layers_all = all;
+    if (wanted == 0 || wanted >= all) {
+        return;
+    }
+    while (end < count && m->network->nodes[end].layer < (int32_t)wanted) {
+        end++;
+    }
+    m->end = m->network->nodes[end > 0 ? end - 1 : 0].output;
+    m->followed.node_count = end > 0 ? end : 1;
+    m->followed.outputs = &m->end;
+    m->followed.output_count = 1;
+    m->report.layers = wanted;
 }
 
 /* All but the results is let go. */
@@ -354,7 +400,8 @@ enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan
     status =
         status == SOW_OK ? sow_weights_open(plan, m->options->weights, &weights, error) : status;
     if (status == SOW_OK) {
-        status = sow_round_new(m->network, plan, weights, m->options->threads,
+        choose_part(m);
+        status = sow_round_new(&m->followed, plan, weights, m->options->threads,
                                sow_memory_ceiling(m->options->memory_bytes), &m->round, error);
     }
     if (status == SOW_OK) {

@@ -27,6 +27,14 @@ struct sow_similarity {
 };
 struct sow_similarity sow_similarity_of(struct sow_team *team, const struct sow_view *view);
 
+/* Of rows of logits, in nats, means over the rows: the cross-entropy over labels that are as likely each, and the entropy
+ * of the prediction. NAN where a logit is not finite, or there is no row. */
+struct sow_first {
+    double loss, entropy;
+};
+struct sow_first sow_first_of(struct sow_team *team, const float *x, uint64_t rows,
+                              uint64_t classes);
+
 struct sow_spectrum {
     double participation, participation_expected, stable_rank, effective_rank;
 };
