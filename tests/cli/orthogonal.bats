@@ -85,9 +85,11 @@ LUA
     [[ $output != *"as a whole"* ]]
 }
 
-@test "an orthogonal linear network has no seed noise, and measured signals keep their length" {
-    run -0 sow probe mlp:64,64x49,64 --activation linear --scheme orthogonal
-    [[ $output == *"seed noise 0:"* && $output != *SEED-NOISE* ]]
-    run -1 sow probe mlp:64,64x49,64 --activation linear --scheme lecun_normal
-    [[ $output == *SEED-NOISE* ]]
+@test "an orthogonal linear network has no seed noise, and every direction keeps its length" {
+    run -0 sow probe mlp:64,64x49,64 --activation linear --scheme orthogonal --jacobian
+    [[ $output == *"seed noise 0:"*"condition number 1;"* ]]
+    run sow probe mlp:64,64x49,64 --activation linear --scheme lecun_normal
+    [[ $output == *"seed noise 1.53"* ]]
+    run sow probe mlp:64,64x21,64 --activation relu --scheme 'orthogonal{gain="relu"}'
+    [[ $output == *"seed noise 0.984"* ]] # 3 / n a layer, 21 of them
 }
