@@ -182,6 +182,18 @@ def test_rates_that_cannot_be(rates, message):
     assert str(error.value).startswith(message)
 
 
+@pytest.mark.parametrize("optimizer", RATES)
+def test_steps_are_the_same_bits_for_every_instruction_set(optimizer):
+    def run(isa):
+        done = subprocess.run([SOW, "probe", "mlp:100,70x3,10", "--activation", "gelu", "--steps", "3", "--optimizer", optimizer,
+                               "--json", "-q"], capture_output=True, text=True, env={**os.environ, "SOW_ISA": isa})
+        found = json.loads(done.stdout)["learning"] if done.returncode == 0 else None  # not of this CPU
+        return found and {key: found[key] for key in ("loss", "values", "weights")}
+
+    numbers = {isa: run(isa) for isa in ("scalar", "sse41", "avx2", "avx512", "neon")}
+    assert numbers["scalar"] and all(found == numbers["scalar"] for found in numbers.values() if found)
+
+
 def test_nothing_to_learn(tmp_path):
     source = tmp_path / "model.lua"
     source.write_text('local x = tokens() >> embedding("a", 9, 7)\nlocal y = tokens()\nrule("*", zeros)\n')

@@ -80,6 +80,11 @@ def test_thirty_layers_of_relu_train_with_he_and_stall_with_xavier():
     assert all(abs(loss / math.log(10) - 1) < 0.01 for loss in xavier)
 
 
+def test_fifty_layers_of_tanh_train_when_orthogonal_and_critical():
+    loss = losses(TANH, "--scheme", "orthogonal")
+    assert loss[-1] < 0.5 * loss[0]
+
+
 def test_fifty_layers_of_tanh_train_when_critical_and_stall_below():
     critical, below = losses(TANH, "--scheme", "normal{std=1/sqrt(fan_in)}"), losses(TANH, "--scheme", "normal{std=1/sqrt(3*fan_in)}")
     assert critical[-1] < 0.5 * critical[0]
