@@ -7,6 +7,7 @@
 
 #include "core/base/elementary.h"
 #include "model/signal/judge/judge.h"
+#include "model/signal/recurrent.h"
 
 #define NOISE_TOLD 1.0 /* seed noise that is worth a note */
 
@@ -99,7 +100,9 @@ static void sum_steps(struct chain *chain)
         take_step(points, k);
     }
     for (size_t k = 0; k < chain->count; k++) {
-        int skip = k == 0 || changes_places(points[k].node->op);
+        /* a recurrent layer squashes to a size of its own, and is judged over time */
+        int skip =
+            k == 0 || changes_places(points[k].node->op) || sow_is_recurrent_op(points[k].node->op);
         size = points[k].is_norm || k == 0 ? 0 : size + (skip ? 0 : points[k].size);
         gradient = k == 0 ? 0 : gradient + (skip ? 0 : points[k].gradient);
         points[k].size = size;

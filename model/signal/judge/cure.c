@@ -9,6 +9,7 @@
 #include "model/graph/model.h"
 #include "model/match/match.h"
 #include "model/signal/judge/judge.h"
+#include "model/signal/recurrent.h"
 
 #define SETS_MAX     8
 #define OUTCOMES_MAX 16
@@ -287,8 +288,10 @@ static void find_fault(const struct cures *c, const struct sow_verdict *verdict,
         for (uint32_t k = 0; k < node->parameter_count; k++) {
             const struct sow_plan_entry *entry = sow_plan_at(c->j->plan, node->parameters[k]);
             double value, square = sow_weights_of(entry, 0, 0).square;
-            int fault = constants ? is_weights && k == 0 && sow_constant_of(entry, &value)
-                        : sizes   ? is_weights && node->op != SOW_OP_EMBEDDING && k == 0 &&
+            int weighs = (is_weights && k == 0) ||
+                         (sow_is_recurrent_op(node->op) && entry->tensor.kind == SOW_KIND_LINEAR);
+            int fault = constants ? weighs && sow_constant_of(entry, &value)
+                        : sizes   ? weighs && node->op != SOW_OP_EMBEDDING &&
                                       square * entry->fan_in > c->j->thresholds[SOW_THRESHOLD_LAYER]
                                 : biases && is_weights && k == 1 && square > 0;
             at_fault[node->parameters[k]] |= (unsigned char)fault;

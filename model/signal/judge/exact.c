@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/signal/judge/judge.h"
+#include "model/signal/recurrent.h"
 
 struct exact {
     const struct sow_judgement *j;
@@ -68,6 +69,50 @@ static double norm_value(const struct exact *e, const struct sow_node *node, dou
     return is_zero(scale) || single || (centres ? !isnan(in) : is_zero(in)) ? shift : NAN;
 }
 
+/* A gate's block of a parameter that has not moved and is all zeros; so is one that is not there. */
+static int is_zero_block(const struct exact *e, const struct sow_node *node, uint32_t slot,
+                         const struct sow_recurrent *r, uint32_t gate)
+{
+    if (slot == SOW_NO_INDEX) {
+        return 1;
+    }
+    const struct sow_plan_entry *entry = sow_plan_at(e->j->plan, node->parameters[slot]);
+    uint32_t axis = entry->tensor.layout == SOW_LAYOUT_OUT_IN ? 0 : entry->tensor.rank - 1;
+    uint64_t begin = r->blocks[gate] * r->hidden;
+    return !e->moves[node->parameters[slot]] &&
+           sow_weights_along(entry, axis, begin, begin + r->hidden).square == 0;
+}
+
+/* Whether a recurrent layer makes zeros: what goes through tanh, into the state, is 0 at the first step and so for ever. */
+static int makes_zeros(const struct exact *e, const struct sow_node *node, double in)
+{
+    static const uint32_t into_state[] = {SOW_GATE_H, SOW_GATE_G, SOW_GATE_N};
+    struct sow_recurrent r = sow_recurrent_of(node, e->network);
+    int zeros = 1;
+    for (uint32_t d = 0; d < r.directions; d++) {
+        const struct sow_recurrent_slots *slots = &r.slots[d];
+        uint32_t gate = into_state[r.kind];
+        zeros = zeros && (is_zero(in) || is_zero_block(e, node, slots->input, &r, gate)) &&
+                is_zero_block(e, node, slots->input_bias, &r, gate) &&
+                is_zero_block(e, node, slots->state_bias, &r, gate);
+    }
+    return zeros;
+}
+
+/* The weights of its input are not all zeros; of a layer that makes zeros, those into the state. */
+static int lets_back_in_time(const struct exact *e, const struct sow_node *node)
+{
+    struct sow_recurrent r = sow_recurrent_of(node, e->network);
+    int lets = 0, all = !is_zero(e->values[node->output]);
+    for (uint32_t d = 0; d < r.directions; d++) {
+        for (uint32_t gate = 0; gate < r.gates; gate++) {
+            int counts = all || r.kind == SOW_RECURRENT_RNN || gate == SOW_GATE_G;
+            lets |= counts && !is_zero_block(e, node, r.slots[d].input, &r, gate);
+        }
+    }
+    return lets;
+}
+
 static double value_of(const struct exact *e, const struct sow_node *node)
 {
     double a = node->input_count > 0 ? e->values[node->inputs[0]] : NAN;
@@ -110,7 +155,7 @@ static double value_of(const struct exact *e, const struct sow_node *node)
     case SOW_OP_TAKE:
         return a;
     default: /* of what is not known nothing is said */
-        return NAN;
+        return sow_is_recurrent_op(node->op) && makes_zeros(e, node, a) ? 0 : NAN;
     }
 }
 
@@ -160,8 +205,23 @@ static int lets_back(const struct exact *e, const struct sow_node *node, uint32_
         return node->input_count < 3 || slot == 2 ||
                (isnan(e->values[node->inputs[2]]) && keys_of(e, node) > 1);
     default:
-        return 1;
+        return !sow_is_recurrent_op(node->op) || lets_back_in_time(e, node);
     }
+}
+
+/* Weights of the input wait for inputs, those of the state for states; one step has none, and that is no fault. */
+static int has_gradient_in_time(const struct exact *e, const struct sow_node *node, uint32_t slot)
+{
+    struct sow_recurrent r = sow_recurrent_of(node, e->network);
+    for (uint32_t d = 0; d < r.directions; d++) {
+        if (slot == r.slots[d].input) {
+            return !is_zero(e->values[node->inputs[0]]);
+        }
+        if (slot == r.slots[d].state) {
+            return r.steps == 1 ? -1 : !is_zero(e->values[node->output]);
+        }
+    }
+    return 1;
 }
 
 /* Whether parameter `slot` gets a gradient when the output does; -1: it is none that learns. */
@@ -180,7 +240,7 @@ static int has_gradient(const struct exact *e, const struct sow_node *node, uint
     case SOW_OP_GROUP_NORM:
         return slot > 1 ? -1 : slot == 1 || isnan(in);
     default:
-        return 1;
+        return sow_is_recurrent_op(node->op) ? has_gradient_in_time(e, node, slot) : 1;
     }
 }
 

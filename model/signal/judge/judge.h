@@ -51,6 +51,7 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_GRADIENT,
                 SOW_RULE_LAYER,
                 SOW_RULE_SOFTMAX,
+                SOW_RULE_TIME,
                 SOW_RULE_FIRST_STEP,
                 SOW_RULE_OUTLIER,
                 SOW_RULE_BRANCHES,

@@ -5,6 +5,7 @@
 
 #include "core/base/elementary.h"
 #include "model/signal/judge/judge.h"
+#include "model/signal/recurrent.h"
 
 #define FLAT   0.05 /* of the steepest slope */
 #define REACH  8.0  /* standard deviations that count */
@@ -317,6 +318,31 @@ static void judge_attention(struct sow_judgement *j, const struct sow_node *node
     }
 }
 
+/* ---- Time ----------------------------------------------------------------------------------------------- */
+
+/* Small changes, and gradients, from one end of the sequence to the other. That they fall is what recurrent layers do. */
+static void judge_time(struct sow_judgement *j, const struct sow_node *node,
+                       const struct sow_probe_value *value)
+{
+    double steps = value->rank == 3 ? (double)value->shape[1] : 1, chi = value->chi_perp;
+    double threshold = j->thresholds[SOW_THRESHOLD_EXPLODE];
+    double number = chi > 0 ? (steps - 1) * sow_log(chi) * 1.4426950408889634 : 0;
+    if (!(number > threshold) || !(chi > j->thresholds[SOW_THRESHOLD_SLOPE])) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_EXPLODE, SOW_RULE_TIME, node->name, node->layer);
+    if (verdict != NULL) {
+        verdict->number = number;
+        verdict->threshold = threshold;
+        sow_judge_reason(
+            j, verdict,
+            "the second moment of small changes, and of gradients, grows by a factor of "
+            "%.3g in each step of time, 2^%.1f over %.0f steps (threshold 2^%g)",
+            chi, number, steps, threshold);
+    }
+}
+
 void sow_judge_layers(struct sow_judgement *j)
 {
     struct shape shape = {.function = NULL};
@@ -332,6 +358,8 @@ void sow_judge_layers(struct sow_judgement *j)
             judge_dead(j, node, &shape, measured);
         } else if (node->op == SOW_OP_ATTENTION) {
             judge_attention(j, node);
+        } else if (sow_is_recurrent_op(node->op)) {
+            judge_time(j, node, sow_probe_at(j->probe, i));
         }
     }
 }

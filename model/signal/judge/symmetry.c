@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/signal/judge/judge.h"
+#include "model/signal/recurrent.h"
 
 struct symmetry {
     const struct sow_judgement *j;
@@ -18,6 +19,15 @@ struct symmetry {
 static int rows_of(const struct symmetry *s, const struct sow_node *node, uint32_t slot)
 {
     return slot >= node->parameter_count || s->rows[node->parameters[slot]];
+}
+
+static int all_rows(const struct symmetry *s, const struct sow_node *node)
+{
+    int all = 1;
+    for (uint32_t k = 0; k < node->parameter_count; k++) {
+        all = all && s->rows[node->parameters[k]];
+    }
+    return all;
 }
 
 static int all_inputs(const struct symmetry *s, const struct sow_node *node)
@@ -70,8 +80,8 @@ static int value_of(const struct symmetry *s, const struct sow_node *node)
         return all_inputs(s, node);
     case SOW_OP_FLATTEN:
         return all_inputs(s, node) && !has_places(s, node);
-    default:
-        return 0;
+    default: /* a recurrent layer of one direction: each gate has equal units */
+        return sow_is_recurrent_op(node->op) && !node->at.bidirectional && all_rows(s, node);
     }
 }
 
@@ -96,6 +106,9 @@ static int gradient_of(const struct symmetry *s, const struct sow_node *node)
     case SOW_OP_FLATTEN:
         return out && !has_places(s, node);
     default: /* what depends on the features as well */
+        if (sow_is_recurrent_op(node->op)) {
+            return !node->at.bidirectional && s->columns[node->parameters[0]];
+        }
         return out && s->values[node->output] && all_inputs(s, node);
     }
 }
@@ -113,6 +126,12 @@ static int learn(struct symmetry *s, const struct sow_node *node)
             rows = 0; /* each row has the gradient of its token */
         } else if (node->op != SOW_OP_LINEAR && node->op != SOW_OP_CONV && k == 0) {
             rows = rows && in; /* a scale's gradient is its input's too */
+        }
+        if (sow_is_recurrent_op(
+                node->op)) { /* units see each other's gradients through the state's weights */
+            columns = k == 1 ? s->values[node->output] : in;
+            rows = s->gradients[node->output] && s->values[node->output] &&
+                   s->columns[node->parameters[1]];
         }
         if (s->stuck[entry]) {
             continue;
@@ -142,12 +161,34 @@ static void walk(struct symmetry *s)
     }
 }
 
+/* Gates may differ, as a forget bias does; all units of one are equal. */
+static int has_constant_gates(const struct sow_plan_entry *entry)
+{
+    struct sow_plan_entry part = *entry;
+    double value;
+    part.region_count = 0;
+    int constant = sow_constant_of(&part, &value);
+    for (size_t i = 0; i < entry->region_count; i++) {
+        part.draw = entry->regions[i].draw;
+        constant = constant && sow_constant_of(&part, &value);
+    }
+    return constant;
+}
+
 static void find(struct sow_judgement *j, struct symmetry *s)
 {
     for (size_t i = 0; i < sow_plan_count(j->plan); i++) {
         double value;
         s->rows[i] = s->columns[i] =
             (unsigned char)sow_constant_of(sow_plan_at(j->plan, i), &value);
+    }
+    for (size_t i = 0; i < j->network->node_count; i++) {
+        const struct sow_node *node = &j->network->nodes[i];
+        for (uint32_t k = 0; k < node->parameter_count && sow_is_recurrent_op(node->op); k++) {
+            uint32_t entry = node->parameters[k];
+            s->rows[entry] = s->columns[entry] =
+                (unsigned char)has_constant_gates(sow_plan_at(j->plan, entry));
+        }
     }
     for (int fell = 1; fell;) {
         walk(s);
@@ -158,7 +199,8 @@ static void find(struct sow_judgement *j, struct symmetry *s)
     }
     for (size_t i = 0; i < j->network->node_count; i++) {
         const struct sow_node *node = &j->network->nodes[i];
-        int has_units = node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV;
+        int has_units =
+            node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV || sow_is_recurrent_op(node->op);
         if (!has_units || !s->values[node->output] || !s->gradients[node->output] ||
             sow_plan_at(j->plan, node->parameters[0])->fan_out < 2) {
             continue;
