@@ -99,7 +99,8 @@ static void back_gate(const struct sow_time_walk *walk, const struct sow_time_st
 
 /* From the step `next` back to `step`, whose output has this gradient and this share of it in common with other times. */
 static void back_step(const struct sow_time_walk *walk, const struct sow_time_step *step,
-                      const struct sow_time_step *next, double output, double share, struct lags *g)
+                      const struct sow_time_step *next, double output, double share,
+                      const struct sow_time_profile *near, struct lags *g)
 {
     double hidden = (double)walk->r.hidden;
     if (next != NULL && g->count < LAGS) {
@@ -110,7 +111,10 @@ static void back_step(const struct sow_time_walk *walk, const struct sow_time_st
         g->count++;
     }
     for (size_t k = 0; k < g->count; k++) {
-        g->output[k] = g->state[k] + output * (k == 0 ? 1 : share);
+        double alike = k == 0                                ? 1
+                       : near != NULL && k < SOW_TIME_POINTS ? (double)near->alike[k]
+                                                             : share;
+        g->output[k] = g->state[k] + output * alike;
         g->state[k] = g->input[k] = 0;
     }
     for (uint32_t j = 0; j < walk->nodes; j++) {
@@ -140,6 +144,8 @@ struct back_walk {
     double last, growth; /* last: the step at which the gradient comes in */
     double direction, total;
     double log, pair; /* of the mean over all times; pair over the second moment */
+    double alike[SOW_TIME_POINTS +
+                 1]; /* sums over time of products k steps apart; the last of all farther ones */
 };
 
 static double back_log(const struct back_walk *walk, double time)
@@ -155,6 +161,8 @@ static void walk_back(struct sow_predictor *p, const struct sow_node *node,
                       const struct sow_time_walk *walk, struct lags *g, struct back_walk *made)
 {
     const struct sow_adjoint *out = &p->adjoints[node->output];
+    const struct sow_time_profile *near = sow_gradient_profile(p, node->output);
+    double share = near != NULL ? near->far : out->place;
     double pairs = 0, squares = 0, end = sow_gradient_end(p, node->output);
     *made =
         (struct back_walk){.direction = walk->direction, .total = walk->total, .log = -INFINITY};
@@ -164,13 +172,14 @@ static void walk_back(struct sow_predictor *p, const struct sow_node *node,
         double time = walk->direction > 0 ? walk->total - 1 - step : step;
         double log = out->log + sow_gradient_at(p, node->output, time) - unit;
         const struct sow_time_step *next = made->count > 0 ? step_at(walk, step + 1) : NULL;
-        back_step(walk, step_at(walk, step), next, log > -INFINITY ? sow_exp(log) : 0, out->place,
+        back_step(walk, step_at(walk, step), next, log > -INFINITY ? sow_exp(log) : 0, share, near,
                   g);
         made->logs[made->count] = sow_log_of(g->input[0], unit);
         made->log = sow_log_add(made->log, made->logs[made->count]);
         squares += g->input[0];
-        for (size_t k = 1; k < g->count; k++) {
-            pairs += 2 * g->input[k];
+        for (size_t k = 0; k < g->count; k++) {
+            pairs += k > 0 ? 2 * g->input[k] : 0;
+            made->alike[k < SOW_TIME_POINTS ? k : SOW_TIME_POINTS] += g->input[k];
         }
     }
     double rest = made->last + 1 - (double)made->count;
@@ -218,8 +227,17 @@ struct sow_adjoint sow_back_recurrent(struct sow_predictor *p, const struct sow_
         free(g);
     }
     if (!p->out_of_memory && made.log > -INFINITY) {
+        struct sow_alike alike[2];
+        for (uint32_t d = 0; d < directions; d++) {
+            double far = total - SOW_TIME_POINTS; /* farther ones, each time */
+            for (int k = 1; k < SOW_TIME_POINTS && k < total; k++) {
+                back[d]->alike[k] *= total / (total - k); /* there are fewer such pairs */
+            }
+            alike[d] = (struct sow_alike){back[d]->alike, SOW_TIME_POINTS,
+                                          far > 0 ? back[d]->alike[SOW_TIME_POINTS] / far : 0};
+        }
         p->locals[node - p->network->nodes].profile_back =
-            sow_time_profile_make(&p->arena, total, walks_log, back);
+            sow_time_profile_make(&p->arena, total, walks_log, back, alike, directions);
     }
     made.place = made.place > 1 ? 1 : made.place;
     free(back[0]);
@@ -258,7 +276,7 @@ double sow_time_walk_chi(const struct sow_time_walk *walk)
     one.nodes = 1;
     one.node_weights[0] = 1;
     for (int i = 0; i < 500 && g != NULL; i++) {
-        back_step(&one, &step, i > 0 ? &step : NULL, i > 0 ? 0 : 1, 0, g);
+        back_step(&one, &step, i > 0 ? &step : NULL, i > 0 ? 0 : 1, 0, NULL, g);
         double size = sow_log_of(g->state[0] + g->memory[0][0], g->log);
         now = size > -INFINITY ? sow_exp(size - before) : 0;
         before = size;

@@ -101,6 +101,21 @@ static int has_settled(const struct sow_walker *w, const struct sow_state *befor
     return still && fabs(change) < SETTLED && fabs(memory - memory_before) <= SETTLED * memory;
 }
 
+/* For the layer behind: how alike near times are in the end. */
+static void note_alike(const struct sow_walker *w)
+{
+    struct sow_time_walk *walk = w->walk;
+    int is_rnn = walk->r.kind == SOW_RECURRENT_RNN; /* its times are all alike to one degree */
+    double square = w->state.log > -INFINITY ? sow_exp(w->state.log) : 0;
+    walk->pair[0] = is_rnn ? 1 : square;
+    walk->far = w->state.place * walk->pair[0];
+    walk->lags = w->lags < SOW_TIME_POINTS ? w->lags : SOW_TIME_POINTS;
+    walk->lags = walk->lags > 0 ? walk->lags : 1;
+    for (size_t k = 1; k < walk->lags; k++) {
+        walk->pair[k] = w->pair[k];
+    }
+}
+
 static enum sow_status walk_steps(struct sow_walker *w, struct sow_state *out,
                                   struct sow_error *error)
 {
@@ -133,6 +148,7 @@ static enum sow_status walk_steps(struct sow_walker *w, struct sow_state *out,
         add_rest(w, &sums);
         *out = w->state;
         mean_state(w, &sums, out);
+        note_alike(w);
     }
     return status;
 }
@@ -149,6 +165,8 @@ static enum sow_status begin_walk(struct sow_walker *w, double lift, struct sow_
                                                             : log;
     }
     w->input.log += lift;
+    w->near = walk->total > 1 ? sow_signal_profile(w->p, w->node->inputs[0]) : NULL;
+    w->input.place = w->near != NULL ? w->near->far : w->input.place;
     w->state = sow_no_state(&w->input);
     w->state.features = (double)walk->r.hidden;
     sow_walker_read(w);
@@ -269,7 +287,12 @@ static void finish(struct sow_predictor *p, const struct sow_node *node,
     sow_close_layer(out);
     out->unrelated = out->mean * out->mean;
     local->chi_perp = r->is_cell ? NAN : chi;
-    local->profile = sow_time_profile_make(&p->arena, walks[0].total, walks_log, walks);
+    struct sow_alike alike[2];
+    for (uint32_t d = 0; d < r->directions; d++) {
+        alike[d] = (struct sow_alike){walks[d].pair, walks[d].lags, walks[d].far};
+    }
+    local->profile =
+        sow_time_profile_make(&p->arena, walks[0].total, walks_log, walks, alike, r->directions);
 }
 
 enum sow_status sow_forward_recurrent(struct sow_predictor *p, const struct sow_node *node,

@@ -10,6 +10,7 @@
 #include "model/signal/recurrent.h"
 
 #define SOW_MEMORY_NODES 7
+#define SOW_TIME_POINTS  64    /* that stand for all of a profile */
 #define SOW_TIMES_MAX    1024u /* steps that are walked one by one; later ones are as the last */
 
 /* What one step does to second moments of small changes, forward and back: of a gate's input to the memory, of the memory
@@ -34,6 +35,9 @@ struct sow_time_walk {
     struct sow_time_step *steps; /* `count` of them, in the order in which they run */
     double *logs;                /* ln E[h^2] after each */
     size_t count, room;
+    double pair[SOW_TIME_POINTS],
+        far; /* E[h h'] in the end, of k < lags steps apart, and of far ones */
+    size_t lags;
     double growth; /* of the logs, a step, beyond the last */
     double total;  /* steps */
 };
@@ -41,18 +45,28 @@ struct sow_time_walk {
 /* ---- Over time (recurrent_time.c) ------------------------------------------------------------------ */
 
 /* How a second moment runs over the places of a value: ln of it over the mean. Few places stand for all: exact near both
- * ends. */
-#define SOW_TIME_POINTS 64
-
+ * ends. And how alike near places are, E[x x'] / E[x^2] of k places apart; farther ones as `far`. */
 struct sow_time_profile {
-    double places;
-    float logs[SOW_TIME_POINTS];
+    double places, far;
+    float logs[SOW_TIME_POINTS], alike[SOW_TIME_POINTS];
 };
 
-/* `log` of a place, for places 0 .. places - 1; NULL when it tells nothing (one place, all alike) or no memory is left. */
+/* Of one direction's lags: E[x x'] of k places apart, k < count, and of far ones. */
+struct sow_alike {
+    const double *pairs;
+    size_t count;
+    double far;
+};
+
+/* `log` of a place, for places 0 .. places - 1; `alike` one or two directions'. NULL when it tells nothing (one place) or no
+ * memory is left. */
 struct sow_time_profile *sow_time_profile_make(struct sow_arena *arena, double places,
                                                double (*log)(const void *of, double place),
-                                               const void *of);
+                                               const void *of, const struct sow_alike *alike,
+                                               uint32_t directions);
+/* What says of a flow how its places run and how alike they are; NULL when nothing does: all alike to one degree. */
+const struct sow_time_profile *sow_signal_profile(const struct sow_predictor *p, uint32_t flow);
+const struct sow_time_profile *sow_gradient_profile(const struct sow_predictor *p, uint32_t flow);
 double sow_time_profile_at(const struct sow_time_profile *profile, double place);
 /* ln of E[x^2] at a place of the flow over its mean; 0 where all places are taken to be alike. */
 double sow_signal_at(const struct sow_predictor *p, uint32_t flow, double place);
@@ -103,6 +117,8 @@ struct sow_walker {
     double alike;                     /* correlation of features of what is written */
     /* E[h h'] of this time and of k steps earlier, k < lags; whether there are earlier ones still */
     double pair[SOW_LAGS], written[SOW_LAGS];
+    const struct sow_time_profile *near; /* of the input's places; NULL */
+    double input_square;                 /* E[x^2] in this step */
     size_t lags;
     int has_tail;
 };

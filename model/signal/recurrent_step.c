@@ -207,14 +207,23 @@ static struct written written_of(const struct sow_walker *w, uint32_t gate)
                             sow_bell_product(bell, w->gates[gate].sample)};
 }
 
-/* E[y y'] of a gate now and `lag` steps earlier: nearer states are more alike than far ones; `share` of that comes in. */
+/* E[y y'] of a gate now and `lag` steps earlier: near states and inputs are more alike than far ones; `share` of what the
+ * state has more comes in. */
 static double gate_pair(const struct sow_walker *w, uint32_t gate, size_t lag, double share)
 {
-    double far = w->state.place * (w->state.log > -INFINITY ? sow_exp(w->state.log) : 0);
-    const struct sow_weights *weights = &w->walk->state_weights[gate];
-    double more =
-        lag < w->lags ? (double)w->walk->r.hidden * variance_of(weights) * (w->pair[lag] - far) : 0;
-    return sow_bell_product(&w->bells[gate], w->gates[gate].place + share * more);
+    double far = w->state.place * (w->state.log > -INFINITY ? sow_exp(w->state.log) : 0), more = 0;
+    const struct sow_recurrent *r = &w->walk->r;
+    if (lag < w->lags) {
+        uint32_t by = r->kind == SOW_RECURRENT_GRU && gate == SOW_GATE_N ? gate + 1 : gate;
+        double variance = variance_of(&w->walk->state_weights[by]);
+        more = share * (double)r->hidden * variance * (w->pair[lag] - far);
+    }
+    if (w->near != NULL && lag < SOW_TIME_POINTS) {
+        double variance = variance_of(&w->walk->input_weights[gate]);
+        more += (double)r->inputs * variance * w->input_square *
+                ((double)w->near->alike[lag] - w->near->far);
+    }
+    return sow_bell_product(&w->bells[gate], w->gates[gate].place + more);
 }
 
 /* A step: m' = f m + a p; a is 1 for an lstm, 1 - f for a gru. Returns E[p m]. */
@@ -451,6 +460,7 @@ enum sow_status sow_walker_step(struct sow_walker *w, double lift, struct sow_ti
                                 struct sow_error *error)
 {
     memset(step, 0, sizeof *step);
+    w->input_square = w->input.log > -INFINITY ? sow_exp(w->input.log + lift) : 0;
     if (w->walk->r.kind == SOW_RECURRENT_RNN) {
         return step_rnn(w, lift, step, error);
     }

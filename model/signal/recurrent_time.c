@@ -71,28 +71,49 @@ static double mean_log(const double *logs, double places)
     return total - sow_log(places - 1);
 }
 
+static void set_alike(struct sow_time_profile *profile, const struct sow_alike *alike,
+                      uint32_t directions)
+{
+    double square = 0;
+    profile->far = 0;
+    for (uint32_t d = 0; d < directions; d++) {
+        square += alike[d].pairs[0];
+        profile->far += alike[d].far;
+    }
+    for (int k = 0; k < SOW_TIME_POINTS; k++) {
+        double sum = 0;
+        for (uint32_t d = 0; d < directions; d++) {
+            sum += (size_t)k < alike[d].count ? alike[d].pairs[k] : alike[d].far;
+        }
+        profile->alike[k] = (float)(square > 0 ? sum / square : 1);
+    }
+    profile->far = square > 0 ? profile->far / square : 1;
+}
+
 struct sow_time_profile *sow_time_profile_make(struct sow_arena *arena, double places,
                                                double (*log)(const void *of, double place),
-                                               const void *of)
+                                               const void *of, const struct sow_alike *alike,
+                                               uint32_t directions)
 {
-    double logs[SOW_TIME_POINTS], low = INFINITY, high = -INFINITY;
+    double logs[SOW_TIME_POINTS], high = -INFINITY;
     for (int i = 0; i < SOW_TIME_POINTS; i++) {
         logs[i] = log(of, place_of(i, places));
-        low = logs[i] < low ? logs[i] : low;
         high = logs[i] > high ? logs[i] : high;
     }
     double mean = mean_log(logs, places);
-    if (!(high - low > 1e-4) || !(mean > -INFINITY)) {
+    struct sow_time_profile *profile = NULL;
+    if (places > 1 && mean > -INFINITY) {
+        profile = sow_arena_take(arena, sizeof *profile);
+    }
+    if (profile == NULL) {
         return NULL;
     }
-    struct sow_time_profile *profile = sow_arena_take(arena, sizeof *profile);
-    for (int i = 0; i < SOW_TIME_POINTS && profile != NULL; i++) {
+    for (int i = 0; i < SOW_TIME_POINTS; i++) {
         double least = high - NOTHING;
         profile->logs[i] = (float)((logs[i] > least ? logs[i] : least) - mean);
     }
-    if (profile != NULL) {
-        profile->places = places;
-    }
+    profile->places = places;
+    set_alike(profile, alike, directions);
     return profile;
 }
 
@@ -125,13 +146,18 @@ static int keeps_places(enum sow_op op)
     return op == SOW_OP_DROPOUT || op == SOW_OP_SCALE || op == SOW_OP_LAYER_SCALE;
 }
 
-double sow_signal_at(const struct sow_predictor *p, uint32_t flow, double place)
+const struct sow_time_profile *sow_signal_profile(const struct sow_predictor *p, uint32_t flow)
 {
     const struct sow_node *node = &p->network->nodes[p->network->flows[flow].node];
     while (keeps_places(node->op)) {
         node = &p->network->nodes[p->network->flows[node->inputs[0]].node];
     }
-    return sow_time_profile_at(p->locals[node - p->network->nodes].profile, place);
+    return p->locals[node - p->network->nodes].profile;
+}
+
+double sow_signal_at(const struct sow_predictor *p, uint32_t flow, double place)
+{
+    return sow_time_profile_at(sow_signal_profile(p, flow), place);
 }
 
 /* The take or the recurrent layer that all of a value goes into, place by place; NULL when there is none. */
@@ -158,6 +184,14 @@ double sow_gradient_end(const struct sow_predictor *p, uint32_t flow)
 {
     const struct sow_node *reader = reader_of(p, flow);
     return reader != NULL && reader->op == SOW_OP_TAKE ? (double)reader->at.index : -1;
+}
+
+const struct sow_time_profile *sow_gradient_profile(const struct sow_predictor *p, uint32_t flow)
+{
+    const struct sow_node *reader = reader_of(p, flow);
+    return reader != NULL && reader->op != SOW_OP_TAKE
+               ? p->locals[reader - p->network->nodes].profile_back
+               : NULL;
 }
 
 double sow_gradient_at(const struct sow_predictor *p, uint32_t flow, double place)
