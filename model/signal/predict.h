@@ -97,7 +97,8 @@ struct sow_predictor {
     struct softmax_cache *softmax;
     struct sow_kept_expansion kept[SOW_EXPANSIONS_KEPT]; /* in turn */
     size_t kept_count;
-    int out_of_memory; /* on the way back */
+    int out_of_memory;   /* on the way back */
+    uint64_t time_steps; /* that recurrent layers have walked */
     struct sow_arena arena;
 };
 

@@ -3,6 +3,7 @@
  * from the input for distances. Gradients are independent of signals and of other gates', as fresh weights make them. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/elementary.h"
 #include "model/signal/recurrent_predict.h"
@@ -17,12 +18,6 @@ static const struct sow_time_step *step_at(const struct sow_time_walk *walk, dou
     return &walk->steps[(size_t)(step < last ? step : last)];
 }
 
-static double variance_of(const struct sow_weights *weights)
-{
-    double variance = weights->square - weights->mean * weights->mean;
-    return variance > 0 ? variance : 0;
-}
-
 /* ---- Gradients --------------------------------------------------------------------------------- */
 
 /* Of one time and of all later ones, in units of exp(log): [k] is the mean product of the gradient there and k steps later.
@@ -33,7 +28,8 @@ struct lags {
     double state[LAGS];               /* of the state, through the weights of the step after */
     double output[LAGS], cross[LAGS]; /* of the whole state; of it and memories */
     double memory[SOW_MEMORY_NODES][LAGS];
-    double input[LAGS]; /* what it makes */
+    double input[LAGS];            /* what it makes */
+    double roots[SOW_TIME_POINTS]; /* of the output's second moments, k steps later */
 };
 
 static double size_of(const struct sow_time_walk *walk, const struct lags *g, size_t lag)
@@ -53,6 +49,9 @@ static void trim(const struct sow_time_walk *walk, struct lags *g)
     }
     if (size > LARGE) {
         g->log += sow_log(size);
+        for (size_t k = 0; k < SOW_TIME_POINTS; k++) {
+            g->roots[k] /= sow_sqrt(size);
+        }
         for (size_t k = 0; k < g->count; k++) {
             g->state[k] /= size;
             for (uint32_t j = 0; j < walk->nodes; j++) {
@@ -110,11 +109,15 @@ static void back_step(const struct sow_time_walk *walk, const struct sow_time_st
         }
         g->count++;
     }
+    memmove(g->roots + 1, g->roots, (SOW_TIME_POINTS - 1) * sizeof g->roots[0]);
+    g->roots[0] = output > 0 ? sow_sqrt(output) : 0;
     for (size_t k = 0; k < g->count; k++) {
-        double alike = k == 0                                ? 1
-                       : near != NULL && k < SOW_TIME_POINTS ? (double)near->alike[k]
-                                                             : share;
-        g->output[k] = g->state[k] + output * alike;
+        double alike = share, later = g->roots[0];
+        if (k < SOW_TIME_POINTS) {
+            later = g->roots[k];
+            alike = k == 0 ? 1 : near != NULL ? (double)near->alike[k] : share;
+        }
+        g->output[k] = g->state[k] + g->roots[0] * later * alike;
         g->state[k] = g->input[k] = 0;
     }
     for (uint32_t j = 0; j < walk->nodes; j++) {
@@ -144,8 +147,8 @@ struct back_walk {
     double last, growth; /* last: the step at which the gradient comes in */
     double direction, total;
     double log, pair; /* of the mean over all times; pair over the second moment */
-    double alike[SOW_TIME_POINTS +
-                 1]; /* sums over time of products k steps apart; the last of all farther ones */
+    /* sums over time of products k steps apart, and of the roots of both squares; far: of what is farther */
+    double alike[SOW_TIME_POINTS], roots[SOW_TIME_POINTS], far;
 };
 
 static double back_log(const struct back_walk *walk, double time)
@@ -155,6 +158,19 @@ static double back_log(const struct back_walk *walk, double time)
     return behind < 0       ? -INFINITY
            : behind < count ? walk->logs[(size_t)behind]
                             : walk->logs[walk->count - 1] + walk->growth * (behind - count + 1);
+}
+
+static void note_alike(const struct lags *g, struct back_walk *made)
+{
+    double now = made->logs[made->count];
+    for (size_t k = 0; k < SOW_TIME_POINTS && k <= made->count && g->input[0] > 0; k++) {
+        double later = made->logs[made->count - k];
+        made->alike[k] += k < g->count ? g->input[k] : 0;
+        made->roots[k] += g->input[0] * sow_exp(0.5 * (later - now));
+    }
+    for (size_t k = SOW_TIME_POINTS; k < g->count; k++) {
+        made->far += g->input[k];
+    }
 }
 
 static void walk_back(struct sow_predictor *p, const struct sow_node *node,
@@ -177,10 +193,10 @@ static void walk_back(struct sow_predictor *p, const struct sow_node *node,
         made->logs[made->count] = sow_log_of(g->input[0], unit);
         made->log = sow_log_add(made->log, made->logs[made->count]);
         squares += g->input[0];
-        for (size_t k = 0; k < g->count; k++) {
-            pairs += k > 0 ? 2 * g->input[k] : 0;
-            made->alike[k < SOW_TIME_POINTS ? k : SOW_TIME_POINTS] += g->input[k];
+        for (size_t k = 1; k < g->count; k++) {
+            pairs += 2 * g->input[k];
         }
+        note_alike(g, made);
     }
     double rest = made->last + 1 - (double)made->count;
     if (rest > 0 && made->count > 1) {
@@ -229,12 +245,13 @@ struct sow_adjoint sow_back_recurrent(struct sow_predictor *p, const struct sow_
     if (!p->out_of_memory && made.log > -INFINITY) {
         struct sow_alike alike[2];
         for (uint32_t d = 0; d < directions; d++) {
-            double far = total - SOW_TIME_POINTS; /* farther ones, each time */
-            for (int k = 1; k < SOW_TIME_POINTS && k < total; k++) {
-                back[d]->alike[k] *= total / (total - k); /* there are fewer such pairs */
+            double far = total - SOW_TIME_POINTS, square = back[d]->roots[0];
+            for (int k = 0; k < SOW_TIME_POINTS; k++) {
+                double roots = back[d]->roots[k], one = roots > 0 ? back[d]->alike[k] / roots : 0;
+                back[d]->alike[k] = (one < 1 ? one : 1) * square;
             }
             alike[d] = (struct sow_alike){back[d]->alike, SOW_TIME_POINTS,
-                                          far > 0 ? back[d]->alike[SOW_TIME_POINTS] / far : 0};
+                                          far > 0 ? back[d]->far / far : 0};
         }
         p->locals[node - p->network->nodes].profile_back =
             sow_time_profile_make(&p->arena, total, walks_log, back, alike, directions);
@@ -297,8 +314,8 @@ double sow_time_walk_distance(const struct sow_time_walk *walk)
         const struct sow_time_step *step = step_at(walk, count);
         double one = sow_exp(-log), gates[SOW_GATES_MAX], before = last;
         for (uint32_t k = 0; k < walk->gates; k++) {
-            gates[k] = (double)walk->r.inputs * variance_of(&walk->input_weights[k]) * one +
-                       (double)walk->r.hidden * variance_of(&walk->state_weights[k]) * state;
+            gates[k] = (double)walk->r.inputs * sow_variance_of(&walk->input_weights[k]) * one +
+                       (double)walk->r.hidden * sow_variance_of(&walk->state_weights[k]) * state;
         }
         state = walk->r.kind == SOW_RECURRENT_LSTM ? step->direct * gates[SOW_GATE_O] : 0;
         for (uint32_t j = 0; j < walk->nodes; j++) {

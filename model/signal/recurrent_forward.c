@@ -8,9 +8,12 @@
 #include "core/base/error.h"
 #include "model/signal/recurrent_predict.h"
 
-#define SETTLED   1e-7
+#define SETTLED   1e-6
 #define LOG_MOST  60.0 /* of the input of a layer that saturates */
 #define LOG_LEAST (-200.0)
+/* Walked in one network, over all its walks; further ones are shorter, so that no network takes long. */
+#define STEPS_IN_ALL 50000u
+#define STEPS_BEYOND 48u
 
 /* ---- The walk ---------------------------------------------------------------------------------- */
 
@@ -67,7 +70,8 @@ static void mean_state(const struct sow_walker *w, const struct sums *sums, stru
     }
     sow_state_set(out, &raw, log);
     if (total == 1) {
-        out->place = 1;
+        out->place =
+            w->walk->r.is_cell ? w->state.place : 1; /* a cell's places are none of time's */
     }
 }
 
@@ -187,6 +191,9 @@ enum sow_status sow_time_walk_make(struct sow_predictor *p, const struct sow_nod
     *walk = (struct sow_time_walk){.r = sow_recurrent_of(node, p->network), .direction = direction};
     walk->total = (double)walk->r.steps;
     walk->room = walk->r.steps < SOW_TIMES_MAX ? (size_t)walk->r.steps : SOW_TIMES_MAX;
+    if (p->time_steps > STEPS_IN_ALL && walk->room > STEPS_BEYOND) { /* hundreds of such layers */
+        walk->room = STEPS_BEYOND;
+    }
     walk->steps = malloc(walk->room * sizeof *walk->steps);
     walk->logs = malloc(walk->room * sizeof *walk->logs);
     if (w == NULL || walk->steps == NULL || walk->logs == NULL) {
@@ -198,6 +205,7 @@ enum sow_status sow_time_walk_make(struct sow_predictor *p, const struct sow_nod
     w->walk = walk;
     enum sow_status status = begin_walk(w, lift, error);
     status = status == SOW_OK ? walk_steps(w, out, error) : status;
+    p->time_steps += walk->count;
     free(w);
     return status;
 }

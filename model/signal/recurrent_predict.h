@@ -98,6 +98,7 @@ struct sow_memory {
     double coming_far;          /* E[p m], p what is written at a time far apart */
     double coming_sample;       /* the same, of two samples */
     struct sow_bell gate, read; /* of the gate, of tanh(m) */
+    struct sow_bell in;         /* of gate i, where it follows */
 };
 
 struct sow_walker {
@@ -113,8 +114,11 @@ struct sow_walker {
     struct sow_memory memories[SOW_MEMORY_NODES];
     struct sow_function function;     /* rnn */
     const struct sow_node_rule *rule; /* of what the memory's gate has for good */
-    struct sow_state state;           /* h; places: as above */
-    double alike;                     /* correlation of features of what is written */
+    struct sow_node_rule own_rule;
+    int in_follows;         /* chrono: gate i's bias is minus that of f */
+    double in_variance;     /* of that bias */
+    struct sow_state state; /* h; places: as above */
+    double alike;           /* correlation of features of what is written */
     /* E[h h'] of this time and of k steps earlier, k < lags; whether there are earlier ones still */
     double pair[SOW_LAGS], written[SOW_LAGS];
     const struct sow_time_profile *near; /* of the input's places; NULL */
@@ -127,6 +131,13 @@ struct sow_walker {
 struct sow_state sow_no_state(const struct sow_state *like);
 /* Reads weights and biases, gate by gate; w->input is set. */
 void sow_walker_read(struct sow_walker *w);
+/* What gate k takes in all when the input is exp(lift) times its mean. */
+struct sow_state sow_walker_take(const struct sow_walker *w, uint32_t gate, double lift);
+static inline double sow_variance_of(const struct sow_weights *weights)
+{
+    double variance = weights->square - weights->mean * weights->mean;
+    return variance > 0 ? variance : 0;
+}
 /* From w->state to the next; the input is exp(lift) times its mean. */
 enum sow_status sow_walker_step(struct sow_walker *w, double lift, struct sow_time_step *step,
                                 struct sow_error *error);

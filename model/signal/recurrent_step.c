@@ -10,154 +10,13 @@
 
 #define FAR 1e-6 /* of a second moment */
 
-/* Gauss's rules for a normal and, of std 1, a uniform number. */
-static const struct sow_node_rule normal_rule = {
-    {-3.750439717725742, -2.366759410734541, -1.154405394739968, 0, 1.154405394739968,
-     2.366759410734541, 3.750439717725742},
-    {5.48268855972217e-4, 3.07571239675865e-2, 0.240123178605013, 0.457142857142857,
-     0.240123178605013, 3.07571239675865e-2, 5.48268855972217e-4}};
-static const struct sow_node_rule uniform_rule = {
-    {-1.643903128233, -1.284369690018, -0.702944422073, 0, 0.702944422073, 1.284369690018,
-     1.643903128233},
-    {0.064742483084435, 0.139852695744639, 0.190915025252560, 0.208979591836735, 0.190915025252560,
-     0.139852695744639, 0.064742483084435}};
-
-/* ---- What gates take --------------------------------------------------------------------------- */
-
-struct sow_state sow_no_state(const struct sow_state *like)
-{
-    struct sow_state state = *like;
-    state.log = -INFINITY;
-    state.mean = state.feature = 0;
-    state.place = state.sample = 1;
-    return state;
-}
-
-/* a + b, independent but for their means. */
-static struct sow_state sum_of(const struct sow_state *a, const struct sow_state *b)
-{
-    double log = a->log > b->log ? a->log : b->log;
-    struct sow_state sum = *a;
-    if (!(log > -INFINITY)) {
-        return sow_no_state(a);
-    }
-    struct sow_raw x = sow_raw_of(a, log), y = sow_raw_of(b, log);
-    double both = 2 * x.mean * y.mean;
-    struct sow_raw raw = {x.square + y.square + both, x.mean + y.mean, x.feature + y.feature + both,
-                          x.place + y.place + both, x.sample + y.sample + both};
-    sow_state_set(&sum, &raw, log);
-    return sum;
-}
-
-static struct sow_state bias_state(const struct sow_weights *bias, const struct sow_state *like)
-{
-    struct sow_state state = sow_no_state(like);
-    double mean2 = bias->mean * bias->mean;
-    struct sow_raw raw = {bias->square, bias->mean, mean2, bias->square, bias->square};
-    sow_state_set(&state, &raw, 0);
-    return state;
-}
-
-/* The block of a bias that belongs to a gate; zeros without. */
-static struct sow_weights bias_of(const struct sow_walker *w, uint32_t slot, uint32_t block)
-{
-    const struct sow_recurrent *r = &w->walk->r;
-    struct sow_weights none = {0, 0};
-    if (slot == SOW_NO_INDEX) {
-        return none;
-    }
-    const struct sow_plan_entry *entry = sow_plan_at(w->p->plan, w->node->parameters[slot]);
-    return sow_weights_along(entry, entry->tensor.rank - 1, block * r->hidden,
-                             (block + 1) * r->hidden);
-}
-
-static int is_uniform(const struct sow_walker *w, uint32_t slot, uint32_t block)
-{
-    const struct sow_plan_entry *entry = sow_plan_at(w->p->plan, w->node->parameters[slot]);
-    const struct sow_draw *draw = &entry->draw;
-    for (size_t i = 0; i < entry->region_count; i++) {
-        if (entry->regions[i].begin <= block * w->walk->r.hidden &&
-            entry->regions[i].end > block * w->walk->r.hidden) {
-            draw = &entry->regions[i].draw;
-        }
-    }
-    return draw->distribution == SOW_UNIFORM;
-}
-
-static double variance_of(const struct sow_weights *weights)
-{
-    double variance = weights->square - weights->mean * weights->mean;
-    return variance > 0 ? variance : 0;
-}
-
-static void read_gate(struct sow_walker *w, uint32_t gate, uint32_t block, int of_input,
-                      int of_state)
-{
-    struct sow_time_walk *walk = w->walk;
-    const struct sow_recurrent_slots *slots = &walk->r.slots[walk->direction];
-    uint64_t n = walk->r.hidden, begin = block * n, end = begin + n;
-    const struct sow_weights none = {0, 0};
-    struct sow_weights input = none, state = none, a = none, b = none;
-    if (of_input) {
-        input =
-            sow_weights_of(sow_plan_at(w->p->plan, w->node->parameters[slots->input]), begin, end);
-        a = bias_of(w, slots->input_bias, block);
-    }
-    if (of_state) {
-        state =
-            sow_weights_of(sow_plan_at(w->p->plan, w->node->parameters[slots->state]), begin, end);
-        b = bias_of(w, slots->state_bias, block);
-    }
-    walk->input_weights[gate] = input;
-    walk->state_weights[gate] = state;
-    sow_linear_rule(&w->input, (double)walk->r.inputs, 1, 1, &input, &none, &w->taken[gate], NULL);
-    struct sow_state x = bias_state(&a, &w->input), y = bias_state(&b, &w->input);
-    w->bias[gate] = sum_of(&x, &y);
-    int of_memory = (walk->r.kind == SOW_RECURRENT_LSTM && gate == SOW_GATE_F) ||
-                    (walk->r.kind == SOW_RECURRENT_GRU && gate == SOW_GATE_Z);
-    if (of_memory) { /* a bias alone decides how long units remember, in its own law */
-        double one = variance_of(&a), other = variance_of(&b);
-        double rest = sow_exp(w->taken[gate].log < 50 ? w->taken[gate].log : 50);
-        uint32_t slot = one > other ? slots->input_bias : slots->state_bias;
-        if (slot != SOW_NO_INDEX && fabs(one - other) > 4 * ((one < other ? one : other) + rest) &&
-            is_uniform(w, slot, block)) {
-            w->rule = &uniform_rule;
-        }
-    }
-}
-
-void sow_walker_read(struct sow_walker *w)
-{
-    const struct sow_recurrent *r = &w->walk->r;
-    uint32_t count = r->kind == SOW_RECURRENT_GRU ? 4 : r->gates;
-    w->walk->gates = count;
-    w->rule = &normal_rule;
-    for (uint32_t gate = 0; gate < count; gate++) {
-        int is_new = r->kind == SOW_RECURRENT_GRU && gate >= SOW_GATE_N;
-        uint32_t block = r->blocks[gate < r->gates ? gate : SOW_GATE_N];
-        read_gate(w, gate, block, !is_new || gate == SOW_GATE_N, !is_new || gate > SOW_GATE_N);
-    }
-}
-
-/* What gate k takes when the input is exp(lift) times its mean. */
-static struct sow_state take(const struct sow_walker *w, uint32_t gate, double lift)
-{
-    const struct sow_weights none = {0, 0};
-    struct sow_state taken = w->taken[gate], state;
-    taken.log += lift;
-    sow_linear_rule(&w->state, (double)w->walk->r.hidden, 1, 1, &w->walk->state_weights[gate],
-                    &none, &state, NULL);
-    taken = sum_of(&taken, &w->bias[gate]);
-    return sum_of(&taken, &state);
-}
-
 /* ---- Steps ------------------------------------------------------------------------------------- */
 
 static enum sow_status step_rnn(struct sow_walker *w, double lift, struct sow_time_step *step,
                                 struct sow_error *error)
 {
     struct sow_local local;
-    struct sow_state taken = take(w, 0, lift);
+    struct sow_state taken = sow_walker_take(w, 0, lift);
     enum sow_status status =
         sow_forward_function(w->p, w->node, &w->function, 0, &taken, &w->state, &local, error);
     if (status == SOW_OK) {
@@ -194,6 +53,15 @@ static double set_nodes(struct sow_walker *w, uint32_t gate)
 
 /* ---- Memories ---------------------------------------------------------------------------------- */
 
+/* Gate i of a unit at a node, where it follows the gate of its memory. */
+static void set_follower(struct sow_walker *w, uint32_t j)
+{
+    const struct sow_raw *a = &w->gates[SOW_GATE_I];
+    double own = a->square - a->mean * a->mean - w->in_variance;
+    sow_bell_set(&w->memories[j].in, SOW_SQUASH_SIGMOID,
+                 a->mean - sow_sqrt(w->in_variance) * w->rule->at[j], own > 0 ? own : 0);
+}
+
 /* What is written into memories, p: its mean, second moment and products over far times and samples. */
 struct written {
     double mean, square, far, sample;
@@ -215,11 +83,11 @@ static double gate_pair(const struct sow_walker *w, uint32_t gate, size_t lag, d
     const struct sow_recurrent *r = &w->walk->r;
     if (lag < w->lags) {
         uint32_t by = r->kind == SOW_RECURRENT_GRU && gate == SOW_GATE_N ? gate + 1 : gate;
-        double variance = variance_of(&w->walk->state_weights[by]);
+        double variance = sow_variance_of(&w->walk->state_weights[by]);
         more = share * (double)r->hidden * variance * (w->pair[lag] - far);
     }
     if (w->near != NULL && lag < SOW_TIME_POINTS) {
-        double variance = variance_of(&w->walk->input_weights[gate]);
+        double variance = sow_variance_of(&w->walk->input_weights[gate]);
         more += (double)r->inputs * variance * w->input_square *
                 ((double)w->near->alike[lag] - w->near->far);
     }
@@ -228,7 +96,7 @@ static double gate_pair(const struct sow_walker *w, uint32_t gate, size_t lag, d
 
 /* A step: m' = f m + a p; a is 1 for an lstm, 1 - f for a gru. Returns E[p m]. */
 static double remember(const struct sow_walker *w, struct sow_memory *m, const struct written *p,
-                       int is_gru, double sample_more)
+                       int is_gru, double sample_more, double pairs)
 {
     double f = m->gate.y, f2 = m->gate.square, fs = f * f + sample_more;
     double both = p->far < p->sample ? p->far : p->sample, old = m->pair[0];
@@ -236,7 +104,7 @@ static double remember(const struct sow_walker *w, struct sow_memory *m, const s
     double as = is_gru ? 1 - 2 * f + fs : 1, fas = is_gru ? f - fs : f;
     double coming = w->has_tail ? m->coming_far : 0; /* of p now and m that long ago */
     for (size_t k = w->lags; k-- > 1;) {
-        coming = a * w->written[k] + f * coming;
+        coming = a * pairs * w->written[k] + f * coming;
         m->pair[k] = f * m->pair[k - 1] + a * coming;
     }
     m->pair[0] = f2 * old + a2 * p->square + 2 * fa * coming;
@@ -365,22 +233,35 @@ static void step_lstm(struct sow_walker *w, struct sow_time_step *step)
         ins[k] = gate_pair(w, SOW_GATE_I, k, 1);
         news[k] = gate_pair(w, SOW_GATE_G, k, 1);
         outs[k] = gate_pair(w, SOW_GATE_O, k, 1);
-        w->written[k] = ins[k] * news[k];
+        w->written[k] = w->in_follows ? news[k] : ins[k] * news[k];
     }
     memset(w->pair, 0, w->lags * sizeof w->pair[0]);
     for (uint32_t j = 0; j < w->walk->nodes; j++) {
         struct sow_memory *m = &w->memories[j];
         note_kept(m, SOW_GATE_F, m->pair[0], j, step);
-        (void)remember(w, m, &p, 0, more);
+        const struct sow_bell *by = w->in_follows ? &m->in : in;
+        struct written own = p;
+        double pairs = 1;
+        if (w->in_follows) {
+            set_follower(w, j);
+            pairs = by->y * by->y;
+            own = (struct written){by->y * g.mean, by->square * g.square, pairs * g.far,
+                                   pairs * g.sample};
+        }
+        (void)remember(w, m, &own, 0, more, pairs);
         read_cell(w, j, &o, step, &h);
         fourth += w->walk->node_weights[j] * out->fourth * m->read.fourth;
-        step->write[SOW_GATE_I][j] = new->square * in->slope_square;
-        step->write[SOW_GATE_G][j] = in->square * new->slope_square;
+        step->write[SOW_GATE_I][j] = new->square * by->slope_square;
+        step->write[SOW_GATE_G][j] = by->square * new->slope_square;
         step->lasting[SOW_GATE_I][j] = step->lasting[SOW_GATE_G][j] = 1;
     }
     double keep = w->bells[SOW_GATE_F].y;
-    step->pair[SOW_GATE_I] = near_pair(news, w->lags, keep, g.far, g.square) * slope_pair(in);
-    step->pair[SOW_GATE_G] = near_pair(ins, w->lags, keep, i.far, i.square) * slope_pair(new);
+    step->pair[SOW_GATE_I] = near_pair(news, w->lags, keep, g.far, g.square);
+    step->pair[SOW_GATE_G] = slope_pair(new);
+    if (!w->in_follows) {
+        step->pair[SOW_GATE_I] *= slope_pair(in);
+        step->pair[SOW_GATE_G] *= near_pair(ins, w->lags, keep, i.far, i.square);
+    }
     step->pair[SOW_GATE_F] = slope_pair(&w->bells[SOW_GATE_F]);
     step->pair[SOW_GATE_O] = slope_pair(out);
     for (size_t k = 1; k < w->lags; k++) {
@@ -435,7 +316,7 @@ static void step_gru(struct sow_walker *w, struct sow_time_step *step)
         double share = w->walk->node_weights[j];
         double own = (1 - 2 * m->gate.y + m->gate.square) * new->slope_square;
         note_kept(m, SOW_GATE_Z, m->pair[0] + p.square, j, step);
-        double coming = remember(w, m, &p, 1, more); /* z weighs m against p */
+        double coming = remember(w, m, &p, 1, more, 1); /* z weighs m against p */
         step->write[SOW_GATE_Z][j] -= 2 * coming * m->gate.slope_square;
         h.square += share * m->pair[0];
         h.mean += share * m->mean;
@@ -465,7 +346,7 @@ enum sow_status sow_walker_step(struct sow_walker *w, double lift, struct sow_ti
         return step_rnn(w, lift, step, error);
     }
     for (uint32_t gate = 0; gate < w->walk->gates; gate++) {
-        struct sow_state taken = take(w, gate, lift);
+        struct sow_state taken = sow_walker_take(w, gate, lift);
         w->gates[gate] = sow_raw_of(&taken, 0);
         if (gate == SOW_GATE_G) { /* also a gru's n */
             double alike = sow_centred(&taken, taken.feature);

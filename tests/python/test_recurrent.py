@@ -115,6 +115,7 @@ PREDICTED = {
     **{f"{kind} of 12, large": (kind, 12, 0, {}, LARGE) for kind in WORDS if kind != "relu"},
     **{f"lstm of {tokens}, forget bias {value}": ("lstm", tokens, 0, {}, forget(value))
        for tokens, value in ((5, 1), (30, 1), (5, 3), (30, 3), (60, 5))},
+    "lstm of 40, chrono": ("lstm", 40, 0, {}, 'rule("*.bias_*", chrono { steps = 40 }) ' + UNIFORM),
     "lstm both ways": ("lstm", 12, 0.3, {"bidirectional": "true"}, UNIFORM),
     "gru both ways": ("gru", 12, 0, {"bidirectional": "true"}, GLOROT),
 }
@@ -137,3 +138,29 @@ def test_prediction(name, tmp_path):
         layer.load_state_dict({n.removeprefix("a."): v for n, v in w.items()})
         means.back(means.see("a", layer(x)[0]), seed)
     means.agree(told, ["input", "a"], near=0.08, gradient_near=0.15 if rules == LARGE or tokens > 30 else 0.1, alike=0.06)
+
+
+def test_stack_and_its_last_token(tmp_path):
+    """What layers of a stack hand on - how sizes and likeness run over time - and a gradient that comes in at the end."""
+    model = tmp_path / "model.lua"
+    model.write_text('local x = input { "batch", 25, 64 } >> lstm("a", 64, 128, { layers = 2 }) >> take(25)\n' + UNIFORM)
+    told, means = predict(model), Means()
+    told["noise"] = 0
+    layer = torch.nn.LSTM(64, 128, num_layers=2, batch_first=True)
+    for seed in range(5):
+        w = weights(tmp_path, seed, model)
+        x = means.see("input", inputs_of(seed, 32, 25, 0))
+        layer.load_state_dict({n.removeprefix("a."): v for n, v in w.items()})
+        y = means.see("a.2", layer(x)[0])
+        means.back(means.see("take", y[:, -1]), seed)
+    means.agree(told, ["input", "a.2", "take"], near=0.08, gradient_near=0.12, alike=0.06)
+
+
+def test_a_long_sequence_is_walked_only_until_it_settles(tmp_path):
+    model = tmp_path / "model.lua"
+    for tokens in (500, 10 ** 9):
+        model.write_text(f'local x = input {{ "batch", {tokens}, 64 }} >> gru("a", 64, 128)\n' + UNIFORM)
+        settled = predict(model)["a"]["second_moment"]
+        if tokens == 500:
+            expected = settled
+    assert settled == pytest.approx(expected, rel=0.01)
