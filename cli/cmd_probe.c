@@ -39,11 +39,10 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
     if (code == SOW_EXIT_DONE && options->steps > 0) {
         code = sow_cli_learn_run(&run->source, &sent.how, options, &run->learned);
     }
-    if ((code == SOW_EXIT_DONE || run->measured != NULL || run->learned != NULL ||
-         sow_cli_asked_has(&run->asked)) &&
-        options->compare.count == 0) {
+    if (code == SOW_EXIT_DONE || run->measured != NULL || run->learned != NULL ||
+        sow_cli_asked_has(&run->asked)) {
         int judged = sow_cli_judge(&run->source, &sent.how, run->probe, run->measured, options,
-                                   &run->judgement);
+                                   options->compare.count == 0 ? &run->judgement : &run->compared);
         code = judged != SOW_EXIT_DONE ? judged : code;
     }
     return code;
@@ -54,6 +53,7 @@ static void run_free(struct sow_cli_run *run)
     sow_cli_ridges_free(&run->ridges);
     sow_cli_asked_free(&run->asked);
     sow_judgement_free(run->judgement);
+    sow_judgement_free(run->compared);
     sow_learning_free(run->learned);
     sow_measurement_free(run->measured);
     sow_probe_free(run->probe);

@@ -34,6 +34,7 @@ struct sow_cli_run {
     struct sow_cli_ridges ridges;
     struct sow_cli_asked asked;
     struct sow_judgement *judgement; /* NULL: one of several that are compared */
+    struct sow_judgement *compared;  /* without cures; NULL: the only one */
 };
 
 struct sow_cli_runs {

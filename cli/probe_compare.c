@@ -105,6 +105,22 @@ static void make_cells(const struct sow_cli_run *run, const struct scale scales[
     free(points);
 }
 
+/* What is wrong with each, below the table. */
+static void print_codes(const struct sow_cli_runs *runs)
+{
+    putchar('\n');
+    for (size_t run = 0; run < runs->count; run++) {
+        struct sow_cli_text text = {0};
+        if (runs->items[run].compared != NULL) {
+            sow_cli_add_safe(&text, runs->items[run].title, strlen(runs->items[run].title), 0);
+            sow_cli_add(&text, ": ");
+            sow_cli_add_codes(&text, runs->items[run].compared);
+            sow_cli_print_paragraph(text.bytes);
+        }
+        sow_cli_text_free(&text);
+    }
+}
+
 void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
 {
     struct sow_cli_text cells[COLUMNS] = {{0}};
@@ -140,6 +156,7 @@ void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli
         const struct sow_learning_report *report = sow_learning_report(runs->items[0].learned);
         printf("loss: before and after %u steps on one random batch\n", report->steps);
     }
+    print_codes(runs);
 }
 
 void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
@@ -152,8 +169,9 @@ void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_
         sow_cli_add_json(&text, runs->items[run].title);
         sow_cli_add(&text, ", \"probe\": ");
         fputs(text.bytes, stdout);
-        sow_cli_probe_json(runs->items[run].probe, runs->items[run].measured, NULL,
-                           &runs->items[run].asked, runs->items[run].learned, NULL, options);
+        sow_cli_probe_json(runs->items[run].probe, runs->items[run].measured,
+                           runs->items[run].compared, &runs->items[run].asked,
+                           runs->items[run].learned, NULL, options);
         fputs("}", stdout);
     }
     puts("\n]}");

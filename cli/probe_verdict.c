@@ -126,6 +126,7 @@ int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_o
     struct sow_check *check = NULL;
     int code = check_weights(options, &check);
     judging.checked = check;
+    judging.without_cures = options->compare.count > 0;
     for (size_t i = 0; i < count && code == SOW_EXIT_DONE; i++) {
         if (!read_threshold(options->thresholds.items[i], &thresholds[i], names[i])) {
             code =
@@ -198,6 +199,20 @@ static void print_verdict(const struct sow_verdict *verdict, const struct sow_cl
     sow_cli_text_free(&text);
     if (!note) {
         print_cure(verdict, options);
+    }
+}
+
+void sow_cli_add_codes(struct sow_cli_text *text, const struct sow_judgement *judgement)
+{
+    const struct sow_verdict *verdict;
+    if (sow_judgement_healthy(judgement)) {
+        sow_cli_add(text, "healthy");
+    }
+    for (size_t i = 0; (verdict = sow_verdict_at(judgement, i)) != NULL; i++) {
+        if (verdict->severity != SOW_SEVERITY_NOTE) {
+            sow_cli_add(text, "%s%s at ", i > 0 ? ", " : "", verdict->code->code);
+            sow_cli_add_safe(text, verdict->where, strlen(verdict->where), 0);
+        }
     }
 }
 

@@ -40,6 +40,7 @@ struct sow_judge_options {
     const struct sow_check *checked;        /* the file whose weights were measured; NULL: none */
     /* how the plan was made, which cures are tried with; NULL: by the defaults */
     const struct sow_plan_options *planning;
+    int without_cures; /* nonzero: none is tried, which takes most of the time */
 };
 
 /* Strings live as long as the judgement. */

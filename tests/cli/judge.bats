@@ -155,3 +155,11 @@ LUA
     [[ $(of_code EXPLODE where) == transformer.h.5.mlp.c_fc ]]
     [[ $(of_code EXPLODE cure) == "--set 'transformer.h.5.mlp.c_fc.weight=normal{std=0.02}'" ]]
 }
+
+@test "--compare tells the verdict of each scheme" {
+    run -0 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --compare 'normal{std=0.01}' glorot_normal he_normal
+    has "$output" "normal{std=0.01}: VANISH at layers.0, VANISH at layers.48.tanh" "glorot_normal: healthy" "he_normal: CHAOS at layers.24"
+    fits_100_columns "$output"
+    run -0 --separate-stderr sow probe mlp:784,256x50,10 --activation tanh --compare 'normal{std=0.01}' glorot_normal --json
+    [[ $(python3 -c 'import json, sys; print([c["probe"]["healthy"] for c in json.load(sys.stdin)["compared"]])' <<<"$output") == "[False, True]" ]]
+}

@@ -202,7 +202,7 @@ enum sow_status sow_judge(struct sow_model *model, const struct sow_plan *plan,
         j->own = own = own_plan(model, plan, planning);
         status = sow_judge_all(j, error);
     }
-    if (status == SOW_OK && j->count > 0) {
+    if (status == SOW_OK && j->count > 0 && (options == NULL || !options->without_cures)) {
         sow_judge_cures(j, model, signal, planning);
     }
     j->own = NULL;
