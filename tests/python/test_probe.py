@@ -253,3 +253,22 @@ def test_llama_where_attention_dominates_the_stream(tmp_path, std, length, gradi
     gradients = {name: measured.gradient[name] for name in names if "post" in name or "mlp" in name}
     measured.gradient = gradients  # those of single queries are not followed by position
     measured.agree(told, names, near=0.1, gradient_near=gradient, alike=0.05)
+
+
+def test_resnet18_of_torchvision():
+    """Batch norms in training, strided shortcuts, padding, a max pool and a global average: each convolution's output, as
+    torchvision draws it."""
+    torchvision = pytest.importorskip("torchvision")
+    told = predict("torchvision:resnet18", "--batch", 4)
+    told["noise"] = 0.0005
+    measured, names = Measured(), []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        model = torchvision.models.resnet18(weights=None).train()
+        for path, module in model.named_modules():
+            if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+                names += [path] if seed == 0 else []
+                module.register_forward_hook(lambda _, __, y, path=path: measured.see(path, y))
+        measured.back(model(torch.randn(4, 3, 224, 224)), seed)
+    assert len(names) == 21
+    measured.agree(told, names, near=0.12, gradient_near=0.3)
