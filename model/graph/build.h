@@ -6,7 +6,7 @@
 #include "model/graph/arena.h"
 #include "model/graph/model.h"
 
-#define SOW_MODEL_PARAMETERS_MAX (UINT32_C(1) << 21) /* tensors of one model */
+#define SOW_MODEL_PARAMETERS_MAX UINT32_C(1500000) /* tensors of one model */
 #define SOW_MODEL_OPERATIONS_MAX (UINT32_C(1) << 22)
 #define SOW_MODEL_NAME_MAX       1024u               /* bytes of a tensor's name */
 #define SOW_MODEL_BYTES_MAX      (UINT64_C(1) << 30) /* strings and small arrays of one model */
@@ -15,8 +15,9 @@
 /* An open-addressing table from a name to its index; capacity is a power of two, 0 is an empty slot. */
 struct sow_names {
     struct sow_name_slot {
-        uint32_t index;  /* index + 1 */
-        uint32_t prefix; /* high half of the name's hash: most other names are told apart by it */
+        uint32_t index; /* index + 1 */
+        uint32_t
+            hash; /* of the name: tells most other names apart, and where it goes in a larger table */
     } * slots;
     size_t capacity;
 };

@@ -55,49 +55,54 @@ static void *grown(void *array, size_t count, size_t *capacity, size_t size)
     return larger;
 }
 
-/* FNV-1a 64, for the table only. */
-static uint64_t hash_name(const char *name)
+/* FNV-1 64 folded, for the table only. The last byte goes in without a multiplication after it: names that differ in
+ * their last digit lie side by side, so that the next of many numbered names is in the cache. */
+static uint32_t hash_name(const char *name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (; *name != '\0'; name++) {
-        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+        hash = hash * UINT64_C(0x100000001b3) ^ (unsigned char)*name;
     }
-    return hash ^ hash >> 32;
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
-static struct sow_name_slot *slot_of(const struct sow_model *model, const char *name, uint64_t hash)
+/* Where the name is, or the empty slot where it belongs. */
+static struct sow_name_slot *slot_of(const struct sow_model *model, const char *name, uint32_t hash)
 {
     size_t mask = model->names.capacity - 1;
-    size_t at = (size_t)hash & mask;
+    size_t at = hash & mask;
     const struct sow_name_slot *slots = model->names.slots;
     while (slots[at].index != 0 &&
-           (slots[at].prefix != (uint32_t)(hash >> 32) ||
+           (slots[at].hash != hash ||
             strcmp(model->parameters[slots[at].index - 1].name, name) != 0)) {
         at = (at + 1) & mask;
     }
     return &model->names.slots[at];
 }
 
-/* Keeps the table at most half full. */
-static int grow_names(struct sow_model *model)
+/* Keeps the table at most half full. The names themselves are not looked at again: they lie all over the memory. */
+static int grow_names(struct sow_names *names, size_t count)
 {
-    if (model->graph.parameter_count * 2 < model->names.capacity) {
+    if (count * 2 < names->capacity) {
         return 0;
     }
-    size_t capacity = model->names.capacity == 0 ? 64 : model->names.capacity * 2;
+    size_t capacity = names->capacity == 0 ? 64 : names->capacity * 2;
     struct sow_name_slot *slots = calloc(capacity, sizeof *slots);
     if (slots == NULL) {
         return 1;
     }
-    free(model->names.slots);
-    model->names.slots = slots;
-    model->names.capacity = capacity;
-    for (size_t i = 0; i < model->graph.parameter_count; i++) {
-        const char *name = model->parameters[i].name;
-        uint64_t hash = hash_name(name);
-        *slot_of(model, name, hash) =
-            (struct sow_name_slot){(uint32_t)i + 1, (uint32_t)(hash >> 32)};
+    for (size_t i = 0; i < names->capacity; i++) {
+        if (names->slots[i].index != 0) {
+            size_t at = names->slots[i].hash & (capacity - 1);
+            while (slots[at].index != 0) {
+                at = (at + 1) & (capacity - 1);
+            }
+            slots[at] = names->slots[i];
+        }
     }
+    free(names->slots);
+    names->slots = slots;
+    names->capacity = capacity;
     return 0;
 }
 
@@ -126,18 +131,18 @@ enum sow_status sow_model_add_parameter(struct sow_model *model,
     }
     model->parameters = larger;
     model->graph.parameters = larger;
-    if (grow_names(model)) {
+    if (grow_names(&model->names, count)) {
         return no_memory(error);
     }
     model->parameters[count] = *parameter;
-    uint64_t hash = hash_name(parameter->name);
+    uint32_t hash = hash_name(parameter->name);
     struct sow_name_slot *slot = slot_of(model, parameter->name, hash);
     if (slot->index != 0) {
         const struct sow_parameter *twin = &model->parameters[slot->index - 1];
         return sow_fail(error, SOW_E_CONFIG, "there already is a tensor %.300s, declared at %s:%u",
                         parameter->name, twin->file, twin->line);
     }
-    *slot = (struct sow_name_slot){(uint32_t)count + 1, (uint32_t)(hash >> 32)};
+    *slot = (struct sow_name_slot){(uint32_t)count + 1, hash};
     *index = (uint32_t)count;
     model->graph.parameter_count++;
     return SOW_OK;

@@ -241,7 +241,7 @@ enum sow_status sow_expression_load(const char *text, struct sow_expression **ex
     memcpy(made->text, text, length);
     status = sow_host_new(made->model, NULL, &made->host, error);
     if (status == SOW_OK) {
-        made->host->budget = STEPS_MAX;
+        made->host->steps = STEPS_MAX;
         made->host->nanoseconds = NANOSECONDS_MAX;
         lua_settop(made->host->L, 0);
         lua_pushcfunction(made->host->L, push_words);

@@ -10,7 +10,6 @@
 #include "model/recipe/text.h"
 
 #include <lauxlib.h>
-#include <limits.h>
 #include <lualib.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,14 +37,16 @@ struct sow_host *sow_host_of(lua_State *L)
 static const struct sow_host_file *file_of(const struct sow_host *host, const char *chunk,
                                            const char **end)
 {
-    char *stop;
+    size_t index = 0;
     chunk += *chunk == '=';
-    unsigned long index = *chunk == '@' ? strtoul(chunk + 1, &stop, 10) : ULONG_MAX;
-    if (index >= host->file_count) {
+    if (*chunk++ != '@') {
         return NULL;
     }
-    *end = stop;
-    return &host->files[index];
+    for (; *chunk >= '0' && *chunk <= '9' && index < host->file_count; chunk++) {
+        index = 10 * index + (size_t)(*chunk - '0');
+    }
+    *end = chunk;
+    return index < host->file_count ? &host->files[index] : NULL;
 }
 
 void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
@@ -55,9 +56,13 @@ void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
     *path = "";
     *line = 0;
     for (int level = 0; lua_getstack(host->L, level, &frame); level++) {
-        lua_getinfo(host->L, "Sl", &frame);
+        lua_getinfo(host->L, "l", &frame);
+        if (frame.currentline <= 0) { /* a function in C */
+            continue;
+        }
+        lua_getinfo(host->L, "S", &frame);
         const struct sow_host_file *file = file_of(host, frame.source, &end);
-        if (file != NULL && !file->prelude && frame.currentline > 0) {
+        if (file != NULL && !file->prelude) {
             *path = file->path;
             *line = (uint32_t)frame.currentline;
             return;
@@ -67,17 +72,30 @@ void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
 
 /* ---- Ceilings ------------------------------------------------------------------------------ */
 
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 void sow_host_extend(struct sow_host *host)
 {
-    host->budget += SOW_HOST_BUDGET_TENSOR;
+    int64_t room = lesser(SOW_HOST_STEPS_IN_ALL - host->steps, host->steps_to_give);
+    int64_t given = lesser(SOW_HOST_STEPS_TENSOR, greater(room, 0));
+    host->steps += given;
+    host->steps_to_give -= given;
     host->nanoseconds += SOW_HOST_NANOSECONDS_TENSOR;
 }
 
 void sow_host_renew(struct sow_host *host)
 {
-    host->budget = host->budget < SOW_HOST_BUDGET ? SOW_HOST_BUDGET : host->budget;
-    host->nanoseconds =
-        host->nanoseconds < SOW_HOST_NANOSECONDS ? SOW_HOST_NANOSECONDS : host->nanoseconds;
+    host->steps = greater(host->steps, SOW_HOST_STEPS);
+    host->steps_to_give = INT64_MAX;
+    host->nanoseconds = greater(host->nanoseconds, SOW_HOST_NANOSECONDS);
 }
 
 static void *refuse(struct sow_host *host, const char *why)
@@ -93,14 +111,14 @@ static void *refuse(struct sow_host *host, const char *why)
     return NULL;
 }
 
-/* lua_Alloc: without `old`, `old_bytes` is the kind of object. */
+/* lua_Alloc: without `old`, `old_bytes` is the kind of object, 0 for what is none. */
 static void *allocate(void *user, void *old, size_t old_bytes, size_t bytes)
 {
     struct sow_host *host = user;
     size_t held = old == NULL ? 0 : old_bytes;
     if (bytes == 0) {
         host->bytes -= held;
-        free(old);
+        sow_pool_give(&host->pool, old, held);
         return NULL;
     }
     if (host->running && old == NULL && old_bytes == LUA_TSTRING && bytes > SOW_HOST_STRING_MAX) {
@@ -108,12 +126,15 @@ static void *allocate(void *user, void *old, size_t old_bytes, size_t bytes)
     }
     if (bytes > held &&
         host->running) { /* what we do ourselves, outside a protected call, must not fail */
-        if (host->bytes > SOW_HOST_BYTES_MAX || bytes - held > SOW_HOST_BYTES_MAX - host->bytes) {
+        if (host->pool.bytes > SOW_HOST_BYTES_MAX || host->bytes > SOW_HOST_BYTES_MAX ||
+            bytes - held > SOW_HOST_BYTES_MAX - host->bytes) {
             return refuse(host, "more than 128 MiB of memory");
         }
-        host->budget -= (int64_t)(bytes / SOW_HOST_BYTES_A_STEP);
+        const int is_object = old == NULL && old_bytes != 0;
+        host->steps -=
+            (is_object ? SOW_HOST_STEPS_OBJECT : 0) + (int64_t)(bytes / SOW_HOST_BYTES_A_STEP);
     }
-    void *block = realloc(old, bytes);
+    void *block = sow_pool_resize(&host->pool, old, held, bytes);
     if (block == NULL) {
         return refuse(host, "more memory than the system has");
     }
@@ -125,12 +146,12 @@ static void on_count(lua_State *L, lua_Debug *unused)
 {
     struct sow_host *host = sow_host_of(L);
     (void)unused;
-    host->budget -= SOW_HOST_HOOK_STEPS;
-    if (host->budget < 0) {
+    host->steps -= SOW_HOST_HOOK_STEPS;
+    if (host->steps < 0) {
         sow_host_raise(host, SOW_E_CONFIG,
-                       "the recipe does not end: stopped after five million steps (and %d more for "
-                       "each tensor); is there an endless loop?",
-                       (int)SOW_HOST_BUDGET_TENSOR);
+                       "the recipe does not end: stopped after five million steps (and more for "
+                       "%zu tensors); is there an endless loop?",
+                       host->model->graph.parameter_count);
     }
     if (nanoseconds_of(CLOCK_MONOTONIC) - host->started > host->nanoseconds &&
         nanoseconds_of(CLOCK_THREAD_CPUTIME_ID) - host->cpu_started > host->nanoseconds) {
@@ -458,6 +479,7 @@ static void host_free(void *user)
     if (host->L != NULL) {
         lua_close(host->L);
     }
+    sow_pool_free(&host->pool);
     sow_config_free(host->config);
     free(host->files);
     if (host->locale != (locale_t)0) {
@@ -476,7 +498,9 @@ enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
     }
     made->model = model;
     made->config = config;
-    sow_host_renew(made);
+    made->steps = SOW_HOST_STEPS;
+    made->steps_to_give = SOW_HOST_STEPS_IN_ALL;
+    made->nanoseconds = SOW_HOST_NANOSECONDS;
     made->scopes[0].layer = -1;
     model->host = made;
     model->host_free = host_free;

@@ -2,12 +2,13 @@
 /* The Lua host: one sandboxed state a model, with ceilings on memory, instructions and time, and errors that carry
  * a status and a place. Knows nothing of layers (prelude/, the Lua below this folder) or of files on disk.
  *
- *     text -> sow_host_run -> Lua -> bridge.c (param, op, ...) -> struct sow_model */
+ *     text -> sow_host_run -> Lua -> bridge.c, param.c -> struct sow_model */
 #ifndef SOW_RECIPE_HOST_H
 #define SOW_RECIPE_HOST_H
 
 #include "model/graph/build.h"
 #include "model/recipe/config.h"
+#include "model/recipe/pool.h"
 
 #include <locale.h>
 #include <lua.h>
@@ -19,13 +20,18 @@
 
 #define SOW_HOST_WORDS 256u
 
-/* Instructions: a base, and more for every tensor declared or rule evaluated, so that a million tensors are fine and
- * an endless loop is not. Memory that was taken counts too: a copy is work the counter of instructions cannot see. */
-#define SOW_HOST_BUDGET        INT64_C(5000000)
-#define SOW_HOST_BUDGET_TENSOR INT64_C(4000)
+/* Steps are instructions of Lua and what costs as much: a base, and more for every tensor declared or rule evaluated, so
+ * that a million tensors are fine and an endless loop is not. What tensors bring has an end too: layers are slower than
+ * plain tensors, of which a model may have SOW_MODEL_PARAMETERS_MAX. Steps, not time: what runs here runs everywhere. */
+#define SOW_HOST_STEPS        INT64_C(5000000)
+#define SOW_HOST_STEPS_TENSOR INT64_C(4000)
+#define SOW_HOST_STEPS_IN_ALL INT64_C(160000000)
+/* What the counter of instructions does not see: memory taken, an object (a text, a table) made, a tensor declared. */
 #define SOW_HOST_BYTES_A_STEP  32
+#define SOW_HOST_STEPS_OBJECT  12
+#define SOW_HOST_STEPS_DECLARE 30
 #define SOW_HOST_HOOK_STEPS    100
-/* The same for time, which catches what instructions do not tell (a walk through a huge empty table). */
+/* The same for time, which catches what steps do not tell (a walk through a huge empty table). */
 #define SOW_HOST_NANOSECONDS        INT64_C(1000000000)
 #define SOW_HOST_NANOSECONDS_TENSOR INT64_C(50000)
 
@@ -57,8 +63,10 @@ struct sow_host {
 
     const char *recent[SOW_HOST_WORDS]; /* words kept lately, by hash */
 
-    size_t bytes;
-    int64_t budget, nanoseconds; /* what is left: steps, and time of the processor */
+    struct sow_pool pool;       /* Lua's memory */
+    size_t bytes;               /* of it in use */
+    int64_t steps, nanoseconds; /* what is left: steps, and time of the processor */
+    int64_t steps_to_give;      /* what more tensors may still bring */
     int64_t started, cpu_started;
     locale_t locale;     /* C: texts compare and numbers read alike, whatever the program has set */
     const char *refused; /* why the allocator said no last time */
@@ -96,13 +104,14 @@ int sow_host_raise_error(struct sow_host *host, const struct sow_error *error);
 struct sow_host *sow_host_of(lua_State *L);
 /* The innermost line of a recipe (not of the prelude) that is running; "" and 0 when there is none. */
 void sow_host_where(struct sow_host *host, const char **path, uint32_t *line);
-/* More instructions, more time: something was declared or is about to be evaluated. */
+/* More steps, more time: something was declared or is about to be evaluated. */
 void sow_host_extend(struct sow_host *host);
-/* At least the base of both: a new piece of work begins. */
+/* At least the base of both: the rules begin, which are evaluated once for each tensor and so end. */
 void sow_host_renew(struct sow_host *host);
 
 /* Puts the C functions that the prelude is written with into the table on top of the stack. */
-void sow_bridge_open(lua_State *L);         /* param, op, tied, scopes: bridge.c */
+void sow_bridge_open(lua_State *L);         /* operations, ties, scopes: bridge.c */
+void sow_bridge_open_param(lua_State *L);   /* tensors: param.c */
 void sow_bridge_open_config(lua_State *L);  /* fields of the config: field.c */
 void sow_bridge_open_include(lua_State *L); /* a recipe inside another: include.c */
 void sow_bridge_open_words(lua_State *L);   /* schemes, activations, arithmetic, words: words.c */

@@ -80,7 +80,7 @@ static size_t collect_keys(lua_State *L, struct key **keys)
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         count++;
     }
-    sow_host_of(L)->budget -= (int64_t)count;
+    sow_host_of(L)->steps -= (int64_t)count;
     *keys = lua_newuserdatauv(L, (count + 1) * sizeof **keys, 0);
     lua_createtable(L, (int)(count < INT32_MAX ? count : INT32_MAX), 0);
     lua_Integer position = 0;
@@ -211,6 +211,7 @@ void sow_sandbox_open(lua_State *L)
 
     lua_newtable(L);
     sow_bridge_open(L);
+    sow_bridge_open_param(L);
     sow_bridge_open_config(L);
     sow_bridge_open_include(L);
     sow_bridge_open_words(L);

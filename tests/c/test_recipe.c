@@ -182,8 +182,30 @@ static void test_f01_many_tensors(void **state)
                               "local i = 0\nwhile true do param(\"t\" .. i, { 1 }) i = i + 1 end",
                               &model, &error),
                      SOW_E_CONFIG);
-    assert_non_null(strstr(error.message, "more than 2097152 tensors"));
+    assert_non_null(strstr(error.message, "more than 1500000 tensors"));
+    assert_non_null(strstr(error.file, "/c.lua"));
     assert_int_equal(error.line, 2);
+}
+
+/* Layers take longer than plain tensors, so that they end sooner. */
+static void test_endless_layers(void **state)
+{
+    static const char *const bodies[] = {"linear(\"t\" .. i, 4, 4)", "layer_norm(\"t\" .. i, 4)",
+                                         "x = x >> linear(\"t\" .. i, 4, 4)"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        char text[256];
+        struct sow_model *model;
+        struct sow_error error;
+        snprintf(
+            text, sizeof text,
+            "local x, i = input { \"batch\", 4 }, 0\nwhile true do\n    %s\n    i = i + 1\nend",
+            bodies[i]);
+        assert_int_equal(try_load("layers.lua", text, &model, &error), SOW_E_CONFIG);
+        assert_non_null(strstr(error.message, "the recipe does not end"));
+        assert_non_null(strstr(error.file, "/layers.lua"));
+        assert_in_range(error.line, 2, 5);
+    }
 }
 
 /* F14: 100,000 tensors whose names share their start. */
@@ -729,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_texts_too_long_for_lua),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_f01_many_tensors),
+        cmocka_unit_test(test_endless_layers),
         cmocka_unit_test(test_f14_many_layers),
         cmocka_unit_test(test_what_an_expression_sees),
         cmocka_unit_test(test_sets_that_are_wrong),

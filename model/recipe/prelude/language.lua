@@ -39,15 +39,14 @@ end
 
 -- A library that recipes read and never write.
 function host.frozen(what, content)
+    setmetatable(content, {
+        __index = function(_, key)
+            host.failf("%s.%s is left out of the recipe language", what, tostring(key))
+        end,
+    })
     return setmetatable({}, {
         __name = what,
-        __index = function(_, key)
-            local value = content[key]
-            if value == nil then
-                host.failf("%s.%s is left out of the recipe language", what, tostring(key))
-            end
-            return value
-        end,
+        __index = content,
         __newindex = function(_, key)
             host.failf("%s belongs to the recipe language and cannot be changed (key %s)", what, tostring(key))
         end,
@@ -121,16 +120,11 @@ function host.unknown(name)
 end
 
 -- A recipe may make globals of its own; the language's words stay as they are.
+setmetatable(words, { __index = function(_, name) host.unknown(name) end })
 host.environment = setmetatable({}, {
-    __index = function(_, name)
-        local word = words[name]
-        if word == nil then
-            host.unknown(name)
-        end
-        return word
-    end,
+    __index = words,
     __newindex = function(environment, name, value)
-        if words[name] ~= nil or left_out[name] then
+        if rawget(words, name) ~= nil or left_out[name] then
             host.failf("%s belongs to the recipe language and cannot be changed; take another name", tostring(name))
         end
         rawset(environment, name, value)

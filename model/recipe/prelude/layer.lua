@@ -6,10 +6,8 @@ local host = ...
 
 -- Tensor `name .. suffix` with what it shares with its layer: role and key. A layer without a name has its scope's.
 function host.declare(name, suffix, shape, kind, options, more)
-    more = more or {}
-    more.role = options.role
-    more.key = options.key and options.key .. suffix
-    return host.param(name == "" and string.sub(suffix, 2) or name .. suffix, shape, kind, more)
+    local full = name == "" and string.sub(suffix, 2) or name .. suffix
+    return host.tensor(full, shape, more, options.key and options.key .. suffix, options.role, kind)
 end
 
 function host.check_text(what, name)

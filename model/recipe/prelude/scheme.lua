@@ -86,7 +86,7 @@ end
 
 for _, row in ipairs(host.schemes()) do
     for _, word in ipairs(row.words) do
-        if words[word] ~= nil then
+        if rawget(words, word) ~= nil then
             host.failf("the scheme %s has the name of another word of the recipe language", word)
         end
         words[word] = host.seal({ row = { word = word, parameters = row.parameters, positional = row.positional,
@@ -241,7 +241,7 @@ host.set_scope = setmetatable({}, {
         if tensor_fields[name] then
             return seen[name] -- says why there is none
         end
-        if words[name] ~= nil then
+        if rawget(words, name) ~= nil then
             return words[name]
         end
         host.unknown(name)
@@ -261,7 +261,7 @@ host.file_scope = setmetatable({}, {
         return host.environment[name]
     end,
     __newindex = function(scope, name, value)
-        if words[name] ~= nil then
+        if rawget(words, name) ~= nil then
             host.failf("%s belongs to the recipe language and cannot be changed; take another name", tostring(name))
         end
         rawset(scope, name, value)

@@ -3,19 +3,8 @@
 local host = ...
 local words = host.words
 
--- A tensor of any shape, for what no layer below describes. Returns nothing: it is declared, not connected.
-function words.param(name, shape, options)
-    host.check_text("param", name)
-    if options == nil then
-        host.param(name, shape, "other")
-        return
-    end
-    options = host.options("param", options, { kind = "other", layout = false, groups = false, stride = false, blocks = false,
-                                               gates = false, twin = false, padding = false, role = false, key = false,
-                                               dtype = false, value = false })
-    options.twin = options.twin and host.full_name(options.twin)
-    host.param(name, shape, options.kind, options)
-end
+-- param(name, { sizes }, { kind = "other", ... }): a tensor of any shape, declared and connected with nothing
+words.param = host.param
 
 -- learned(name, { 1, 1, 768 }): a tensor that is a value itself, as a class token or a table of positions is
 function words.learned(name, shape, options)

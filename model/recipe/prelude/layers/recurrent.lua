@@ -42,7 +42,7 @@ local function declare_torch(kind, name, suffix, inputs, hidden, options)
     if options.bias then
         list[3] = tensor("bias_ih", { rows }, "bias", "recurrent.input", {})
         list[4] = tensor("bias_hh", { rows }, "bias", "recurrent.hidden",
-                         { twin = host.full_name(name .. "bias_ih" .. suffix) })
+                         { twin = name .. "bias_ih" .. suffix })
     end
     return list
 end

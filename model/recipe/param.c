@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* param: a tensor as a recipe or a layer declares it, its sizes and its options. What it is connected with is
+ * bridge.c. A model has up to two million of these, so that each costs little: no table is made, and only the options
+ * that were written are looked at. */
+#include "model/recipe/bridge.h"
+
+#include "core/base/checked.h"
+#include "core/base/error.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "..., and got a number"; objects of the language have names of their own. */
+static void raise_got(lua_State *L, int index, const char *wanted)
+{
+    const char *name = luaL_typename(L, index);
+    const char *article = lua_isnoneornil(L, index) ? "" : "a ";
+    if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) {
+        name = lua_tostring(L, -1);
+        article = "";
+    }
+    sow_host_raise(sow_host_of(L), SOW_E_CONFIG, "%s, and got %s%s", wanted, article, name);
+}
+
+static void read_shape(lua_State *L, int index, const char *name, struct sow_tensor *tensor)
+{
+    struct sow_host *host = sow_host_of(L);
+    uint64_t elements;
+    luaL_checktype(L, index, LUA_TTABLE);
+    lua_Unsigned rank = lua_rawlen(L, index);
+    if (rank > SOW_RANK_MAX) {
+        sow_host_raise(host, SOW_E_SHAPE, "%.300s has %d dimensions; at most %d are possible", name,
+                       (int)(rank < INT32_MAX ? rank : INT32_MAX), SOW_RANK_MAX);
+    }
+    tensor->rank = (uint32_t)rank;
+    for (uint32_t axis = 0; axis < tensor->rank; axis++) {
+        lua_rawgeti(L, index, (lua_Integer)axis + 1);
+        tensor->shape[axis] = sow_bridge_check_size(L, "size", axis + 1, name);
+    }
+    if (sow_product_u64(tensor->shape, tensor->rank, &elements) ||
+        elements > SOW_MODEL_ELEMENTS_MAX) {
+        sow_host_raise(host, SOW_E_SHAPE, "%.300s has more than 2^56 elements", name);
+    }
+}
+
+/* ---- Options: each reader finds the value on top of the stack ------------------------------- */
+
+/* A text that is kept: words come again. */
+static const char *word_at_top(lua_State *L, const char *wanted)
+{
+    size_t length;
+    if (lua_type(L, -1) != LUA_TSTRING) {
+        raise_got(L, -1, wanted);
+    }
+    const char *word = lua_tolstring(L, -1, &length);
+    return sow_bridge_keep_word(sow_host_of(L), word, length);
+}
+
+static void read_kind(lua_State *L, struct sow_parameter *parameter)
+{
+    const char *word = word_at_top(L, "kind is a text"), *name;
+    enum sow_kind kind = SOW_KIND_OTHER;
+    while ((name = sow_kind_name(kind)) != NULL && strcmp(name, word) != 0) {
+        kind++;
+    }
+    if (name == NULL) {
+        sow_host_raise(sow_host_of(L), SOW_E_CONFIG,
+                       "there is no kind of tensor \"%s\"; the first one is \"other\"", word);
+    }
+    parameter->tensor.kind = kind;
+}
+
+static void read_layout(lua_State *L, struct sow_parameter *parameter)
+{
+    struct sow_error error;
+    const char *word = word_at_top(L, "layout is a text");
+    if (sow_tensor_layout(&parameter->tensor, word, &error) != SOW_OK) {
+        sow_host_raise(sow_host_of(L), SOW_E_SHAPE, "%.300s: %s", parameter->name, error.message);
+    }
+}
+
+static void read_stride(lua_State *L, struct sow_parameter *parameter)
+{
+    lua_pushvalue(L, -1);
+    parameter->tensor.stride = sow_bridge_check_size(L, "stride", 0, parameter->name);
+}
+
+static void read_groups(lua_State *L, struct sow_parameter *parameter)
+{
+    lua_pushvalue(L, -1);
+    parameter->tensor.groups = sow_bridge_check_size(L, "groups", 0, parameter->name);
+}
+
+/* The first axis of outputs; of a tensor without axes the first or, in-out, the last. */
+static uint32_t output_axis(const struct sow_tensor *tensor)
+{
+    for (uint32_t axis = 0; axis < tensor->rank; axis++) {
+        if (sow_tensor_axis(tensor, axis) == SOW_AXIS_OUT) {
+            return axis;
+        }
+    }
+    return tensor->layout == SOW_LAYOUT_IN_OUT && tensor->rank > 0 ? tensor->rank - 1 : 0;
+}
+
+/* {sizes} along the output axis. */
+static void read_blocks(lua_State *L, struct sow_parameter *parameter)
+{
+    struct sow_host *host = sow_host_of(L);
+    uint64_t sum = 0;
+    luaL_checktype(L, -1, LUA_TTABLE);
+    const lua_Unsigned count = lua_rawlen(L, -1);
+    if (count == 0 || count > 1024) {
+        sow_host_raise(host, SOW_E_SHAPE, "blocks of %s: 1 to 1024 sizes", parameter->name);
+    }
+    uint64_t *sizes = sow_bridge_take(host, (size_t)count * sizeof *sizes);
+    for (lua_Unsigned i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        sizes[i] = sow_bridge_check_size(L, "block", (uint32_t)i + 1, parameter->name);
+        if (sow_add_u64(sum, sizes[i], &sum)) {
+            sum = UINT64_MAX;
+        }
+    }
+    const struct sow_tensor *tensor = &parameter->tensor;
+    uint32_t axis = output_axis(tensor);
+    if (tensor->rank == 0 || sum != tensor->shape[axis]) {
+        sow_host_raise(host, SOW_E_SHAPE,
+                       "the blocks of %s add up to %llu, and its outputs are %llu", parameter->name,
+                       (unsigned long long)sum,
+                       (unsigned long long)(tensor->rank == 0 ? 1 : tensor->shape[axis]));
+    }
+    parameter->blocks.axis = axis;
+    parameter->blocks.count = (uint32_t)count;
+    parameter->blocks.sizes = sizes;
+}
+
+static void read_gates(lua_State *L, struct sow_parameter *parameter)
+{
+    struct sow_host *host = sow_host_of(L);
+    const char *gates = word_at_top(L, "gates is a text");
+    uint32_t count = 0;
+    for (size_t i = 0; gates[i] != '\0'; i++) {
+        count += gates[i] != ' ' && (i == 0 || gates[i - 1] == ' ');
+    }
+    if (count != parameter->blocks.count) {
+        sow_host_raise(host, SOW_E_SHAPE, "%.300s has %u blocks, and \"%.60s\" names %u gates",
+                       parameter->name, parameter->blocks.count, gates, count);
+    }
+    parameter->blocks.gates = gates;
+}
+
+/* The full name of the tensor that is added to it. */
+static void read_twin(lua_State *L, struct sow_parameter *parameter)
+{
+    parameter->twin = sow_bridge_full_name(L, -1);
+}
+
+/* A row from 0, or from the end when negative, as torch counts. */
+static void read_padding(lua_State *L, struct sow_parameter *parameter)
+{
+    int64_t rows = parameter->tensor.rank == 0 ? 0 : (int64_t)parameter->tensor.shape[0];
+    int64_t row = luaL_checkinteger(L, -1);
+    if (row >= rows || row < -rows) {
+        sow_host_raise(sow_host_of(L), SOW_E_SHAPE,
+                       "the padding row %lld of %s is not one of its %lld rows", (long long)row,
+                       parameter->name, (long long)rows);
+    }
+    parameter->zero_row = row < 0 ? row + rows : row;
+}
+
+/* What a buffer starts at. */
+static void read_value(lua_State *L, struct sow_parameter *parameter)
+{
+    double value = luaL_checknumber(L, -1);
+    if (parameter->tensor.kind != SOW_KIND_BUFFER) {
+        sow_host_raise(sow_host_of(L), SOW_E_CONFIG,
+                       "%s has a value, and only a buffer starts without a rule: kind = \"buffer\"",
+                       parameter->name);
+    }
+    if (value - value != 0) {
+        sow_host_raise(sow_host_of(L), SOW_E_CONFIG, "the value of %s is not finite",
+                       parameter->name);
+    }
+    parameter->value = value;
+}
+
+static void read_role(lua_State *L, struct sow_parameter *parameter)
+{
+    parameter->role = word_at_top(L, "role is a text");
+}
+
+static void read_key(lua_State *L, struct sow_parameter *parameter)
+{
+    size_t length;
+    const char *key = luaL_checklstring(L, -1, &length);
+    sow_bridge_check_name(sow_host_of(L), key, length);
+    parameter->key = sow_bridge_keep(sow_host_of(L), key, length);
+}
+
+static void read_dtype(lua_State *L, struct sow_parameter *parameter)
+{
+    struct sow_error error;
+    const char *word = word_at_top(L, "dtype is a text");
+    if (sow_dtype_parse(word, &parameter->dtype, &error) != SOW_OK) {
+        sow_host_raise_error(sow_host_of(L), &error);
+    }
+}
+
+/* In the order in which they are read: blocks lie along an axis that kind and layout tell, and so on. */
+static const struct option {
+    const char *name;
+    void (*read)(lua_State *L, struct sow_parameter *parameter);
+} options[] = {
+    {"kind", read_kind},     {"layout", read_layout},   {"stride", read_stride},
+    {"groups", read_groups}, {"blocks", read_blocks},   {"gates", read_gates},
+    {"twin", read_twin},     {"padding", read_padding}, {"value", read_value},
+    {"role", read_role},     {"key", read_key},         {"dtype", read_dtype},
+};
+
+enum { OPTION_COUNT = sizeof options / sizeof options[0] };
+
+static const char *option_name(const void *unused, size_t index)
+{
+    (void)unused;
+    return index < OPTION_COUNT ? options[index].name : NULL;
+}
+
+/* The row of the key below the top of the stack. */
+static size_t find_option(lua_State *L)
+{
+    size_t row = 0;
+    if (lua_type(L, -2) != LUA_TSTRING) {
+        raise_got(L, -2, "param takes its options by name, { name = value }");
+    }
+    const char *key = lua_tostring(L, -2);
+    while (row < OPTION_COUNT && strcmp(options[row].name, key) != 0) {
+        row++;
+    }
+    if (row == OPTION_COUNT) {
+        const char *near = sow_nearest(key, option_name, NULL);
+        sow_host_raise(sow_host_of(L), SOW_E_CONFIG, "param has no option %.300s%s%s%s", key,
+                       near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+                       near != NULL ? "?" : "");
+    }
+    return row;
+}
+
+/* { name = value }; false is none. */
+static void read_options(lua_State *L, int index, struct sow_parameter *parameter)
+{
+    int at[OPTION_COUNT] = {0}; /* places on the stack */
+    if (lua_type(L, index) != LUA_TTABLE || lua_getmetatable(L, index)) {
+        raise_got(L, index, "param takes its options in braces, { name = value }");
+    }
+    luaL_checkstack(L, 2 * OPTION_COUNT, NULL);
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        size_t row = find_option(L);
+        if (lua_toboolean(L, -1)) {
+            lua_insert(L, -2);
+            at[row] = lua_gettop(L) - 1;
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    for (size_t row = 0; row < OPTION_COUNT; row++) {
+        if (at[row] != 0) {
+            lua_pushvalue(L, at[row]);
+            options[row].read(L, parameter);
+            lua_pop(L, 1);
+        }
+    }
+}
+
+/* ---- The words ------------------------------------------------------------------------------- */
+
+/* What every tensor has: (name, { sizes }) at the bottom of the stack, and where that stands. */
+static void begin(lua_State *L, struct sow_parameter *parameter)
+{
+    struct sow_host *host = sow_host_of(L);
+    if (!host->declared) {
+        sow_host_raise(host, SOW_E_CONFIG, "tensors cannot be declared inside rules");
+    }
+    if (lua_type(L, 1) != LUA_TSTRING) {
+        raise_got(L, 1, "param takes its name first, a text");
+    }
+    sow_host_extend(host);
+    host->steps -= SOW_HOST_STEPS_DECLARE;
+    *parameter = (struct sow_parameter){.name = sow_bridge_full_name(L, 1),
+                                        .layer = host->scopes[host->scope_depth].layer,
+                                        .layer_count = host->scopes[host->scope_depth].layer_count,
+                                        .role = "",
+                                        .zero_row = -1};
+    read_shape(L, 2, parameter->name, &parameter->tensor);
+    sow_host_where(host, &parameter->file, &parameter->line);
+}
+
+static uint32_t add(lua_State *L, const struct sow_parameter *parameter)
+{
+    struct sow_host *host = sow_host_of(L);
+    struct sow_error error = {.code = SOW_OK};
+    uint32_t index;
+    if (sow_model_add_parameter(host->model, parameter, &index, &error) != SOW_OK) {
+        sow_host_raise_error(host, &error);
+    }
+    return index;
+}
+
+/* param(name, { sizes }, { kind = "other", ... } or nil): a tensor that is connected with nothing */
+static int bridge_param(lua_State *L)
+{
+    struct sow_parameter parameter;
+    lua_settop(L, 3);
+    begin(L, &parameter);
+    if (!lua_isnil(L, 3)) {
+        read_options(L, 3, &parameter);
+    }
+    add(L, &parameter);
+    return 0;
+}
+
+/* tensor(name, { sizes }, options or nil, key or nil, role, kind) -> its number: for layers, without a table to make */
+static int bridge_tensor(lua_State *L)
+{
+    struct sow_parameter parameter;
+    luaL_checkany(L, 6);
+    lua_settop(L, 6);
+    begin(L, &parameter);
+    read_kind(L, &parameter);
+    lua_pop(L, 1);
+    read_role(L, &parameter);
+    lua_pop(L, 1);
+    if (lua_toboolean(L, -1)) {
+        read_key(L, &parameter);
+    }
+    if (!lua_isnil(L, 3)) {
+        read_options(L, 3, &parameter);
+    }
+    lua_pushinteger(L, (lua_Integer)add(L, &parameter));
+    return 1;
+}
+
+void sow_bridge_open_param(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"tensor", bridge_tensor},
+        {"param", bridge_param},
+        {NULL, NULL},
+    };
+    luaL_setfuncs(L, functions, 0);
+}
