@@ -1,91 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Headers in and out: what is refused and how, what is read, what is written; indexes and shards. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* One header in and out: what is refused and how, what is read, what is written. Not here: several files
+ * (test_index.c). */
+#include "tests/c/checkpoint_files.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "model/checkpoint/header.h"
-#include "model/checkpoint/safetensors.h"
-#include "tests/c/cases.h"
-
-static char folder[] = "/tmp/sow-safetensors-XXXXXX";
-static char path[256];
-
-static const char *in_folder(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void write_file(const char *name, const void *bytes, size_t count)
-{
-    FILE *file = fopen(in_folder(name), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* A safetensors file of this header and `data` bytes. */
-static void write_tensors(const char *name, const char *header, size_t length, uint64_t claim,
-                          size_t data)
-{
-    char *bytes = calloc(1, 8 + length + data + 1);
-    assert_non_null(bytes);
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (char)(claim >> (8 * i) & 0xff);
-    }
-    memcpy(bytes + 8, header, length);
-    memset(bytes + 8 + length, 'x', data);
-    write_file(name, bytes, 8 + length + data);
-    free(bytes);
-}
-
-static void write_header(const char *name, const char *header, size_t data)
-{
-    write_tensors(name, header, strlen(header), strlen(header), data);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
 
 /* ---- Hostile files -------------------------------------------------------------------------- */
-
-static void check_answer(const struct test_case *test, enum sow_status status,
-                         const struct sow_error *error)
-{
-    const char *wanted = case_field(test, "sow", NULL);
-    if (strcmp(wanted, "ok") == 0) {
-        if (status != SOW_OK) {
-            fail_msg("[%s] refused: %s", test->name, error->message);
-        }
-        return;
-    }
-    if (status != SOW_E_FORMAT || strstr(error->message, wanted) == NULL) {
-        fail_msg("[%s] wanted \"%s\", got %d \"%s\"", test->name, wanted, (int)status,
-                 status == SOW_OK ? "" : error->message);
-    }
-}
 
 static void run_file(const struct test_case *test)
 {
@@ -324,218 +249,6 @@ static void F01_header_limit(void **state)
     free(bytes);
 }
 
-/* ---- Indexes and shards --------------------------------------------------------------------- */
-
-static void run_index(const struct test_case *test)
-{
-    struct sow_st_index *index = NULL;
-    struct sow_error error = {0};
-    char place[32];
-    size_t length = 0;
-    const char *text = case_field(test, "index", &length);
-    const char *wanted_place = case_field(test, "place", NULL);
-    char *copy = malloc(length + 1); /* exactly as long, for ASan */
-    assert_non_null(copy);
-    memcpy(copy, text, length);
-    enum sow_status status = sow_st_index_parse("index", copy, length, ".", &index, &error);
-    free(copy);
-    check_answer(test, status, &error);
-    snprintf(place, sizeof place, "%u:%u", error.line, error.column);
-    if (wanted_place != NULL && strcmp(place, wanted_place) != 0) {
-        fail_msg("[%s] at %s, wanted %s", test->name, place, wanted_place);
-    }
-    sow_st_index_free(status == SOW_OK ? index : NULL);
-}
-
-static void hostile_indexes(void **state)
-{
-    (void)state;
-    assert_true(each_case(SOW_SOURCE_DIR "/tests/hostile/index/cases.txt", run_index) > 30);
-}
-
-static void index_orders_its_shards(void **state)
-{
-    static const char text[] =
-        "{\"weight_map\":{\"a\":\"s-10\",\"b\":\"s-9\",\"c\":\"s-10\",\"d\":\"s-8\"},"
-        "\"metadata\":{\"total_size\":7}}";
-    struct sow_st_index *index = NULL;
-    (void)state;
-    assert_int_equal(sow_st_index_parse("i", text, sizeof text - 1, "f", &index, NULL), SOW_OK);
-    assert_int_equal(index->file_count, 3);
-    assert_string_equal(index->files[0], "s-8");
-    assert_string_equal(index->files[1], "s-9");
-    assert_string_equal(index->files[2], "s-10");
-    assert_int_equal(index->name_count, 4);
-    assert_string_equal(index->names[2], "c");
-    assert_int_equal(index->name_file[2], 2);
-    assert_int_equal(index->name_file[3], 0);
-    assert_int_equal(index->total_size, 7);
-    assert_string_equal(index->folder, "f");
-    sow_st_index_free(index);
-}
-
-#define TENSOR(name) "\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
-
-/* Four shards of one tensor each. */
-static void write_shards(const char *total_size)
-{
-    char index[512];
-    write_header("s1.safetensors", "{" TENSOR("a") "}", 8);
-    write_header("s2.safetensors", "{" TENSOR("b") "}", 8);
-    write_header("s3.safetensors", "{" TENSOR("c") "}", 8);
-    write_header("s4.safetensors", "{" TENSOR("d") "}", 8);
-    snprintf(index, sizeof index,
-             "{\"metadata\":{\"total_size\":%s},\"weight_map\":{\"a\":\"s1.safetensors\","
-             "\"b\":\"s2.safetensors\",\"c\":\"s3.safetensors\",\"d\":\"s4.safetensors\"}}",
-             total_size);
-    write_file("model.safetensors.index.json", index, strlen(index));
-}
-
-static void remove_shards(void)
-{
-    static const char *const names[] = {"s1.safetensors", "s2.safetensors", "s3.safetensors",
-                                        "s4.safetensors", "model.safetensors.index.json"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        unlink(in_folder(names[i]));
-    }
-}
-
-static void shards_open_as_one(void **state)
-{
-    struct sow_st_set *set = NULL;
-    struct sow_error error;
-    (void)state;
-    write_shards("32");
-    for (int named = 0; named < 2; named++) {
-        const char *name = named ? in_folder("model.safetensors.index.json") : folder;
-        assert_int_equal(sow_st_set_open(name, &set, &error), SOW_OK);
-        assert_int_equal(set->count, 4);
-        assert_int_equal(set->tensors, 4);
-        assert_int_equal(set->data_bytes, 32);
-        assert_string_equal(set->warnings, "");
-        sow_st_set_free(set);
-    }
-    remove_shards();
-}
-
-static void F05_missing_shards(void **state)
-{
-    struct sow_st_set *set = NULL;
-    struct sow_error error;
-    (void)state;
-    write_shards("32");
-    unlink(in_folder("s2.safetensors"));
-    unlink(in_folder("s4.safetensors"));
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_MISSING);
-    assert_string_equal(error.message, "2 of 4 shards are missing: s2.safetensors, s4.safetensors; "
-                                       "with them 2 of 4 tensors (16 bytes)");
-    remove_shards();
-}
-
-static void F05_strangers_are_warned_of(void **state)
-{
-    struct sow_st_set *set = NULL;
-    (void)state;
-    write_shards("33");
-    write_header("other.safetensors", "{}", 0);
-    assert_int_equal(sow_st_set_open(folder, &set, NULL), SOW_OK);
-    assert_string_equal(set->warnings, "total_size of the index is 33, the shards hold 32 bytes\n"
-                                       "other.safetensors is not named by the index");
-    sow_st_set_free(set);
-    unlink(in_folder("other.safetensors"));
-    remove_shards();
-}
-
-static void index_and_shards_disagree(void **state)
-{
-    struct sow_st_set *set = NULL;
-    struct sow_error error;
-    (void)state;
-    write_shards("32");
-    write_header("s3.safetensors", "{" TENSOR("x") "}", 8);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_MISSING);
-    assert_string_equal(error.message, "the index says tensor `c` is here, and it is not");
-    write_header("s3.safetensors",
-                 "{" TENSOR("c") ",\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]}}",
-                 9);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_FORMAT);
-    assert_string_equal(error.message, "holds tensor `x`, which the index does not name here");
-    write_header("s3.safetensors", "{" TENSOR("c") "}", 7);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_FORMAT);
-    assert_string_equal(error.file, in_folder("s3.safetensors"));
-    assert_non_null(strstr(error.message, "the file is cut"));
-    remove_shards();
-}
-
-static void links_are_not_followed_from_an_index(void **state)
-{
-    struct sow_st_set *set = NULL;
-    struct sow_error error;
-    char target[256];
-    (void)state;
-    write_shards("32");
-    snprintf(target, sizeof target, "%s", in_folder("s1.safetensors"));
-    unlink(in_folder("s2.safetensors"));
-    assert_int_equal(symlink(target, path), 0);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_FORMAT);
-    assert_non_null(strstr(error.message, "a symbolic link, which sow does not follow"));
-    unlink(in_folder("link.safetensors"));
-    assert_int_equal(symlink(target, in_folder("link.safetensors")), 0);
-    assert_int_equal(sow_st_set_open(path, &set, &error), SOW_OK); /* the user named it */
-    sow_st_set_free(set);
-    unlink(in_folder("link.safetensors"));
-    remove_shards();
-}
-
-/* The Hub's cache: snapshots/REVISION/NAME is a link to ../../blobs/HASH. */
-static void links_of_the_hub_s_cache_are(void **state)
-{
-    struct sow_st_set *set = NULL;
-    char from[256], snapshot[256];
-    (void)state;
-    snprintf(snapshot, sizeof snapshot, "%s", in_folder("snapshots"));
-    assert_int_equal(mkdir(in_folder("blobs"), 0700), 0);
-    assert_int_equal(mkdir(snapshot, 0700), 0);
-    assert_int_equal(mkdir(in_folder("snapshots/main"), 0700), 0);
-    write_shards("32");
-    static const char *const names[] = {"s1.safetensors", "s2.safetensors", "s3.safetensors",
-                                        "s4.safetensors", "model.safetensors.index.json"};
-    for (size_t i = 0; i < 5; i++) {
-        char blob[64], link[64], target[80];
-        snprintf(blob, sizeof blob, "blobs/0123456789abcdef%zu", i);
-        snprintf(link, sizeof link, "snapshots/main/%s", names[i]);
-        snprintf(target, sizeof target, "../../%s", blob);
-        snprintf(from, sizeof from, "%s", in_folder(names[i]));
-        assert_int_equal(rename(from, in_folder(blob)), 0);
-        assert_int_equal(symlink(target, in_folder(link)), 0);
-    }
-    assert_int_equal(sow_st_set_open(in_folder("snapshots/main"), &set, NULL), SOW_OK);
-    assert_int_equal(set->tensors, 4);
-    sow_st_set_free(set);
-    unlink(in_folder("snapshots/main/s1.safetensors"));
-    assert_int_equal(symlink("../../blobs/../blobs/0123456789abcdef0", path), 0);
-    assert_int_equal(sow_st_set_open(in_folder("snapshots/main"), &set, NULL), SOW_E_FORMAT);
-}
-
-static void folders_without_a_checkpoint(void **state)
-{
-    struct sow_st_set *set = NULL;
-    struct sow_error error;
-    (void)state;
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_MISSING);
-    write_header("model.safetensors", "{" TENSOR("a") "}", 8);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_OK);
-    assert_int_equal(set->count, 1);
-    sow_st_set_free(set);
-    write_shards("32"); /* loaders look for the single file first */
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_OK);
-    assert_int_equal(set->count, 1);
-    assert_non_null(strstr(set->warnings, "loaders take model.safetensors"));
-    sow_st_set_free(set);
-    remove_shards();
-    unlink(in_folder("model.safetensors"));
-}
-
 static void quotes_are_short_and_plain(void **state)
 {
     char quoted[SOW_QUOTE_MAX], name[600];
@@ -554,25 +267,11 @@ static void quotes_are_short_and_plain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hostile_files),
-        cmocka_unit_test(other_kinds_of_file),
-        cmocka_unit_test(F06_full_size),
-        cmocka_unit_test(names_have_a_longest),
-        cmocka_unit_test(tensors_come_by_offset),
-        cmocka_unit_test(every_cut_and_change),
-        cmocka_unit_test(built_headers_read_back),
-        cmocka_unit_test(empty_file_is_the_reference_s),
-        cmocka_unit_test(F01_header_limit),
-        cmocka_unit_test(hostile_indexes),
-        cmocka_unit_test(index_orders_its_shards),
-        cmocka_unit_test(shards_open_as_one),
-        cmocka_unit_test(F05_missing_shards),
-        cmocka_unit_test(F05_strangers_are_warned_of),
-        cmocka_unit_test(index_and_shards_disagree),
-        cmocka_unit_test(links_are_not_followed_from_an_index),
-        cmocka_unit_test(links_of_the_hub_s_cache_are),
-        cmocka_unit_test(folders_without_a_checkpoint),
-        cmocka_unit_test(quotes_are_short_and_plain),
+        cmocka_unit_test(hostile_files),           cmocka_unit_test(other_kinds_of_file),
+        cmocka_unit_test(F06_full_size),           cmocka_unit_test(names_have_a_longest),
+        cmocka_unit_test(tensors_come_by_offset),  cmocka_unit_test(every_cut_and_change),
+        cmocka_unit_test(built_headers_read_back), cmocka_unit_test(empty_file_is_the_reference_s),
+        cmocka_unit_test(F01_header_limit),        cmocka_unit_test(quotes_are_short_and_plain),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }
