@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "model/match/match.h"
+#include "model/recipe/ceilings.h"
 #include "model/recipe/embedded.h"
 #include "model/recipe/sandbox.h"
 #include "model/recipe/text.h"
@@ -15,14 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static int64_t nanoseconds_of(clockid_t clock)
-{
-    struct timespec now = {0, 0};
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 struct sow_host *sow_host_of(lua_State *L)
 {
@@ -67,98 +60,6 @@ void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
             *line = (uint32_t)frame.currentline;
             return;
         }
-    }
-}
-
-/* ---- Ceilings ------------------------------------------------------------------------------ */
-
-static int64_t lesser(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t greater(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-void sow_host_extend(struct sow_host *host)
-{
-    int64_t room = lesser(SOW_HOST_STEPS_IN_ALL - host->steps, host->steps_to_give);
-    int64_t given = lesser(SOW_HOST_STEPS_TENSOR, greater(room, 0));
-    host->steps += given;
-    host->steps_to_give -= given;
-    host->nanoseconds += SOW_HOST_NANOSECONDS_TENSOR;
-}
-
-void sow_host_renew(struct sow_host *host)
-{
-    host->steps = greater(host->steps, SOW_HOST_STEPS);
-    host->steps_to_give = INT64_MAX;
-    host->nanoseconds = greater(host->nanoseconds, SOW_HOST_NANOSECONDS);
-}
-
-static void *refuse(struct sow_host *host, const char *why)
-{
-    host->refused = why;
-    if (host->running) {
-        const char *path;
-        sow_host_where(host, &path, &host->refused_line);
-        for (size_t i = 0; i < host->file_count; i++) {
-            host->refused_file = host->files[i].path == path ? (uint32_t)i : host->refused_file;
-        }
-    }
-    return NULL;
-}
-
-/* lua_Alloc: without `old`, `old_bytes` is the kind of object, 0 for what is none. */
-static void *allocate(void *user, void *old, size_t old_bytes, size_t bytes)
-{
-    struct sow_host *host = user;
-    size_t held = old == NULL ? 0 : old_bytes;
-    if (bytes == 0) {
-        host->bytes -= held;
-        sow_pool_give(&host->pool, old, held);
-        return NULL;
-    }
-    if (host->running && old == NULL && old_bytes == LUA_TSTRING && bytes > SOW_HOST_STRING_MAX) {
-        return refuse(host, "a text of more than 4096 bytes");
-    }
-    if (bytes > held &&
-        host->running) { /* what we do ourselves, outside a protected call, must not fail */
-        if (host->pool.bytes > SOW_HOST_BYTES_MAX || host->bytes > SOW_HOST_BYTES_MAX ||
-            bytes - held > SOW_HOST_BYTES_MAX - host->bytes) {
-            return refuse(host, "more than 128 MiB of memory");
-        }
-        const int is_object = old == NULL && old_bytes != 0;
-        host->steps -=
-            (is_object ? SOW_HOST_STEPS_OBJECT : 0) + (int64_t)(bytes / SOW_HOST_BYTES_A_STEP);
-    }
-    void *block = sow_pool_resize(&host->pool, old, held, bytes);
-    if (block == NULL) {
-        return refuse(host, "more memory than the system has");
-    }
-    host->bytes = host->bytes - held + bytes;
-    return block;
-}
-
-static void on_count(lua_State *L, lua_Debug *unused)
-{
-    struct sow_host *host = sow_host_of(L);
-    (void)unused;
-    host->steps -= SOW_HOST_HOOK_STEPS;
-    if (host->steps < 0) {
-        sow_host_raise(host, SOW_E_CONFIG,
-                       "the recipe does not end: stopped after five million steps (and more for "
-                       "%zu tensors); is there an endless loop?",
-                       host->model->graph.parameter_count);
-    }
-    if (nanoseconds_of(CLOCK_MONOTONIC) - host->started > host->nanoseconds &&
-        nanoseconds_of(CLOCK_THREAD_CPUTIME_ID) - host->cpu_started > host->nanoseconds) {
-        sow_host_raise(host, SOW_E_CONFIG,
-                       "the recipe does not end: stopped after a second (and %d microseconds more "
-                       "for each tensor)",
-                       (int)(SOW_HOST_NANOSECONDS_TENSOR / 1000));
     }
 }
 
@@ -270,15 +171,15 @@ enum sow_status sow_host_call(struct sow_host *host, int arguments, int results,
     lua_pushcfunction(host->L, on_error);
     lua_insert(host->L, handler);
     if (outermost) {
-        host->started = nanoseconds_of(CLOCK_MONOTONIC); /* cheap to ask for: looked at first */
-        host->cpu_started = nanoseconds_of(CLOCK_THREAD_CPUTIME_ID);
+        host->started = sow_ceilings_clock(CLOCK_MONOTONIC); /* cheap to ask for: looked at first */
+        host->cpu_started = sow_ceilings_clock(CLOCK_THREAD_CPUTIME_ID);
         host->running = 1;
     }
     locale_t before = uselocale(host->locale);
     int status = lua_pcall(host->L, arguments, results, handler);
     uselocale(before);
     if (outermost) {
-        host->nanoseconds -= nanoseconds_of(CLOCK_THREAD_CPUTIME_ID) - host->cpu_started;
+        host->nanoseconds -= sow_ceilings_clock(CLOCK_THREAD_CPUTIME_ID) - host->cpu_started;
         host->running = 0;
     }
     if (status != LUA_OK) {
@@ -505,11 +406,11 @@ enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
     model->host = made;
     model->host_free = host_free;
     made->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    made->L = made->locale == (locale_t)0 ? NULL : lua_newstate(allocate, made);
+    made->L = made->locale == (locale_t)0 ? NULL : lua_newstate(sow_ceilings_allocate, made);
     if (made->L == NULL) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory while starting Lua");
     }
-    lua_sethook(made->L, on_count, LUA_MASKCOUNT, SOW_HOST_HOOK_STEPS);
+    lua_sethook(made->L, sow_ceilings_count, LUA_MASKCOUNT, SOW_HOST_HOOK_STEPS);
     lua_pushcfunction(made->L, open_language);
     *host = made;
     return sow_host_call(made, 0, 0, error);

@@ -6,12 +6,11 @@ import os
 import shutil
 import subprocess
 
-import pytest
-
 import catalogue
 import libsow
 import libsow_learn
 import libsow_model
+import pytest
 import test_pairs
 
 STRUCTS = {
