@@ -19,20 +19,23 @@ static double kept(double y)
     return y > 4 ? 1 : -sow_expm1(-sow_exp(y < -700 ? -700 : y));
 }
 
-/* Numbers on the grid 4 - step k, which both integrals use. */
+/* Numbers on the grid top - step k, which both integrals use. */
 struct grid {
-    double *kept, *weights; /* at 4 + step (reach - k); of z, from -reach to reach */
+    double *kept, *weights; /* at top + step (reach - k); of z, from -reach to reach */
     double *above;          /* sum of the weights before each */
     size_t reach, count;    /* points on one side of z; points of u */
     double step;
+    double top; /* of u: there even a sum of few logits that are all far below 0 is counted whole */
 };
 
-/* 1 - E[exp(-e^(u + s z))] at u = 4 - step k, by the trapezoidal rule, which on smooth functions that end in nothing
+/* 1 - E[exp(-e^(u + s z))] at u = top - step k, by the trapezoidal rule, which on smooth functions that end in nothing
  * is exact to rounding. Above 4 all is kept: the first points. */
 static double mean_kept(const struct grid *grid, size_t k)
 {
-    size_t first = k < grid->reach ? grid->reach - k : 0,
-           fall = grid->reach + (size_t)((4 + FALL) / grid->step);
+    size_t most = grid->reach + (size_t)((grid->top - 4) / grid->step),
+           first = k < most ? most - k : 0,
+           fall = grid->reach + (size_t)((grid->top + FALL) / grid->step);
+    first = first < 2 * grid->reach + 1 ? first : 2 * grid->reach + 1;
     double sum = grid->above[first];
     for (size_t i = first; i <= 2 * grid->reach && k + i < fall; i++) {
         sum += grid->weights[i] * grid->kept[k + i];
@@ -54,14 +57,14 @@ static void fill_grid(struct grid *grid, double std)
         grid->above[i + 1] = grid->above[i] + grid->weights[i];
     }
     for (size_t k = 0; k < grid->count + 2 * grid->reach + 1; k++) {
-        grid->kept[k] = kept(4 + ((double)grid->reach - (double)k) * grid->step);
+        grid->kept[k] = kept(grid->top + ((double)grid->reach - (double)k) * grid->step);
     }
 }
 
 static double integral(const struct grid *grid, double classes)
 {
     double sum = 0;
-    /* above u = 4 both terms are 0; below, both are 1 as soon as S e^u is small */
+    /* above the top both terms are 0; far below, both are 1 as soon as S e^u is small */
     for (size_t k = 0; k < grid->count; k++) {
         double none = grid->kept[k + grid->reach], of_one = mean_kept(grid, k);
         double of_all = of_one < 1 ? sow_exp(classes * sow_log1p(-of_one)) : 0;
@@ -84,7 +87,8 @@ double sow_expected_loss(double classes, double std)
     std = std > STD_MOST ? STD_MOST : std;
     struct grid grid = {.step = std < 0.5 ? 0.5 * std : 0.25};
     grid.reach = (size_t)(REACH * std / grid.step) + 1;
-    grid.count = (size_t)((uniform + REACH * std + 40) / grid.step) + 1;
+    grid.top = 4 + REACH * std;
+    grid.count = (size_t)((uniform + 2 * REACH * std + 44) / grid.step) + 1;
     grid.weights = malloc((2 * grid.reach + 1) * sizeof *grid.weights);
     grid.above = malloc((2 * grid.reach + 2) * sizeof *grid.above);
     grid.kept = malloc((grid.count + 2 * grid.reach + 1) * sizeof *grid.kept);
