@@ -26,6 +26,8 @@ enum sow_status sow_node_attribute(struct sow_node *node, const struct sow_opera
  * parentheses; divisions round down. Fills *size, or `reason` with what is wrong and returns 0. */
 int sow_size_of_symbol(const char *symbol, const struct sow_network *network,
                        const struct sow_signal_options *options, uint64_t *size, char reason[256]);
+/* Whether such a text has the name `symbol` in it. */
+int sow_size_mentions(const char *text, const char *symbol);
 
 /* Whether the shapes of the node's inputs, parameters and output fit together; fills what attributes leave to shapes
  * (kernel sizes, spatial). SOW_E_SHAPE, SOW_E_ARGUMENT. */

@@ -245,6 +245,20 @@ static uint64_t position_count(const struct sow_graph *graph)
     return least;
 }
 
+/* Whether some size of the graph is open and speaks of the symbol. */
+static int leaves_open(const struct sow_graph *graph, const char *symbol)
+{
+    for (size_t i = 0; i < graph->value_count; i++) {
+        for (uint32_t axis = 0; axis < graph->values[i].rank; axis++) {
+            const char *text = graph->values[i].symbol[axis];
+            if (text != NULL && sow_size_mentions(text, symbol)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 static enum sow_status choose_sizes(struct lowering *lowering, struct sow_error *error)
 {
     struct sow_network *network = &lowering->network;
@@ -265,6 +279,12 @@ static enum sow_status choose_sizes(struct lowering *lowering, struct sow_error 
     for (size_t i = 0; i < options->size_count; i++) {
         if (options->sizes[i].size < 1 || options->sizes[i].size > SOW_SIZE_MAX) {
             return sow_fail(error, SOW_E_ARGUMENT, "the size of %.60s must be 1 to 2^40",
+                            options->sizes[i].symbol);
+        }
+        if (!leaves_open(lowering->graph, options->sizes[i].symbol)) {
+            return sow_fail(error, SOW_E_ARGUMENT,
+                            "the model leaves no size open that is called %.60s; its recipe names "
+                            "those it does in input { ... }",
                             options->sizes[i].symbol);
         }
     }

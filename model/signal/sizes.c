@@ -134,6 +134,22 @@ static int64_t sum(struct reader *reader)
     return value;
 }
 
+int sow_size_mentions(const char *text, const char *symbol)
+{
+    while (*text != '\0') {
+        const char *begin = text;
+        while (is_letter(*text) || is_digit(*text)) {
+            text++;
+        }
+        size_t length = (size_t)(text - begin);
+        if (length == strlen(symbol) && memcmp(begin, symbol, length) == 0) {
+            return 1;
+        }
+        text += length == 0;
+    }
+    return 0;
+}
+
 int sow_size_of_symbol(const char *symbol, const struct sow_network *network,
                        const struct sow_signal_options *options, uint64_t *size, char reason[256])
 {

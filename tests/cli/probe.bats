@@ -79,6 +79,9 @@ value() { # NAME KEY of the JSON on stdin
     run --separate-stderr sow probe m.lua --size height=x
     ends_with 2
     has "$stderr" "--size height=x"
+    run --separate-stderr sow probe m.lua --size depth=3
+    ends_with 2
+    has "$stderr" "the model leaves no size open that is called depth"
     run --separate-stderr sow probe m.lua --input mean=1,spread=2
     ends_with 2
     has "$stderr" "--input: 'spread=2' is none of mean=X"
