@@ -4,7 +4,7 @@
  * is one chain over (channel, place in the kernel), a weight's gradient one chain over samples and places. */
 #include <string.h>
 
-#include "model/signal/measure/step.h"
+#include "model/signal/measure/window.h"
 
 #define TILE_FLOATS ((uint64_t)1 << 19) /* of an unfolded tile: 2 MiB */
 #define TILE_MAX    2048u
@@ -14,9 +14,9 @@
 struct job {
     const struct sow_step *step;
     uint64_t batch, groups, channels, outputs; /* channels and outputs of one group */
-    uint64_t in[3], out[3], kernel[3], stride[3], padding[3];
-    uint64_t window, places, depth; /* of the kernel; outputs' places; channels * window */
-    uint64_t tile, tiles, block;    /* block: rows of a backward task, whole channels */
+    struct sow_window over;
+    uint64_t depth;              /* channels * over.size */
+    uint64_t tile, tiles, block; /* block: rows of a backward task, whole channels */
 };
 
 static uint64_t tile_of(uint64_t depth, uint64_t places)
@@ -26,29 +26,19 @@ static uint64_t tile_of(uint64_t depth, uint64_t places)
     return tile < places ? tile : places;
 }
 
-/* Missing sizes come first and are 1. */
 static struct job job_of(const struct sow_step *step)
 {
     const struct sow_op_attributes *at = &step->node->at;
-    struct job job = {.step = step, .batch = step->in[0]->shape[0], .groups = at->groups};
-    uint64_t lead = 3 - at->spatial;
+    struct job job = {.step = step,
+                      .batch = step->in[0]->shape[0],
+                      .groups = at->groups,
+                      .over = sow_window_of(step)};
     job.channels = step->in[0]->shape[1] / at->groups;
     job.outputs = step->out->shape[1] / at->groups;
-    job.window = job.places = 1;
-    for (uint64_t i = 0; i < 3; i++) {
-        int real = i >= lead;
-        job.in[i] = real ? step->in[0]->shape[i - lead + 2] : 1;
-        job.out[i] = real ? step->out->shape[i - lead + 2] : 1;
-        job.kernel[i] = real ? at->kernel[i - lead] : 1;
-        job.stride[i] = real ? at->stride[i - lead] : 1;
-        job.padding[i] = real ? at->padding[i - lead] : 0;
-        job.window *= job.kernel[i];
-        job.places *= job.out[i];
-    }
-    job.depth = job.channels * job.window;
-    job.tile = tile_of(job.depth, job.places);
-    job.tiles = job.places > 0 ? (job.places + job.tile - 1) / job.tile : 0;
-    job.block = (ROW_BLOCK / job.window > 0 ? ROW_BLOCK / job.window : 1) * job.window;
+    job.depth = job.channels * job.over.size;
+    job.tile = tile_of(job.depth, job.over.places);
+    job.tiles = job.over.places > 0 ? (job.over.places + job.tile - 1) / job.tile : 0;
+    job.block = (ROW_BLOCK / job.over.size > 0 ? ROW_BLOCK / job.over.size : 1) * job.over.size;
     return job;
 }
 
@@ -80,29 +70,29 @@ struct run {
 
 static struct run run_at(const struct job *job, uint64_t k, uint64_t place, uint64_t place_end)
 {
-    uint64_t x = place % job->out[2], y = place / job->out[2] % job->out[1];
-    uint64_t z = place / (job->out[2] * job->out[1]);
-    uint64_t kx = k % job->kernel[2], ky = k / job->kernel[2] % job->kernel[1];
-    uint64_t kz = k / (job->kernel[2] * job->kernel[1]);
-    uint64_t left = place_end - place, line = job->out[2] - x;
-    struct run run = {.count = left < line ? left : line, .step = job->stride[2]};
+    uint64_t x = place % job->over.out[2], y = place / job->over.out[2] % job->over.out[1];
+    uint64_t z = place / (job->over.out[2] * job->over.out[1]);
+    uint64_t kx = k % job->over.kernel[2], ky = k / job->over.kernel[2] % job->over.kernel[1];
+    uint64_t kz = k / (job->over.kernel[2] * job->over.kernel[1]);
+    uint64_t left = place_end - place, line = job->over.out[2] - x;
+    struct run run = {.count = left < line ? left : line, .step = job->over.stride[2]};
     /* Unsigned: what lies before the plane wraps around and is beyond its end. */
-    uint64_t iy = y * job->stride[1] + ky - job->padding[1];
-    uint64_t iz = z * job->stride[0] + kz - job->padding[0];
-    if (iy >= job->in[1] || iz >= job->in[0]) {
+    uint64_t iy = y * job->over.stride[1] + ky - job->over.padding[1];
+    uint64_t iz = z * job->over.stride[0] + kz - job->over.padding[0];
+    if (iy >= job->over.in[1] || iz >= job->over.in[0]) {
         return run;
     }
-    uint64_t begin = x * job->stride[2] + kx;
-    while (run.begin < run.count && begin + run.begin * run.step < job->padding[2]) {
+    uint64_t begin = x * job->over.stride[2] + kx;
+    while (run.begin < run.count && begin + run.begin * run.step < job->over.padding[2]) {
         run.begin++;
     }
     run.end = run.count;
     while (run.end > run.begin &&
-           begin + (run.end - 1) * run.step - job->padding[2] >= job->in[2]) {
+           begin + (run.end - 1) * run.step - job->over.padding[2] >= job->over.in[2]) {
         run.end--;
     }
-    run.first =
-        (iz * job->in[1] + iy) * job->in[2] + begin + run.begin * run.step - job->padding[2];
+    run.first = (iz * job->over.in[1] + iy) * job->over.in[2] + begin + run.begin * run.step -
+                job->over.padding[2];
     return run;
 }
 
@@ -110,11 +100,11 @@ static struct run run_at(const struct job *job, uint64_t k, uint64_t place, uint
 static void unfold(const struct job *job, const float *group, uint64_t begin, uint64_t end,
                    uint64_t place, uint64_t place_end, float *to)
 {
-    uint64_t plane = job->in[0] * job->in[1] * job->in[2];
+    uint64_t plane = job->over.in[0] * job->over.in[1] * job->over.in[2];
     for (uint64_t row = begin; row < end; row++) {
-        const float *from = group + row / job->window * plane;
+        const float *from = group + row / job->over.size * plane;
         for (uint64_t p = place; p < place_end;) {
-            struct run run = run_at(job, row % job->window, p, place_end);
+            struct run run = run_at(job, row % job->over.size, p, place_end);
             memset(to, 0, run.begin * sizeof *to);
             for (uint64_t i = run.begin; i < run.end; i++) {
                 to[i] = from[run.first + (i - run.begin) * run.step];
@@ -130,11 +120,11 @@ static void unfold(const struct job *job, const float *group, uint64_t begin, ui
 static void fold(const struct job *job, float *group, uint64_t begin, uint64_t end, uint64_t place,
                  uint64_t place_end, const float *from)
 {
-    uint64_t plane = job->in[0] * job->in[1] * job->in[2];
+    uint64_t plane = job->over.in[0] * job->over.in[1] * job->over.in[2];
     for (uint64_t row = begin; row < end; row++) {
-        float *to = group + row / job->window * plane;
+        float *to = group + row / job->over.size * plane;
         for (uint64_t p = place; p < place_end;) {
-            struct run run = run_at(job, row % job->window, p, place_end);
+            struct run run = run_at(job, row % job->over.size, p, place_end);
             for (uint64_t i = run.begin; i < run.end; i++) {
                 to[run.first + (i - run.begin) * run.step] += from[i];
             }
@@ -148,8 +138,8 @@ static void fold(const struct job *job, float *group, uint64_t begin, uint64_t e
 
 static const float *input_group(const struct job *job, uint64_t sample, uint64_t group)
 {
-    return job->step->inputs[0] +
-           (sample * job->groups + group) * job->channels * job->in[0] * job->in[1] * job->in[2];
+    return job->step->inputs[0] + (sample * job->groups + group) * job->channels * job->over.in[0] *
+                                      job->over.in[1] * job->over.in[2];
 }
 
 static void forward_task(void *user, uint64_t task, float *scratch)
@@ -157,7 +147,7 @@ static void forward_task(void *user, uint64_t task, float *scratch)
     const struct job *job = user;
     uint64_t tile = task % job->tiles, group = task / job->tiles % job->groups;
     uint64_t sample = task / (job->tiles * job->groups), first = tile * job->tile;
-    uint64_t end = first + job->tile < job->places ? first + job->tile : job->places;
+    uint64_t end = first + job->tile < job->over.places ? first + job->tile : job->over.places;
     float *windows = scratch + SOW_GEMM_SCRATCH_FLOATS;
     const float *bias = job->step->weights[1];
     struct sow_gemm product = {
@@ -166,14 +156,14 @@ static void forward_task(void *user, uint64_t task, float *scratch)
         .depth = job->depth,
         .a = {job->step->weights[0] + group * job->outputs * job->depth, job->depth, 1},
         .b = {windows, end - first, 1},
-        .c =
-            job->step->output + (sample * job->groups + group) * job->outputs * job->places + first,
-        .c_row = job->places,
+        .c = job->step->output + (sample * job->groups + group) * job->outputs * job->over.places +
+             first,
+        .c_row = job->over.places,
         .accumulate = bias != NULL};
     unfold(job, input_group(job, sample, group), 0, job->depth, first, end, windows);
     for (uint64_t o = 0; o < job->outputs && bias != NULL; o++) {
         for (uint64_t p = 0; p < end - first; p++) {
-            product.c[o * job->places + p] = bias[group * job->outputs + o];
+            product.c[o * job->over.places + p] = bias[group * job->outputs + o];
         }
     }
     sow_gemm(&product, scratch);
@@ -199,19 +189,21 @@ static void input_task(void *user, uint64_t task, float *scratch)
     uint64_t block = task % blocks_of(job), group = task / blocks_of(job) % job->groups;
     uint64_t sample = task / (blocks_of(job) * job->groups), begin = block * job->block;
     uint64_t end = begin + job->block < job->depth ? begin + job->block : job->depth;
-    uint64_t plane = job->in[0] * job->in[1] * job->in[2], part = sample * job->groups + group;
+    uint64_t plane = job->over.in[0] * job->over.in[1] * job->over.in[2],
+             part = sample * job->groups + group;
     float *windows = scratch + SOW_GEMM_SCRATCH_FLOATS;
     float *to = job->step->input_gradients[0] + part * job->channels * plane;
-    memset(to + begin / job->window * plane, 0, (end - begin) / job->window * plane * sizeof *to);
-    for (uint64_t first = 0; first < job->places; first += job->tile) {
-        uint64_t last = first + job->tile < job->places ? first + job->tile : job->places;
+    memset(to + begin / job->over.size * plane, 0,
+           (end - begin) / job->over.size * plane * sizeof *to);
+    for (uint64_t first = 0; first < job->over.places; first += job->tile) {
+        uint64_t last = first + job->tile < job->over.places ? first + job->tile : job->over.places;
         struct sow_gemm product = {
             .rows = end - begin,
             .columns = last - first,
             .depth = job->outputs,
             .a = {job->step->weights[0] + group * job->outputs * job->depth + begin, 1, job->depth},
-            .b = {job->step->output_gradient + part * job->outputs * job->places + first,
-                  job->places, 1},
+            .b = {job->step->output_gradient + part * job->outputs * job->over.places + first,
+                  job->over.places, 1},
             .c = windows,
             .c_row = last - first};
         sow_gemm(&product, scratch);
@@ -228,14 +220,14 @@ static void weight_task(void *user, uint64_t task, float *scratch)
     float *windows = scratch + SOW_GEMM_SCRATCH_FLOATS;
     for (uint64_t i = 0; i < job->batch * job->tiles; i++) {
         uint64_t sample = i / job->tiles, first = i % job->tiles * job->tile;
-        uint64_t last = first + job->tile < job->places ? first + job->tile : job->places;
+        uint64_t last = first + job->tile < job->over.places ? first + job->tile : job->over.places;
         uint64_t part = sample * job->groups + group;
         struct sow_gemm product = {
             .rows = job->outputs,
             .columns = end - begin,
             .depth = last - first,
-            .a = {job->step->output_gradient + part * job->outputs * job->places + first,
-                  job->places, 1},
+            .a = {job->step->output_gradient + part * job->outputs * job->over.places + first,
+                  job->over.places, 1},
             .b = {windows, 1, last - first},
             .c = job->step->weight_gradients[0] + group * job->outputs * job->depth + begin,
             .c_row = job->depth,
@@ -253,8 +245,10 @@ static void bias_range(void *user, uint64_t begin, uint64_t end, float *scratch)
     for (uint64_t o = begin; o < end; o++) {
         double sum = 0;
         for (uint64_t sample = 0; sample < job->batch; sample++) {
-            for (uint64_t p = 0; p < job->places; p++) {
-                sum += (double)job->step->output_gradient[(sample * outputs + o) * job->places + p];
+            for (uint64_t p = 0; p < job->over.places; p++) {
+                sum +=
+                    (double)
+                        job->step->output_gradient[(sample * outputs + o) * job->over.places + p];
             }
         }
         sow_step_give(job->step, 1, o, sum);
@@ -333,7 +327,7 @@ void sow_conv_transpose_backward(const struct sow_step *step)
                              .batch = job.batch,
                              .groups = 1,
                              .outputs = channels,
-                             .places = step->out->elements / (job.batch * channels)};
+                             .over.places = step->out->elements / (job.batch * channels)};
         sow_team_ranges(step->team, channels, 1, bias_range, &planes);
     }
 }

@@ -4,32 +4,19 @@
 #include <math.h> /* isnan: a macro */
 #include <string.h>
 
-#include "model/signal/measure/step.h"
+#include "model/signal/measure/window.h"
 
 struct job {
     const struct sow_step *step;
-    uint64_t in[3], out[3], kernel[3], stride[3], padding[3];
-    uint64_t planes, in_plane, places, window;
+    struct sow_window over;
+    uint64_t planes;
 };
 
 static struct job job_of(const struct sow_step *step)
 {
-    const struct sow_op_attributes *at = &step->node->at;
-    struct job job = {.step = step, .in_plane = 1, .places = 1, .window = 1};
-    uint64_t lead = 3 - at->spatial;
-    for (uint64_t i = 0; i < 3; i++) {
-        int real = i >= lead;
-        job.in[i] = real ? step->in[0]->shape[i - lead + 2] : 1;
-        job.out[i] = real ? step->out->shape[i - lead + 2] : 1;
-        job.kernel[i] = real ? at->kernel[i - lead] : 1;
-        job.stride[i] = real ? at->stride[i - lead] : 1;
-        job.padding[i] = real ? at->padding[i - lead] : 0;
-        job.in_plane *= job.in[i];
-        job.places *= job.out[i];
-        job.window *= job.kernel[i];
-    }
-    job.planes = step->in[0]->shape[0] * step->in[0]->shape[1];
-    return job;
+    return (struct job){.step = step,
+                        .over = sow_window_of(step),
+                        .planes = step->in[0]->shape[0] * step->in[0]->shape[1]};
 }
 
 /* The element of the plane under place k of the window of output `place`; UINT64_MAX in the padding. */
@@ -37,17 +24,17 @@ static uint64_t under(const struct job *job, uint64_t place, uint64_t k)
 {
     uint64_t at = 0, out[3], window[3];
     for (size_t i = 3; i-- > 0;) {
-        out[i] = place % job->out[i];
-        place /= job->out[i];
-        window[i] = k % job->kernel[i];
-        k /= job->kernel[i];
+        out[i] = place % job->over.out[i];
+        place /= job->over.out[i];
+        window[i] = k % job->over.kernel[i];
+        k /= job->over.kernel[i];
     }
     for (size_t i = 0; i < 3; i++) {
-        uint64_t x = out[i] * job->stride[i] + window[i] - job->padding[i];
-        if (x >= job->in[i]) { /* before the plane it wraps around */
+        uint64_t x = out[i] * job->over.stride[i] + window[i] - job->over.padding[i];
+        if (x >= job->over.in[i]) { /* before the plane it wraps around */
             return UINT64_MAX;
         }
-        at = at * job->in[i] + x;
+        at = at * job->over.in[i] + x;
     }
     return at;
 }
@@ -61,7 +48,7 @@ static int is_above(float x, float most)
 static uint64_t largest(const struct job *job, const float *plane, uint64_t place)
 {
     uint64_t best = UINT64_MAX;
-    for (uint64_t k = 0; k < job->window; k++) {
+    for (uint64_t k = 0; k < job->over.size; k++) {
         uint64_t at = under(job, place, k);
         if (at != UINT64_MAX && (best == UINT64_MAX || is_above(plane[at], plane[best]))) {
             best = at;
@@ -75,10 +62,10 @@ static void max_planes(void *user, uint64_t begin, uint64_t end, float *scratch)
     const struct job *job = user;
     (void)scratch;
     for (uint64_t i = begin; i < end; i++) {
-        const float *plane = job->step->inputs[0] + i * job->in_plane;
-        for (uint64_t p = 0; p < job->places; p++) {
+        const float *plane = job->step->inputs[0] + i * job->over.plane;
+        for (uint64_t p = 0; p < job->over.places; p++) {
             uint64_t at = largest(job, plane, p);
-            job->step->output[i * job->places + p] = at == UINT64_MAX ? 0 : plane[at];
+            job->step->output[i * job->over.places + p] = at == UINT64_MAX ? 0 : plane[at];
         }
     }
 }
@@ -88,13 +75,13 @@ static void max_planes_back(void *user, uint64_t begin, uint64_t end, float *scr
     const struct job *job = user;
     (void)scratch;
     for (uint64_t i = begin; i < end; i++) {
-        const float *plane = job->step->inputs[0] + i * job->in_plane;
-        float *to = job->step->input_gradients[0] + i * job->in_plane;
-        memset(to, 0, job->in_plane * sizeof *to);
-        for (uint64_t p = 0; p < job->places; p++) {
+        const float *plane = job->step->inputs[0] + i * job->over.plane;
+        float *to = job->step->input_gradients[0] + i * job->over.plane;
+        memset(to, 0, job->over.plane * sizeof *to);
+        for (uint64_t p = 0; p < job->over.places; p++) {
             uint64_t at = largest(job, plane, p);
             if (at != UINT64_MAX) {
-                to[at] += job->step->output_gradient[i * job->places + p];
+                to[at] += job->step->output_gradient[i * job->over.places + p];
             }
         }
     }
@@ -105,14 +92,14 @@ static void average_planes(void *user, uint64_t begin, uint64_t end, float *scra
     const struct job *job = user;
     (void)scratch;
     for (uint64_t i = begin; i < end; i++) {
-        const float *plane = job->step->inputs[0] + i * job->in_plane;
-        for (uint64_t p = 0; p < job->places; p++) {
+        const float *plane = job->step->inputs[0] + i * job->over.plane;
+        for (uint64_t p = 0; p < job->over.places; p++) {
             double sum = 0;
-            for (uint64_t k = 0; k < job->window; k++) {
+            for (uint64_t k = 0; k < job->over.size; k++) {
                 uint64_t at = under(job, p, k);
                 sum += at == UINT64_MAX ? 0 : (double)plane[at];
             }
-            job->step->output[i * job->places + p] = (float)(sum / (double)job->window);
+            job->step->output[i * job->over.places + p] = (float)(sum / (double)job->over.size);
         }
     }
 }
@@ -120,14 +107,14 @@ static void average_planes(void *user, uint64_t begin, uint64_t end, float *scra
 static void average_planes_back(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
     const struct job *job = user;
-    const float factor = (float)(1 / (double)job->window);
+    const float factor = (float)(1 / (double)job->over.size);
     (void)scratch;
     for (uint64_t i = begin; i < end; i++) {
-        float *to = job->step->input_gradients[0] + i * job->in_plane;
-        memset(to, 0, job->in_plane * sizeof *to);
-        for (uint64_t p = 0; p < job->places; p++) {
-            float share = job->step->output_gradient[i * job->places + p] * factor;
-            for (uint64_t k = 0; k < job->window; k++) {
+        float *to = job->step->input_gradients[0] + i * job->over.plane;
+        memset(to, 0, job->over.plane * sizeof *to);
+        for (uint64_t p = 0; p < job->over.places; p++) {
+            float share = job->step->output_gradient[i * job->over.places + p] * factor;
+            for (uint64_t k = 0; k < job->over.size; k++) {
                 uint64_t at = under(job, p, k);
                 if (at != UINT64_MAX) {
                     to[at] += share;
