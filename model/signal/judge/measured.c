@@ -7,6 +7,8 @@
 
 /* Of the square of float32's least number, 2^-149, less what a sum over elements that are not all 0 may still show. */
 #define LOG2_LEAST (-260.0)
+/* Above this zeros have another reason: an expert that no token went to, units that are dead. */
+#define LOG2_SMALL (-100.0)
 
 static uint64_t elements_of(const struct sow_measured_value *value)
 {
@@ -37,6 +39,9 @@ static void tell_overflow(struct sow_judgement *j, const struct sow_measured_val
 static void tell_underflow(struct sow_judgement *j, const struct sow_measured_value *value,
                            double log2_predicted, enum sow_rule rule, const char *what)
 {
+    if (log2_predicted > LOG2_SMALL) {
+        return;
+    }
     struct sow_verdict *verdict =
         sow_judge_add(j, SOW_VERDICT_VANISH, rule, value->name, value->layer);
     if (verdict == NULL) {
