@@ -102,7 +102,7 @@ rule("*.bias", zeros)
 rule("*.weight", he_normal)
 LUA
     mv m.lua "<b>m'.lua"
-    run -0 --separate-stderr sow probe "<b>m'.lua" --plot out.svg
+    run -1 --separate-stderr sow probe "<b>m'.lua" --plot out.svg
     [[ $(csv out.csv 'rows[1]["value"]') == "a'<script>alert(1)</script>\`touch pwned\`{/Bold x}\"1" ]]
     [[ $(grep -c '<b>' out.svg) -eq 0 ]]
     python3 -c 'import xml.dom.minidom as x; x.parse("out.svg")'
@@ -229,7 +229,7 @@ end
 rule("*.bias", zeros)
 rule("*.weight", he_normal, "<img src=x onerror=alert(2)>")
 LUA
-    run -0 --separate-stderr sow probe '<b>m.lua' --report out.html -q
+    run -1 --separate-stderr sow probe '<b>m.lua' --report out.html -q
     python3 -c '
 import html.parser
 class Reader(html.parser.HTMLParser):

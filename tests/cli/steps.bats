@@ -92,7 +92,7 @@ PYTHON
 @test "widths that cannot be" {
     run -2 --separate-stderr sow probe mlp:32,64,10 --widths 64,128
     has "$stderr" "64 and 128 give the same network" "{}"
-    for widths in 64 64, 0,64 a -1,2 64,64x; do
+    for widths in 64 "64," 0,64 a -1,2 64,64x; do
         run -2 --separate-stderr sow probe 'mlp:32,{},10' --widths "$widths"
         has "$stderr" "--widths"
     done

@@ -445,7 +445,7 @@ sys.path.insert(0, sys.argv[1])
 from libsow_model import Measured
 digests = {}
 for threads in json.loads(sys.argv[3]):
-    found = Measured(sys.argv[2], seed=5, batch=3, tokens=17, watch=True, threads=threads, sizes=(("height", 20), ("width", 12)))
+    found = Measured(sys.argv[2], seed=5, batch=3, tokens=17, watch=True, threads=threads)
     digest = hashlib.sha256()
     for kind in found.arrays.values():
         for name in sorted(kind):

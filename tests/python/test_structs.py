@@ -27,6 +27,7 @@ STRUCTS = {
     "sow_measure_options": (libsow_model.MeasureOptions,),
     "sow_measured_value": (libsow_model.Value,),
     "sow_measured_weight": (libsow_model.Weight,),
+    "sow_measurement_report": (libsow_model.MeasureReport,),
     "sow_learn_options": (libsow_learn.LearnOptions,),
     "sow_learned_value": (libsow_learn.Value,),
     "sow_learned_weight": (libsow_learn.Weight,),
