@@ -104,10 +104,10 @@ assert 0 < found["measured_entropy"] < found["first_loss"]["uniform"]' <<<"$outp
 
 @test "an interrupted measurement shows what is known, forward, backward and between seeds" {
     for seeds in 2 4096; do # neither ends in three seconds, and all have begun by then
-        run -124 --separate-stderr timeout -s INT 3 "$SOW" probe mlp:1024,1024x200,10 --batch 256 -T 1 --seeds "$seeds"
+        run -124 --separate-stderr timeout --foreground -s INT 3 "$SOW" probe mlp:1024,1024x200,10 --batch 256 -T 1 --seeds "$seeds"
         has "$stderr" "interrupted: these are the numbers known so far"
         has "$output" "measured" "layers.0.relu" "seeds of 256 samples in" # 0 of them whole
     done
-    run -124 --separate-stderr timeout -s INT 2 "$SOW" probe mlp:256,256x3,10 -T 1 --seeds 4096 --json
+    run -124 --separate-stderr timeout --foreground -s INT 2 "$SOW" probe mlp:256,256x3,10 -T 1 --seeds 4096 --json
     python3 -c 'import json, sys; found = json.load(sys.stdin); assert 1 < found["seeds"] < 4096' <<<"$output"
 }
