@@ -170,21 +170,6 @@ static void see_value(void *user, const struct sow_step *step)
     }
 }
 
-static void see_gradient(void *user, uint32_t flow, const float *gradient)
-{
-    (void)user;
-    (void)flow;
-    (void)gradient;
-}
-
-static void see_weight(void *user, uint32_t parameter, const float *weight, const float *gradient)
-{
-    (void)user;
-    (void)parameter;
-    (void)weight;
-    (void)gradient;
-}
-
 /* Asked before every operation, and a last time before the way back. */
 static int see_stop(void *user)
 {
@@ -200,7 +185,7 @@ static int see_stop(void *user)
 
 static enum sow_status run_passes(struct run *run, uint32_t seeds, struct sow_error *error)
 {
-    const struct sow_round_hooks hooks = {run, see_value, see_gradient, see_weight, see_stop};
+    const struct sow_round_hooks hooks = {.user = run, .value = see_value, .stop = see_stop};
     run->total = (uint64_t)seeds * CONDITIONS * (run->network->node_count + 1);
     for (uint32_t i = 0; i < seeds; i++) {
         for (run->condition = 0; run->condition < CONDITIONS; run->condition++) {

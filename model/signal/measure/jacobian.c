@@ -56,13 +56,14 @@ static void see_value(void *user, const struct sow_step *step)
 }
 
 /* Row by row: ones of the identity matrix, or normal numbers. */
-static void set_cotangents(const struct run *run, float *to, uint64_t elements)
+static int set_cotangents(void *user, uint32_t flow, float *to)
 {
+    const struct run *run = user;
     const struct sow_jacobian_end *end = &run->ends.to;
     uint64_t made = run->copies > 0 ? run->copies : 1;
     struct sow_draw draw;
     sow_draw_normal(0, 1, &draw, NULL);
-    memset(to, 0, elements * sizeof *to);
+    memset(to, 0, run->cut.flows[flow].elements * sizeof *to);
     for (uint64_t i = 0; i < made && run->first + i < run->rows; i++) {
         float *at = to + i * end->sample + end->begin;
         if (run->rows == end->count) {
@@ -72,6 +73,7 @@ static void set_cotangents(const struct run *run, float *to, uint64_t elements)
                      sow_key("probe jacobian", run->seed));
         }
     }
+    return 1;
 }
 
 static void see_gradient(void *user, uint32_t flow, const float *gradient)
@@ -79,9 +81,6 @@ static void see_gradient(void *user, uint32_t flow, const float *gradient)
     struct run *run = user;
     const struct sow_jacobian_end *end = &run->ends.from;
     uint64_t made = run->copies > 0 ? run->copies : 1;
-    if (flow == run->ends.to.flow) { /* the pass's own array, filled just now */
-        set_cotangents(run, (float *)(uintptr_t)gradient, run->cut.flows[flow].elements);
-    }
     if (flow != end->flow) {
         return;
     }
@@ -90,14 +89,6 @@ static void see_gradient(void *user, uint32_t flow, const float *gradient)
                end->count * sizeof *run->j);
     }
     run->arrived = 1;
-}
-
-static void see_weight(void *user, uint32_t parameter, const float *weight, const float *gradient)
-{
-    (void)user;
-    (void)parameter;
-    (void)weight;
-    (void)gradient;
 }
 
 /* Nobody asks for what lies before `from`. */
@@ -115,7 +106,7 @@ static int see_stop(void *user)
 
 static enum sow_status fill_rows(struct run *run, struct sow_error *error)
 {
-    const struct sow_round_hooks hooks = {run, see_value, see_gradient, see_weight, see_stop};
+    const struct sow_round_hooks hooks = {run, see_value, see_gradient, NULL, see_stop};
     uint64_t step = run->copies > 0 ? run->copies : 1, begin = run->done;
     uint64_t passes = (run->rows + step - 1) / step, each = sow_round_operations(run->round);
     for (run->first = 0; run->first < run->rows; run->first += step) {
@@ -205,6 +196,7 @@ static enum sow_status prepare(struct run *run, const struct sow_model *model,
     }
     if (status == SOW_OK) {
         sow_round_skip_weight_gradients(run->round);
+        sow_round_cotangent(run->round, set_cotangents);
         run->j = calloc(run->rows * run->ends.from.count + 1, sizeof *run->j);
         status = run->j != NULL ? SOW_OK : sow_fail(error, SOW_E_MEMORY, "out of memory");
     }

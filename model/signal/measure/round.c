@@ -124,7 +124,9 @@ static void compute(struct sow_round *round, const struct sow_node *node, struct
     } else {
         sow_step_row(node->op)->forward(step);
     }
-    round->hooks->value(round->hooks->user, step);
+    if (round->hooks->value != NULL) {
+        round->hooks->value(round->hooks->user, step);
+    }
 }
 
 static void forward(struct sow_round *round, const struct sow_node *node)
@@ -215,7 +217,7 @@ static void leave(struct sow_round *round, const struct sow_node *node)
         if (--shared->left > 0 || shared->gradient == NULL) {
             continue;
         }
-        if (!round->buffers.dry && round->status == SOW_OK) {
+        if (!round->buffers.dry && round->status == SOW_OK && round->hooks->weight != NULL) {
             round->hooks->weight(round->hooks->user, node->parameters[i], shared->weight,
                                  shared->gradient);
         }
@@ -266,7 +268,8 @@ static int arrive(struct sow_round *round, const struct sow_node *node)
             give_gradient(round, node->output);
         }
     }
-    if (out->gradient != NULL && !round->buffers.dry && round->status == SOW_OK) {
+    if (out->gradient != NULL && !round->buffers.dry && round->status == SOW_OK &&
+        round->hooks->gradient != NULL) {
         round->hooks->gradient(round->hooks->user, node->output, out->gradient);
     }
     return out->gradient != NULL;

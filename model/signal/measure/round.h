@@ -10,7 +10,7 @@
 
 struct sow_round;
 
-/* Called with numbers in hand, after the node has run; `step` of a value. */
+/* Called with numbers in hand, after the node has run; `step` of a value. NULL: nobody looks. */
 struct sow_round_hooks {
     void *user;
     void (*value)(void *user, const struct sow_step *step);
