@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked.h"
 #include "cmd.h"
 #include "message.h"
 #include "probe.h"
@@ -30,32 +31,16 @@ int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal
 {
     struct sow_error error;
     struct sow_cli_progress progress;
-    struct sow_measure_options wanted = {
-        .seeds = (uint32_t)(options->seeds < UINT32_MAX ? options->seeds : UINT32_MAX),
-        .weights = options->weights,
-        .threads = (uint32_t)options->threads,
-        .memory_bytes = options->memory,
-        .watch = watch,
-        .watch_user = watch_user,
-        .progress = sow_cli_progress,
-        .progress_user = &progress,
-        .interrupted = sow_cli_interrupts(),
-        .layers = (uint32_t)(options->layers < UINT32_MAX ? options->layers : UINT32_MAX),
-    };
+    struct sow_measure_options wanted = sow_cli_asked_how(options, &progress);
+    wanted.watch = watch;
+    wanted.watch_user = watch_user;
+    wanted.layers = (uint32_t)(options->layers < UINT32_MAX ? options->layers : UINT32_MAX);
     sow_cli_progress_begin(&progress, "measuring", options->quiet);
     progress.steps = 1;
     enum sow_status status =
         sow_measure(source->model, source->plan, how, &wanted, measured, &error);
     sow_cli_progress_end(&progress);
-    if (status == SOW_OK) {
-        return SOW_EXIT_DONE;
-    }
-    if (status == SOW_E_INTERRUPTED && *measured != NULL) {
-        sow_cli_say("note", "interrupted: these are the numbers known so far");
-        return sow_cli_interrupted_code();
-    }
-    int code = sow_cli_fail(&error);
-    return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+    return sow_cli_asked_code(status, &error, *measured != NULL);
 }
 
 /* ---- For machines ---------------------------------------------------------------------------------- */
