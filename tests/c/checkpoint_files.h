@@ -16,14 +16,13 @@
 
 #include "model/checkpoint/safetensors.h"
 #include "tests/c/cases.h"
+#include "tests/c/scratch.h"
 
-static char folder[] = "/tmp/sow-safetensors-XXXXXX";
-static char path[256];
+static const char *path; /* of the file written last */
 
 static inline const char *in_folder(const char *name)
 {
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
+    return path = at(name);
 }
 
 static inline void write_file(const char *name, const void *bytes, size_t count)
@@ -52,20 +51,6 @@ static inline void write_tensors(const char *name, const char *header, size_t le
 static inline void write_header(const char *name, const char *header, size_t data)
 {
     write_tensors(name, header, strlen(header), strlen(header), data);
-}
-
-static inline int start(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static inline int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
 }
 
 static inline void check_answer(const struct test_case *test, enum sow_status status,

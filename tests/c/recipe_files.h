@@ -17,32 +17,18 @@
 
 #include "model/graph/model.h"
 #include "model/recipe/rule.h"
+#include "tests/c/scratch.h"
 
-static char folder[] = "/tmp/sow-recipe-XXXXXX";
-static char path[256];
+static const char *path; /* of the file written last */
 
 static inline const char *write_file(const char *name, const char *bytes, size_t count)
 {
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    path = at(name);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, count, file), count);
     assert_int_equal(fclose(file), 0);
     return path;
-}
-
-static inline int start(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static inline int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
 }
 
 static inline double seconds(void)

@@ -90,7 +90,7 @@ static void shards_open_as_one(void **state)
     (void)state;
     write_shards("32");
     for (int named = 0; named < 2; named++) {
-        const char *name = named ? in_folder("model.safetensors.index.json") : folder;
+        const char *name = named ? in_folder("model.safetensors.index.json") : scratch;
         assert_int_equal(sow_st_set_open(name, &set, &error), SOW_OK);
         assert_int_equal(set->count, 4);
         assert_int_equal(set->tensors, 4);
@@ -109,7 +109,7 @@ static void F05_missing_shards(void **state)
     write_shards("32");
     unlink(in_folder("s2.safetensors"));
     unlink(in_folder("s4.safetensors"));
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_MISSING);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_MISSING);
     assert_string_equal(error.message, "2 of 4 shards are missing: s2.safetensors, s4.safetensors; "
                                        "with them 2 of 4 tensors (16 bytes)");
     remove_shards();
@@ -121,7 +121,7 @@ static void F05_strangers_are_warned_of(void **state)
     (void)state;
     write_shards("33");
     write_header("other.safetensors", "{}", 0);
-    assert_int_equal(sow_st_set_open(folder, &set, NULL), SOW_OK);
+    assert_int_equal(sow_st_set_open(scratch, &set, NULL), SOW_OK);
     assert_string_equal(set->warnings, "total_size of the index is 33, the shards hold 32 bytes\n"
                                        "other.safetensors is not named by the index");
     sow_st_set_free(set);
@@ -136,15 +136,15 @@ static void index_and_shards_disagree(void **state)
     (void)state;
     write_shards("32");
     write_header("s3.safetensors", "{" TENSOR("x") "}", 8);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_MISSING);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_MISSING);
     assert_string_equal(error.message, "the index says tensor `c` is here, and it is not");
     write_header("s3.safetensors",
                  "{" TENSOR("c") ",\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]}}",
                  9);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_FORMAT);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_FORMAT);
     assert_string_equal(error.message, "holds tensor `x`, which the index does not name here");
     write_header("s3.safetensors", "{" TENSOR("c") "}", 7);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_FORMAT);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_FORMAT);
     assert_string_equal(error.file, in_folder("s3.safetensors"));
     assert_non_null(strstr(error.message, "the file is cut"));
     remove_shards();
@@ -160,7 +160,7 @@ static void links_are_not_followed_from_an_index(void **state)
     snprintf(target, sizeof target, "%s", in_folder("s1.safetensors"));
     unlink(in_folder("s2.safetensors"));
     assert_int_equal(symlink(target, path), 0);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_FORMAT);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_FORMAT);
     assert_non_null(strstr(error.message, "a symbolic link, which sow does not follow"));
     unlink(in_folder("link.safetensors"));
     assert_int_equal(symlink(target, in_folder("link.safetensors")), 0);
@@ -205,13 +205,13 @@ static void folders_without_a_checkpoint(void **state)
     struct sow_st_set *set = NULL;
     struct sow_error error;
     (void)state;
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_E_MISSING);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_MISSING);
     write_header("model.safetensors", "{" TENSOR("a") "}", 8);
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_OK);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_OK);
     assert_int_equal(set->count, 1);
     sow_st_set_free(set);
     write_shards("32"); /* loaders look for the single file first */
-    assert_int_equal(sow_st_set_open(folder, &set, &error), SOW_OK);
+    assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_OK);
     assert_int_equal(set->count, 1);
     assert_non_null(strstr(set->warnings, "loaders take model.safetensors"));
     sow_st_set_free(set);
@@ -232,5 +232,5 @@ int main(void)
         cmocka_unit_test(links_of_the_hub_s_cache_are),
         cmocka_unit_test(folders_without_a_checkpoint),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -312,5 +312,5 @@ int main(void)
         cmocka_unit_test(test_every_word_is_documented),
         cmocka_unit_test(test_variants_of_gpt2),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -353,5 +353,5 @@ int main(void)
         cmocka_unit_test(test_globs),
         cmocka_unit_test(test_glob_is_linear),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

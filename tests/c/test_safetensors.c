@@ -45,7 +45,7 @@ static void other_kinds_of_file(void **state)
     struct sow_st_header *header = NULL;
     struct sow_error error;
     (void)state;
-    assert_int_equal(sow_st_open(folder, &header, &error), SOW_E_FORMAT);
+    assert_int_equal(sow_st_open(scratch, &header, &error), SOW_E_FORMAT);
     assert_string_equal(error.message, "a folder, not a file");
     assert_int_equal(sow_st_open("/dev/zero", &header, &error), SOW_E_FORMAT);
     assert_string_equal(error.message, "a character device, not a file");
@@ -273,5 +273,5 @@ int main(void)
         cmocka_unit_test(built_headers_read_back), cmocka_unit_test(empty_file_is_the_reference_s),
         cmocka_unit_test(F01_header_limit),        cmocka_unit_test(quotes_are_short_and_plain),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
