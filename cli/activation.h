@@ -4,7 +4,7 @@
 #ifndef SOW_CLI_ACTIVATION_H
 #define SOW_CLI_ACTIVATION_H
 
-#include "format.h"
+#include "cli/text/format.h"
 
 struct sow_cli_activation {
     const char *expression; /* NULL for a row of the table */

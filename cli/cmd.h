@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs: each has cli/cmd_<verb>.c, prints its results to stdout and returns the exit code. */
+/* The verbs: each has a file cmd_<verb>.c, prints its results to stdout and returns the exit code. */
 #ifndef SOW_CLI_CMD_H
 #define SOW_CLI_CMD_H
 

@@ -7,8 +7,8 @@
 
 #include "activation.h"
 #include "cmd.h"
-#include "message.h"
-#include "table.h"
+#include "cli/text/message.h"
+#include "cli/text/table.h"
 
 #define VERB SOW_VERB_activations
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "format.h"
-#include "message.h"
+#include "cli/text/format.h"
+#include "cli/text/message.h"
 #include "sow/check.h"
 #include "stats.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "message.h"
+#include "cli/text/message.h"
 
 /* Words that a value may be, separated by blanks; nothing when it is free. */
 static void put_values(enum sow_takes takes)

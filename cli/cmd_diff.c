@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "fold.h"
-#include "message.h"
+#include "cli/text/fold.h"
+#include "cli/text/message.h"
 #include "stats.h"
-#include "table.h"
+#include "cli/text/table.h"
 
 enum { NAME, WHAT, DIFFERING, DISTANCE, ULP_MAX, ULP_MEAN, RATIO, SHIFT, COLUMNS };
 

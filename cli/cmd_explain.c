@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "format.h"
-#include "message.h"
+#include "cli/text/format.h"
+#include "cli/text/message.h"
 
 /* The name as sow plan folds it, "h.{0..11}.w", stands for its first: "h.0.w". */
 static void add_unfolded(struct sow_cli_text *text, const char *name)

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "format.h"
-#include "message.h"
+#include "cli/text/format.h"
+#include "cli/text/message.h"
 
 #define WIDTH 100
 

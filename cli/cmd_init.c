@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "format.h"
-#include "message.h"
+#include "cli/text/format.h"
+#include "cli/text/message.h"
 
 /* The command that gives the same bytes: everything that decides them, defaults of the seed included. */
 static void add_command(struct sow_cli_text *text, const struct sow_cli_options *options)

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "fold.h"
-#include "message.h"
-#include "table.h"
+#include "cli/text/fold.h"
+#include "cli/text/message.h"
+#include "cli/text/table.h"
 
 enum { NAME, SHAPE, FAN_IN, FAN_OUT, SCHEME, NUMBERS, RULE, BYTES, COLUMNS };
 

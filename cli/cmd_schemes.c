@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "message.h"
-#include "format.h"
+#include "cli/text/message.h"
+#include "cli/text/format.h"
 
 #define WIDTH        100
 #define NAME_COLUMNS 23

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* sow stats: the library's numbers of every tensor as a table for people; cli/stats_json.c has them for machines. */
+/* sow stats: the library's numbers of every tensor as a table for people; stats_json.c has them for machines. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
-#include "fold.h"
-#include "message.h"
+#include "cli/text/fold.h"
+#include "cli/text/message.h"
 #include "stats.h"
-#include "table.h"
+#include "cli/text/table.h"
 
 enum { NAME, SHAPE, DTYPE, MEAN, STD, MIN, MAX, HISTOGRAM, COLUMNS };
 

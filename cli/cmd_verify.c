@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "format.h"
-#include "message.h"
+#include "cli/text/format.h"
+#include "cli/text/message.h"
 
 static void add_verdict(struct sow_cli_text *text, const struct sow_verify_report *report)
 {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "message.h"
+#include "cli/text/message.h"
 
 static int (*const commands[SOW_VERB_COUNT])(const struct sow_cli_options *options) = {
 #define SOW_VERB(id, ...) sow_cmd_##id,

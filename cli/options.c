@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format.h"
-#include "message.h"
+#include "cli/text/format.h"
+#include "cli/text/message.h"
 
 #define SOW_IN(verb) (1u << SOW_VERB_##verb)
 #define LONG_BASE    256 /* getopt's code of a long option is this plus its row */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "format.h"
+#include "cli/text/format.h"
 
 #define BAR_COLUMNS   24
 #define BAR_SECONDS   0.1 /* between redraws */

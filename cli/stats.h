@@ -3,7 +3,7 @@
 #ifndef SOW_CLI_STATS_H
 #define SOW_CLI_STATS_H
 
-#include "format.h"
+#include "cli/text/format.h"
 
 /* A double that reads back as itself; null for NaN and infinities, which JSON does not have. */
 void sow_cli_add_number(struct sow_cli_text *text, double number);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# libsow-model (model/**/*.c with the recipes inside it) and the tool `sow` (cli/*.c).
+# libsow-model (model/**/*.c with the recipes inside it) and the tool `sow` (cli/**/*.c).
 #
 # The shared libsow-model carries the core's objects too, because the model library uses the core's
 # internal functions: a program links sow-model alone and has the whole API. The tool is linked
@@ -56,7 +56,7 @@ endforeach()
 set_target_properties(sow_model_static PROPERTIES EXPORT_NAME model-static)
 set_target_properties(sow_model_shared PROPERTIES EXPORT_NAME model)
 
-file(GLOB sow_cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
+file(GLOB_RECURSE sow_cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
 if(sow_cli_sources)
     add_executable(sow_tool ${sow_cli_sources})
     set_target_properties(sow_tool PROPERTIES OUTPUT_NAME sow)

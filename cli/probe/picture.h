@@ -5,8 +5,8 @@
 #define SOW_CLI_PICTURE_H
 
 #include "asked.h"
-#include "cmd.h"
-#include "format.h"
+#include "cli/cmd.h"
+#include "cli/text/format.h"
 #include "sow/learn.h"
 
 #define SOW_RUNS_MAX 8 /* networks in one picture: as many as there are colours to tell apart */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
+#include "cli/text/message.h"
 
 /* "height=64" */
 static int read_size(const struct sow_cli_options *options, const char *text,

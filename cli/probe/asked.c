@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "message.h"
+#include "cli/text/message.h"
 
 static int asks_jacobian(const struct sow_cli_options *options)
 {

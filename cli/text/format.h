@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "options.h"
+#include "cli/options.h"
 
 /* A growing string; start with {0}. */
 struct sow_cli_text {

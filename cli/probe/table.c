@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "probe.h"
-#include "table.h"
+#include "cli/text/table.h"
 
 enum { NAME, OPERATION, SECOND_MOMENT, CORRELATION, GRADIENT, CHI_PERP, CHI_PAR, COLUMNS };
 

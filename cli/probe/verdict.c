@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "message.h"
+#include "cli/cmd.h"
+#include "cli/text/message.h"
 #include "probe.h"
-#include "stats.h"
+#include "cli/stats.h"
 
 /* ---- The lists ------------------------------------------------------------------------------------ */
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "learn.h"
-#include "message.h"
-#include "stats.h"
+#include "cli/text/message.h"
+#include "cli/stats.h"
 
 /* ---- What is asked for ----------------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "message.h"
+#include "cli/text/message.h"
 #include "picture.h"
 
 #define NOT_FOUND 127 /* what a shell says, too */

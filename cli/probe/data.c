@@ -6,7 +6,7 @@
 
 #include "probe.h"
 #include "slopes.h"
-#include "stats.h"
+#include "cli/stats.h"
 
 static const struct column {
     const char *name;

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fold.h"
-#include "message.h"
+#include "cli/text/fold.h"
+#include "cli/text/message.h"
 #include "probe.h"
 
 #define VALUES_MAX 120 /* rows of a table of values; more are results of layers only */

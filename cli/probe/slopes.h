@@ -3,7 +3,7 @@
 #ifndef SOW_CLI_SLOPES_H
 #define SOW_CLI_SLOPES_H
 
-#include "format.h"
+#include "cli/text/format.h"
 #include "sow/measure.h"
 
 /* `measured` may be NULL. For people: nothing where there are fewer than 3 layers. */

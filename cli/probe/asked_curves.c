@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "asked.h"
-#include "stats.h"
+#include "cli/stats.h"
 
 #define STEADY 0.05 /* of the response: nearer to 1 an error of scale stays what it is */
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "learn.h"
-#include "table.h"
+#include "cli/text/table.h"
 
 enum { NAME, SIZE, AFTER, AFTER_END = AFTER + 4, VALUE_COLUMNS = AFTER_END };
 enum { WEIGHT, RMS, RATE, RATIO, RATIO_LAST, MOVES, WEIGHT_COLUMNS };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "asked.h"
-#include "stats.h"
+#include "cli/stats.h"
 
 int sow_cli_ask_spectra(const struct sow_cli_source *source, const struct sow_cli_options *options,
                         struct sow_cli_asked *asked)

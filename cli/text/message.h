@@ -3,7 +3,7 @@
 #ifndef SOW_CLI_MESSAGE_H
 #define SOW_CLI_MESSAGE_H
 
-#include "options.h"
+#include "cli/options.h"
 
 /* Exit code of a failed call: see the rows SOW_EXIT in options.def. */
 int sow_cli_exit_code(const struct sow_error *error);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
+#include "cli/text/message.h"
 #include "picture.h"
 #include "probe.h"
-#include "table.h"
+#include "cli/text/table.h"
 
 enum { TITLE, SIGNAL, MOMENT, GRADIENTS, GRADIENT, CORRELATION, CHI_PERP, LOSS, COLUMNS };
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "picture.h"
-#include "stats.h"
+#include "cli/stats.h"
 
 #define LN_10      2.30258509299404568402
 #define LAYERS_MIN 3

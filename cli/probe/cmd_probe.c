@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "message.h"
+#include "cli/cmd.h"
+#include "cli/text/message.h"
 #include "picture.h"
 #include "probe.h"
 #include "report.h"

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "asked.h"
-#include "cmd.h"
-#include "message.h"
+#include "cli/cmd.h"
+#include "cli/text/message.h"
 #include "probe.h"
-#include "stats.h"
-#include "table.h"
+#include "cli/stats.h"
+#include "cli/text/table.h"
 
 enum { NAME, MOMENT, MOMENT_SEEN, SIMILAR, SIMILAR_SEEN, GRADIENT, GRADIENT_SEEN, NOTE, COLUMNS };
 

@@ -3,7 +3,7 @@
 #ifndef SOW_CLI_SIGNAL_OPTIONS_H
 #define SOW_CLI_SIGNAL_OPTIONS_H
 
-#include "options.h"
+#include "cli/options.h"
 #include "sow/signal.h"
 
 #define SOW_SIGNAL_SIZES 16

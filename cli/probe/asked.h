@@ -4,8 +4,8 @@
 #ifndef SOW_CLI_ASKED_H
 #define SOW_CLI_ASKED_H
 
-#include "cmd.h"
-#include "format.h"
+#include "cli/cmd.h"
+#include "cli/text/format.h"
 #include "sow/curves.h"
 #include "sow/jacobian.h"
 #include "sow/spectra.h"

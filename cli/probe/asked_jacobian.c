@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "asked.h"
-#include "stats.h"
+#include "cli/stats.h"
 
 static const struct {
     const char *name;

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
+#include "cli/text/message.h"
 #include "probe.h"
 #include "signal_options.h"
-#include "stats.h"
-#include "table.h"
+#include "cli/stats.h"
+#include "cli/text/table.h"
 #include "widths.h"
 
 #define WIDTHS_MAX   16

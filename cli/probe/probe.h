@@ -5,8 +5,8 @@
 #define SOW_CLI_PROBE_H
 
 #include "asked.h"
-#include "cmd.h"
-#include "format.h"
+#include "cli/cmd.h"
+#include "cli/text/format.h"
 #include "learn.h"
 #include "sow/judge.h"
 #include "sow/measure.h"

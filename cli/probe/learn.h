@@ -4,8 +4,8 @@
 #ifndef SOW_CLI_LEARN_H
 #define SOW_CLI_LEARN_H
 
-#include "cmd.h"
-#include "format.h"
+#include "cli/cmd.h"
+#include "cli/text/format.h"
 #include "sow/learn.h"
 
 /* The options as the library takes them; `how` refers to `rules`. */
