@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sow probe --steps: running it and its data (probe_learn.c), its tables (probe_steps.c), and several widths
- * (probe_widths.c). */
+/* sow probe --steps: running it and its data (learn.c), its tables (steps.c), and several widths
+ * (widths.c). */
 #ifndef SOW_CLI_LEARN_H
 #define SOW_CLI_LEARN_H
 

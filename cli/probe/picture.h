@@ -85,7 +85,7 @@ void sow_cli_add_curves_panels(struct sow_cli_text *text, const struct sow_cli_r
 /* Colour, dash and point of run `index`, as words for "plot". */
 const char *sow_cli_color(size_t index);
 
-/* --compare for people and machines (probe_compare.c). */
+/* --compare for people and machines (compare.c). */
 void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
 void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What sow probe prints, in parts: the table for people (probe_table.c), JSON and CSV for machines (probe_data.c), and
- * what --measure adds to them (probe_measured.c). `measured` is NULL when nothing was. */
+/* What sow probe prints, in parts: the table for people (table.c), JSON and CSV for machines (data.c), and
+ * what --measure adds to them (measured.c). `measured` is NULL when nothing was. */
 #ifndef SOW_CLI_PROBE_H
 #define SOW_CLI_PROBE_H
 
@@ -40,7 +40,7 @@ void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measure
 void sow_cli_measured_titles(void);
 void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value);
 
-/* Verdicts (probe_verdict.c): the list of codes; judging, which tells what goes wrong; after the table; in the JSON. */
+/* Verdicts (verdict.c): the list of codes; judging, which tells what goes wrong; after the table; in the JSON. */
 void sow_cli_verdict_codes(int json);
 int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_options *how,
                   const struct sow_probe *probe, const struct sow_measurement *measured,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sow probe --widths (probe_widths.c). */
+/* sow probe --widths (widths.c). */
 #ifndef SOW_CLI_WIDTHS_H
 #define SOW_CLI_WIDTHS_H
 
