@@ -15,6 +15,8 @@
 #define UNIFORM_SHIFT 10 /* 54 bits, odd: 53 bits of precision */
 #endif
 
+#define TURN_FLIGHT 2 /* pairs that are turned at once: more would not fit the registers */
+
 #define PAIR (2 * sizeof(vf) / sizeof(REAL_T)) /* elements of a pair of vectors */
 
 typedef void FN(pair)(vi even, vi odd, const NUMBERS *numbers, vf values[2]);
@@ -136,14 +138,14 @@ static void FN(draw_normal)(REAL_T *tile, uint64_t block, size_t groups,
         vf_store(tile + pair * PAIR, r);
         vf_store(aside + pair * (PAIR / 2), r_lo);
     }
-    for (size_t pair = 0; pair < pairs; pair += VEC_FLIGHT) {
-        vf values[VEC_FLIGHT][2];
-        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+    for (size_t pair = 0; pair < pairs; pair += TURN_FLIGHT) {
+        vf values[TURN_FLIGHT][2];
+        for (size_t v = 0; v < TURN_FLIGHT; v++) {
             const REAL_T *at = tile + (pair + v) * PAIR;
             vf r = vf_load(at), r_lo = vf_load(aside + (pair + v) * (PAIR / 2));
             FN(turn)(r, r_lo, vf_bits(vf_load(at + PAIR / 2)), &local, values[v]);
         }
-        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+        for (size_t v = 0; v < TURN_FLIGHT; v++) {
             vf_store(tile + (pair + v) * PAIR, values[v][0]);
             vf_store(tile + (pair + v) * PAIR + PAIR / 2, values[v][1]);
         }
@@ -177,11 +179,24 @@ VEC_INLINE void FN(draw_cut)(REAL_T *tile, uint64_t block, size_t groups,
         vf_store(tile + i, v);
         vf_store(aside + i, y);
     }
-    for (size_t i = 0; i < count; i += lanes) {
-        vf_store(tile + i, FN(minus_two_log)(vf_load(tile + i)));
+    for (size_t i = 0; i < count; i += VEC_FLIGHT * lanes) {
+        vf w[VEC_FLIGHT];
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            w[v] = FN(minus_log)(vf_load(tile + i + v * lanes));
+        }
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            vf_store(tile + i + v * lanes, w[v]);
+        }
     }
-    for (size_t i = 0; i < count; i += lanes) {
-        vf_store(tile + i, FN(quantile)(vf_load(tile + i), vf_load(aside + i), &local, tail));
+    for (size_t i = 0; i < count; i += VEC_FLIGHT * lanes) {
+        vf values[VEC_FLIGHT];
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            const size_t at = i + v * lanes;
+            values[v] = FN(quantile)(vf_load(tile + at), vf_load(aside + at), &local, tail);
+        }
+        for (size_t v = 0; v < VEC_FLIGHT; v++) {
+            vf_store(tile + i + v * lanes, values[v]);
+        }
     }
 }
 

@@ -12,22 +12,14 @@ VEC_INLINE vf32 horner_f32(const float *c, int count, vf32 x)
     return sum;
 }
 
-/* q = (1 + f) 2^e with 1 + f in [sqrt(1/2), sqrt(2)); returns e. */
-VEC_INLINE vi32 split_f32(vf32 q, vf32 *f)
+/* q = m 2^e with m in [sqrt(1/2), sqrt(2)); returns e. */
+VEC_INLINE vi32 split_f32(vf32 q, vf32 *m)
 {
     const vi32 sqrt_half = vi32_set(F32_SQRT_HALF);
     vi32 t = vi32_sub(vf32_bits(q), sqrt_half);
     vi32 mantissa = vi32_add(vi32_and(t, vi32_set(0x7fffff)), sqrt_half);
-    *f = vf32_sub(vf32_from_bits(mantissa), vf32_set(1));
+    *m = vf32_from_bits(mantissa);
     return vi32_sar(t, 23);
-}
-
-/* sign n 2 ln 2 - 2 ln(1 + f) as h + t; sign is 1 or -1. */
-VEC_INLINE void log_parts_f32(float sign, vf32 n, vf32 f, vf32 *h, vf32 *t)
-{
-    *h = vf32_fma(n, vf32_set(sign * f32_2ln2_hi), vf32_mul(f, vf32_set(-2)));
-    vf32 low = vf32_mul(n, vf32_set(sign * f32_2ln2_lo));
-    *t = vf32_fma(vf32_mul(f, f), horner_f32(f32_log, LENGTH(f32_log), f), low);
 }
 
 /* ---- Normal ------------------------------------------------------------------------------- */
@@ -36,8 +28,9 @@ VEC_INLINE void log_parts_f32(float sign, vf32 n, vf32 f, vf32 *h, vf32 *t)
 VEC_INLINE vf32 reduced_f32(vi32 word, vf32 *f)
 {
     vi32 k = vi32_or(vi32_xor(word, vi32_sar(word, 31)), vi32_set(1));
-    vf32 q = vf32_from_int(k), f_near_0;
-    vf32 n_near_0 = vf32_from_int(vi32_sub(vi32_set(32), split_f32(q, &f_near_0)));
+    vf32 q = vf32_from_int(k), m;
+    vf32 n_near_0 = vf32_from_int(vi32_sub(vi32_set(32), split_f32(q, &m)));
+    vf32 f_near_0 = vf32_sub(m, vf32_set(1));
     /* u = 1 - d, d = q 2^-32: f is -d and n 0, or f is 1 - 2 d and n 1 */
     const vf32 split = vf32_set(f32_split * 0x1p32f);
     vf32 n_near_1 = vf32_select_less(q, split, vf32_set(0), vf32_set(1));
@@ -51,8 +44,9 @@ VEC_INLINE vf32 reduced_f32(vi32 word, vf32 *f)
 /* sqrt(-2 ln u), as r + r_lo. */
 VEC_INLINE vf32 radius_f32(vf32 n, vf32 f, vf32 *r_lo)
 {
-    vf32 h, t;
-    log_parts_f32(1, n, f, &h, &t);
+    vf32 h = vf32_fma(n, vf32_set(f32_2ln2_hi), vf32_mul(f, vf32_set(-2)));
+    vf32 low = vf32_mul(n, vf32_set(f32_2ln2_lo));
+    vf32 t = vf32_fma(vf32_mul(f, f), horner_f32(f32_log, LENGTH(f32_log), f), low);
     vf32 square = vf32_add(h, t);
     vf32 r = vf32_sqrt(square);
     vf32 rest = vf32_add(vf32_fnma(r, r, square), vf32_sub(t, vf32_sub(square, h)));
@@ -106,24 +100,27 @@ VEC_INLINE vf32 probability_f32(vi32 word, const struct sow_numbers_f32 *numbers
     return vf32_mul(nearer4, farther);
 }
 
-/* -2 ln v. */
-VEC_INLINE vf32 minus_two_log_f32(vf32 v)
+/* w = -ln v, half of the page's L: in g = -f all steps are those of L, halved or with the other sign. */
+VEC_INLINE vf32 minus_log_f32(vf32 v)
 {
-    vf32 f, h, t;
-    vi32 e = split_f32(v, &f);
-    log_parts_f32(-1, vf32_from_int(e), f, &h, &t);
-    return vf32_add(h, t);
+    vf32 m, e = vf32_from_int(split_f32(v, &m));
+    vf32 g = vf32_sub(vf32_set(1), m);
+    vf32 h = vf32_fma(e, vf32_set(-0.5f * f32_2ln2_hi), g);
+    vf32 low = vf32_mul(e, vf32_set(-0.5f * f32_2ln2_lo));
+    vf32 sum = vf32_set(0);
+    for (int i = LENGTH(f32_log) - 1; i >= 0; i--) {
+        vf32 c = vf32_set((i % 2 == 0 ? 0.5f : -0.5f) * f32_log[i]);
+        sum = i == LENGTH(f32_log) - 1 ? c : vf32_fma(sum, g, c);
+    }
+    return vf32_add(h, vf32_fma(vf32_mul(g, g), sum, low));
 }
 
-/* The value whose v has -2 ln v = double_w; `tail` when the range reaches beyond 3.1 sigma.
- * Values: in [low, high]. */
-VEC_INLINE vf32 quantile_f32(vf32 double_w, vf32 y, const struct sow_numbers_f32 *numbers, int tail)
+/* The value whose v has -ln v = w; `tail` when the range reaches beyond 3.1 sigma. Values: in [low, high]. */
+VEC_INLINE vf32 quantile_f32(vf32 w, vf32 y, const struct sow_numbers_f32 *numbers, int tail)
 {
-    const vf32 half = vf32_set(0.5f);
-    vf32 central = vf32_fma(double_w, half, vf32_set(-f32_w_middle));
+    vf32 central = vf32_sub(w, vf32_set(f32_w_middle));
     vf32 ratio = horner_f32(f32_central, LENGTH(f32_central), central);
     if (tail) {
-        vf32 w = vf32_mul(double_w, half);
         vf32 v = vf32_sub(vf32_sqrt(w), vf32_set(f32_v_middle));
         vf32 tail_ratio = horner_f32(f32_tail, LENGTH(f32_tail), v);
         ratio = vf32_select_less(vf32_set(f32_w_edge), w, tail_ratio, ratio);

@@ -95,19 +95,17 @@ VEC_INLINE vf64 probability_f64(vi64 word, const struct sow_numbers_f64 *numbers
     return vf64_mul(nearer4, farther);
 }
 
-/* -2 ln v. */
-VEC_INLINE vf64 minus_two_log_f64(vf64 v)
+/* w = -ln v. */
+VEC_INLINE vf64 minus_log_f64(vf64 v)
 {
     vf64 f;
     vi64 e = split_f64(v, &f);
-    return log_sum_f64(-1, vf64_from_int(e), f);
+    return vf64_mul(log_sum_f64(-1, vf64_from_int(e), f), vf64_set(0.5));
 }
 
-/* The value whose v has -2 ln v = double_w; `tail` when the range reaches beyond 3.1 sigma.
- * Values: in [low, high]. */
-VEC_INLINE vf64 quantile_f64(vf64 double_w, vf64 y, const struct sow_numbers_f64 *numbers, int tail)
+/* The value whose v has -ln v = w; `tail` when the range reaches beyond 3.1 sigma. Values: in [low, high]. */
+VEC_INLINE vf64 quantile_f64(vf64 w, vf64 y, const struct sow_numbers_f64 *numbers, int tail)
 {
-    vf64 w = vf64_mul(double_w, vf64_set(0.5));
     vf64 central = vf64_sub(w, vf64_set(f64_w_middle));
     vf64 ratio = horner_f64(f64_central, LENGTH(f64_central), central);
     if (tail) {

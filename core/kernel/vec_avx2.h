@@ -12,7 +12,7 @@
 
 #define VEC_INLINE    static inline __attribute__((always_inline))
 #define VEC_BLOCKS    4
-#define VEC_FLIGHT    2
+#define VEC_FLIGHT    4
 #define VEC_GEMM_ROWS 6
 #define VEC_HAS_F16   1
 
