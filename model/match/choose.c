@@ -4,7 +4,8 @@
  *     variance = target / (fan_in * second moment of the input)
  *
  * The target is the second moment that the output should have: 2 before ReLU (He), 1 before others, 1 / N of the stream at
- * the end of each of N residual branches, 1 / fan_in at the output. Before tanh and its kin fan_in is Glorot's mean. */
+ * the end of each of N residual branches, 1 / fan_in at the output; in a long run of weights and activations what depth.c
+ * says. Before tanh and its kin fan_in is Glorot's mean. */
 #include "model/match/inside.h"
 
 #include "core/activation/quadrature.h"
@@ -14,9 +15,10 @@
 #include <math.h>
 
 /* What the output of these weights should have as its second moment, and the law that follows from it. */
-static enum sow_status find_target(struct sow_matching *matching, const struct sow_need *need,
+static enum sow_status find_target(struct sow_matching *matching, const struct sow_site *weights,
                                    struct sow_choice *choice, struct sow_error *error)
 {
+    const struct sow_need *need = &weights->need;
     const struct sow_site *site = need->site == SOW_NO_SITE ? NULL : &matching->sites[need->site];
     struct sow_function function;
     enum sow_status status = SOW_OK;
@@ -44,8 +46,12 @@ static enum sow_status find_target(struct sow_matching *matching, const struct s
             choice->law = SOW_LAW_HE;
             choice->left = sow_kept_second_moment(matching, &function);
             choice->target = 1 / choice->left;
-        } else if (status == SOW_OK && sow_is_sigmoidal(matching, &function)) {
-            choice->law = SOW_LAW_GLOROT;
+        } else if (status == SOW_OK) {
+            choice->point = sow_point_of(matching, &function, weights);
+            choice->target = choice->point.kind == SOW_POINT_SMALLER
+                                 ? choice->point.square
+                                 : choice->point.second - choice->point.bias;
+            choice->law = sow_is_sigmoidal(matching, &function) ? SOW_LAW_GLOROT : SOW_LAW_FAN_IN;
         }
         break;
     case SOW_FEEDS_SCORES: {
@@ -57,7 +63,9 @@ static enum sow_status find_target(struct sow_matching *matching, const struct s
     default:
         break;
     }
-    choice->target *= need->share / (need->factor > 0 ? need->factor * need->factor : 1);
+    double part = need->share / (need->factor > 0 ? need->factor * need->factor : 1);
+    choice->target *= part;
+    choice->point.bias *= part;
     return status;
 }
 
@@ -96,9 +104,12 @@ static enum sow_status choose_weight(struct sow_matching *matching, uint32_t ind
         choice->target = 1;
         choice->input = 1;
     } else {
-        status = find_target(matching, &site->need, choice, error);
+        status = find_target(matching, site, choice, error);
     }
     double square = choice->input > 0 ? choice->target / choice->input : 1;
+    if (choice->point.kind == SOW_POINT_SMALLER) { /* as written: alike in all layers */
+        square = choice->target * (sow_after_activation(matching, site) / choice->input);
+    }
     choice->number = fabs(square - 1) < 1e-12 ? 1 : sow_sqrt(square);
     return status;
 }
@@ -174,12 +185,26 @@ static void choose_scale(struct sow_matching *matching, uint32_t index, struct s
     }
 }
 
+/* ---- Biases ------------------------------------------------------------------------------------------- */
+
+/* 0, but at a critical point that has some. `weight`: what was chosen for the weights beside it, NULL for none. */
+static void choose_bias(uint32_t index, struct sow_choice *choice, const struct sow_choice *weight)
+{
+    if (weight != NULL && weight->point.bias > 0) {
+        choice->law = SOW_LAW_BIAS;
+        choice->site = index;
+        choice->target = weight->point.bias;
+        choice->number = sow_sqrt(choice->target);
+    }
+}
+
 /* ---- One operation -------------------------------------------------------------------------------------- */
 
 enum sow_status sow_choose(struct sow_matching *matching, uint32_t index, struct sow_error *error)
 {
     struct sow_site *site = &matching->sites[index];
     const struct sow_operation *operation = site->operation;
+    const struct sow_choice *weight = NULL;
     enum sow_status status = SOW_OK;
     for (uint32_t i = 0; i < operation->parameter_count && status == SOW_OK; i++) {
         uint32_t number = operation->parameters[i];
@@ -205,7 +230,13 @@ enum sow_status sow_choose(struct sow_matching *matching, uint32_t index, struct
             if (site->walk == SOW_WALK_LOOKUP) {
                 site->second = choice->target;
             } else if (site->walk == SOW_WALK_WEIGHT) {
-                site->second = given(matching, site, choice);
+                site->second = given(matching, site, choice) + choice->point.bias;
+                weight = choice;
+            }
+            break;
+        case SOW_KIND_BIAS:
+            if (!used) {
+                choose_bias(index, choice, weight);
             }
             break;
         case SOW_KIND_NORM:

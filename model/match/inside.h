@@ -81,10 +81,28 @@ struct sow_site {
     uint32_t tied;     /* a term of it is a lookup of this tied parameter; SOW_NO_SITE */
     /* needs.c */
     struct sow_need need;
+    /* depth.c */
+    uint32_t run;    /* weights in the run that this is in; 0: in none */
+    uint32_t place;  /* of them, how many up to here */
+    uint32_t behind; /* and how many behind this */
+    int unbiased;    /* one of them has no bias */
     /* flow.c */
     double mean, second;
     double base;    /* second moment that the stream is measured in */
     uint32_t cause; /* the operation that gave it a second moment of its own; SOW_NO_SITE for 1 */
+};
+
+/* The size that signals have in a run of weights and activations. */
+struct sow_point {
+    enum sow_point_kind {
+        SOW_POINT_UNIT,     /* second moment 1 */
+        SOW_POINT_SMALLER,  /* the largest that a run of this length allows, come down to from 1 */
+        SOW_POINT_CRITICAL, /* the activation's critical point */
+    } kind;
+    double second;   /* moment of what goes into the activation */
+    double bias;     /* variance of biases in it */
+    double square;   /* SMALLER: what weights multiply the activation's second moment by */
+    double chi_perp; /* at unit scale, where that is not taken */
 };
 
 enum sow_law {
@@ -93,7 +111,8 @@ enum sow_law {
     SOW_LAW_HE,
     SOW_LAW_GLOROT,
     SOW_LAW_STD,
-    SOW_LAW_VALUE
+    SOW_LAW_VALUE,
+    SOW_LAW_BIAS
 };
 
 /* What was decided for a parameter. */
@@ -105,6 +124,7 @@ struct sow_choice {
     double input;  /* second moment of what comes in */
     double left;   /* with He's law: what the activation behind leaves of a second moment */
     double fan_in, fan_out;
+    struct sow_point point;
     int tied;      /* both a lookup and a weight: an embedding that is the head too */
     uint32_t head; /* the use as a weight, when tied */
 };
@@ -116,12 +136,22 @@ struct sow_remembered {
     double key[7], mean, second;
 };
 
+/* The point that an activation has in a run. */
+struct sow_remembered_point {
+    const struct sow_activation *activation;
+    double parameters[SOW_ACTIVATION_PARAMETERS_MAX];
+    uint32_t run;
+    int unbiased;
+    struct sow_point point;
+};
+
 struct sow_matching {
     const struct sow_graph *graph;
     struct sow_site *sites;
     struct sow_choice *choices;
     struct sow_remembered remembered[SOW_MATCH_REMEMBERED];
-    size_t remembered_next;
+    struct sow_remembered_point points[SOW_MATCH_REMEMBERED];
+    size_t remembered_next, points_next;
     struct { /* the last that was looked at */
         struct sow_function function;
         int is_known, is_sigmoidal;
@@ -164,6 +194,13 @@ uint32_t sow_self_gate(const struct sow_matching *matching, const struct sow_sit
 
 enum sow_status sow_find_streams(struct sow_matching *matching, struct sow_error *error);
 enum sow_status sow_find_needs(struct sow_matching *matching, struct sow_error *error);
+/* How many weights stand in a row. */
+void sow_find_runs(struct sow_matching *matching);
+/* The size that the signal between the weights of `site` and this activation behind them is to have. */
+struct sow_point sow_point_of(struct sow_matching *matching, const struct sow_function *function,
+                              const struct sow_site *site);
+/* Second moment of the activation in front of the weights of `site`, which are not the first of their run. */
+double sow_after_activation(const struct sow_matching *matching, const struct sow_site *site);
 /* Moments of everything, and on the way the choices. */
 enum sow_status sow_find_flow(struct sow_matching *matching, struct sow_error *error);
 /* The parameters of one operation, whose inputs' moments stand; sets its own second moment where weights decide it. */

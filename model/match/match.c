@@ -91,7 +91,10 @@ enum sow_status sow_matching_make(const struct sow_graph *graph, struct sow_matc
     status = status == SOW_OK ? find_tied(made, error) : status;
     status = status == SOW_OK ? sow_find_streams(made, error) : status;
     status = status == SOW_OK ? sow_find_needs(made, error) : status;
-    status = status == SOW_OK ? sow_find_flow(made, error) : status;
+    if (status == SOW_OK) {
+        sow_find_runs(made);
+        status = sow_find_flow(made, error);
+    }
     if (status != SOW_OK) {
         sow_matching_free(made);
         return status;
@@ -175,6 +178,7 @@ static void write_scheme(const struct sow_matching *matching, const struct sow_c
         }
         break;
     case SOW_LAW_STD:
+    case SOW_LAW_BIAS:
         set(matched, "normal");
         add(matched, "std", NULL, choice->number);
         break;

@@ -4,6 +4,7 @@
  *
  *     streams.c  which additions are residual, and on which stream
  *     needs.c    what each value feeds              (from the outputs back)
+ *     depth.c    how many weights stand in a row, and how large signals may be there
  *     flow.c     its mean and second moment         (from the inputs on)
  *     choose.c   what follows for each parameter; words.c says it */
 #ifndef SOW_MATCH_MATCH_H

@@ -4,6 +4,7 @@
 #include "model/match/inside.h"
 
 #include "core/activation/quadrature.h"
+#include "core/base/elementary.h"
 #include "core/base/number.h"
 
 #include <inttypes.h>
@@ -101,15 +102,40 @@ static void say_input(struct words *words, const struct sow_matching *matching,
 
 /* ---- What is fed -------------------------------------------------------------------------------------- */
 
-static void say_activation(struct words *words, const struct sow_choice *choice,
-                           const struct sow_site *site)
+/* Why not at unit scale, in a long run. */
+static void say_point(struct words *words, const struct sow_matching *matching,
+                      const struct sow_choice *choice)
+{
+    const struct sow_point *point = &choice->point;
+    say(words, ", one of %" PRIu32 " in a row", matching->sites[choice->site].run);
+    if (point->kind == SOW_POINT_SMALLER) {
+        say(words, ": gain %s, at which signals settle at second moment %s and squared gradients",
+            sow_number_text(sow_sqrt(point->square)).text, sow_number_text(point->second).text);
+        say(words, " change tenfold over all of them (at unit scale %s times a layer)",
+            sow_number_text(point->chi_perp).text);
+    } else {
+        say(words, ": its critical point, second moment %s", sow_number_text(point->second).text);
+        if (point->bias > 0) {
+            say(words, " of which %s from biases", sow_number_text(point->bias).text);
+        }
+        say(words, ", where gradients and errors of scale stay as they are");
+    }
+    if (choice->law == SOW_LAW_GLOROT) {
+        say(words, "; Glorot, between fan_in and fan_out");
+    }
+}
+
+static void say_activation(struct words *words, const struct sow_matching *matching,
+                           const struct sow_choice *choice, const struct sow_site *site)
 {
     if (site->walk == SOW_WALK_MULTIPLY) {
         say(words, "feeds a signal that gates itself, at unit scale");
         return;
     }
     say(words, "feeds %s", activation_name(site));
-    if (choice->law == SOW_LAW_GLOROT) {
+    if (choice->point.kind != SOW_POINT_UNIT) {
+        say_point(words, matching, choice);
+    } else if (choice->law == SOW_LAW_GLOROT) {
         say(words, ", which saturates: Glorot, between fan_in and fan_out");
     } else if (choice->law == SOW_LAW_HE) {
         if (choice->left == 0.5) {
@@ -184,7 +210,7 @@ static void say_fed(struct words *words, const struct sow_matching *matching,
         say(words, "is multiplied by another signal: unit variance");
         break;
     case SOW_FEEDS_ACTIVATION:
-        say_activation(words, choice, site);
+        say_activation(words, matching, choice, site);
         break;
     case SOW_FEEDS_SCORES:
         say_scores(words, site);
@@ -268,6 +294,11 @@ void sow_match_words(const struct sow_matching *matching, size_t parameter, char
     switch (choice->law) {
     case SOW_LAW_NONE:
         say(&words, "a bias starts at 0: the random weights already make the units differ");
+        break;
+    case SOW_LAW_BIAS:
+        say(&words,
+            "a bias of variance %s, which the critical point of the activation behind it has",
+            sow_number_text(choice->target).text);
         break;
     case SOW_LAW_VALUE:
         if (site->need.feeds == SOW_FEEDS_BRANCH && site->need.norm == SOW_NO_SITE) {

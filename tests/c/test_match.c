@@ -134,6 +134,81 @@ static void test_what_a_layer_feeds(void **state)
     sow_plan_free(plan);
 }
 
+/* A network of `count` layers of 64 units of this activation, and what the hidden weights and biases get. */
+static void run_of(struct sow_plan **plan, int count, const char *activation, const char *layer)
+{
+    static char text[60000];
+    size_t length = (size_t)snprintf(text, sizeof text, "local x = input { \"batch\", 64 }\n");
+    for (int i = 0; i < count; i++) {
+        length += (size_t)snprintf(text + length, sizeof text - length, layer, i, activation, i);
+    }
+    (void)snprintf(text + length, sizeof text - length, "x = x >> linear(\"head\", 64, 10)\n");
+    *plan = matched(text);
+}
+
+/* tanh at unit scale multiplies squared gradients by 1.1778 a layer: tenfold after 14.07 layers. Beyond, the gain at which
+ * all layers together make it 10: chi_perp there is 10^(1/50), and signals settle where they are told to. */
+static void test_long_runs_of_tanh(void **state)
+{
+    (void)state;
+    static const char layer[] = "x = x >> linear(\"l%d\", 64, 64) >> activation(\"%s\")\n";
+    struct sow_plan *plan;
+    struct sow_function tanh;
+    struct sow_fixed_point point;
+    run_of(&plan, 14, "tanh", layer);
+    check(plan, "l7.weight", "glorot_normal", 1 / left_by("tanh") / 64, "saturates: Glorot");
+    sow_plan_free(plan);
+    run_of(&plan, 15, "tanh", layer);
+    check(plan, "l0.weight", "glorot_normal", 1.0 / 64, "saturates: Glorot");
+    assert_non_null(strstr(entry(plan, "l7.weight")->reason, "one of 15 in a row"));
+    sow_plan_free(plan);
+    run_of(&plan, 50, "tanh", layer);
+    double mean, std;
+    sow_draw_moments(&entry(plan, "l7.weight")->draw, &mean, &std);
+    assert_int_equal(sow_function_named("tanh", NULL, 0, &tanh, NULL), SOW_OK);
+    assert_int_equal(sow_function_fixed_point(&tanh, 64 * std * std, 0, &point, NULL), SOW_OK);
+    assert_true(fabs(pow(point.chi_perp, 50) / 10 - 1) < 1e-4);
+    assert_string_equal(entry(plan, "l1.weight")->scheme_text,
+                        entry(plan, "l49.weight")->scheme_text);
+    check(plan, "l0.weight", "glorot_normal", 1.0 / 64, "saturates: Glorot");
+    constant(plan, "l7.bias", 0);
+    sow_plan_free(plan);
+    /* norms and residual streams end a run */
+    run_of(&plan, 50, "tanh",
+           "x = x >> linear(\"l%d\", 64, 64) >> activation(\"%s\") >> layer_norm(\"n%d\", 64)\n");
+    check(plan, "l7.weight", "glorot_normal", 1.0 / 64, "saturates: Glorot");
+    sow_plan_free(plan);
+}
+
+/* GELU's critical point is that of Roberts, Yaida and Hanin 2022, section 5.3.4: C_W = 1.98305826, C_b = 0.17292239,
+ * K = (3 + sqrt(17)) / 2. It needs biases. */
+static void test_long_runs_of_gelu(void **state)
+{
+    (void)state;
+    static const char layer[] = "x = x >> linear(\"l%d\", 64, 64) >> activation(\"%s\")\n";
+    struct sow_plan *plan;
+    double mean, std, k = (3 + sqrt(17)) / 2, c_w = 1.98305826, c_b = 0.17292239;
+    run_of(&plan, 11, "gelu", layer);
+    check(plan, "l7.weight", "lecun_normal", 1 / left_by("gelu") / 64, "at unit scale");
+    constant(plan, "l7.bias", 0);
+    sow_plan_free(plan);
+    run_of(&plan, 40, "gelu", layer);
+    sow_draw_moments(&entry(plan, "l0.weight")->draw, &mean, &std);
+    assert_true(fabs(64 * std * std / (k - c_b) - 1) < 1e-7);
+    sow_draw_moments(&entry(plan, "l7.weight")->draw, &mean, &std);
+    assert_true(fabs(64 * std * std / c_w - 1) < 1e-7);
+    assert_non_null(strstr(entry(plan, "l7.weight")->reason, "one of 40 in a row: its critical"));
+    sow_draw_moments(&entry(plan, "l7.bias")->draw, &mean, &std);
+    assert_true(fabs(std * std / c_b - 1) < 1e-7);
+    assert_non_null(strstr(entry(plan, "l7.bias")->reason, "a bias of variance 0.172922"));
+    constant(plan, "head.bias", 0);
+    sow_plan_free(plan);
+    run_of(&plan, 40, "gelu",
+           "x = x >> linear(\"l%d\", 64, 64, { bias = false }) >> activation(\"%s\")\n");
+    check(plan, "l7.weight", "lecun_normal", 1 / left_by("gelu") / 64, "at unit scale");
+    sow_plan_free(plan);
+}
+
 /* What stands between a layer and its activation does not hide it; a sigmoid behind the head leaves it the head. */
 static void test_between(void **state)
 {
@@ -402,6 +477,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_layer_feeds),
+        cmocka_unit_test(test_long_runs_of_tanh),
+        cmocka_unit_test(test_long_runs_of_gelu),
         cmocka_unit_test(test_between),
         cmocka_unit_test(test_max_pool_by_order_statistics),
         cmocka_unit_test(test_residual_streams),

@@ -85,6 +85,7 @@ LUA
     has "$(codes)" VANISH
     [[ $(of_code VANISH cure) == None ]]
     has "$(of_code VANISH advice)" sigmoid
+    has "$(of_code VANISH reason)" "the slope of sigmoid is 0.25 at most" "whatever the gain" "at each of 4 layers"
 }
 
 @test "He on deep tanh is CHAOS, a dead layer DEAD, a narrow one SEED-NOISE, GELU without norms UNSTABLE-SCALE" {
@@ -96,8 +97,21 @@ LUA
     cured DEAD mlp:784,256x5,10
     run -1 --separate-stderr sow probe mlp:784,64x60,10 --json
     [[ $(codes) == SEED-NOISE ]]
-    run -1 --separate-stderr sow probe mlp:512,512x40,10 --activation gelu --variant matched --json
+    run -1 --separate-stderr sow probe mlp:512,512x40,10 --activation gelu --set 'layers.0.weight=lecun_normal' \
+        --set '*.weight=lecun_normal{activation="gelu"}' --json
     has "$(codes)" UNSTABLE-SCALE
+    cured UNSTABLE-SCALE mlp:512,512x40,10 --activation gelu
+    # off for half of any input is what a rectifier is
+    run -0 --separate-stderr sow probe mlp:512,512x10,10 --activation relu6 --json
+    run -1 --separate-stderr sow probe mlp:512,512x10,10 --activation relu6 --scheme 'normal{std=1}' --json
+    has "$(codes)" SATURATED
+}
+
+@test "a comparison ends with 0 whatever it finds" {
+    run -0 --separate-stderr sow probe mlp:256,256x50,10 --activation tanh --compare he_normal matched
+    has "$output" "he_normal: CHAOS" "matched: healthy"
+    run -0 sow help probe
+    has "$output" "The exit code is 0 whatever is wrong with some of them"
 }
 
 @test "GPT-2 at std 1 explodes and its attention is saturated" {

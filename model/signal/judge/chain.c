@@ -3,6 +3,7 @@
  * every way from the inputs to the output goes through (of a transformer the residual stream), from the first layer of
  * weights to the input of the last. Steps count in log2, so that no depth overflows. Not here: single operations. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/elementary.h"
@@ -202,6 +203,27 @@ struct change {
     double change, threshold; /* log2; threshold > 0 */
 };
 
+/* Where activations between a and b, a after b, are flat ("; the slope of sigmoid is 0.25 at most, ..."): the first is told,
+ * and the answer is how many activations there are. */
+static double say_flat(const struct point *a, const struct point *b, char *text, size_t room)
+{
+    double activations = 0, slope;
+    const struct sow_activation *flat = NULL;
+    for (const struct point *at = b + 1; at <= a; at++) {
+        activations += at->node->op == SOW_OP_ACTIVATION;
+        if (at->node->op == SOW_OP_ACTIVATION && flat == NULL &&
+            (slope = sow_judge_steepest(&at->node->at.function)) < 0.99) {
+            flat = at->node->at.function.activation;
+            (void)snprintf(
+                text, room,
+                "; the slope of %.60s is %.2g at most, so that it lets no more than that "
+                "of a gradient through, whatever the gain",
+                flat->name, slope);
+        }
+    }
+    return flat != NULL ? activations : 0;
+}
+
 static void tell(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule rule,
                  const struct point *where, const struct change *of, const char *what)
 {
@@ -211,16 +233,21 @@ static void tell(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule 
         return;
     }
     int falls = of->change < 0;
-    double levels = (double)(of->a->level > of->b->level ? of->a->level : of->b->level) -
-                    (double)(of->a->level > of->b->level ? of->b->level : of->a->level);
+    double layers = fabs((double)of->a->level - (double)of->b->level);
+    char flat[200] = "";
+    if (falls && rule == SOW_RULE_GRADIENT) {
+        double activations = say_flat(of->a, of->b, flat, sizeof flat);
+        layers = layers > activations ? layers : activations;
+    }
     verdict->number = of->change;
     verdict->threshold = of->threshold;
     sow_judge_reason(j, verdict,
                      "%s %s: from %.200s to %.200s their mean square %s 2^%.1f %s what it was, "
-                     "on average %.3g times at each of %.0f layers (threshold 2^%g)",
+                     "on average %.3g times at each of %.0f layers (threshold 2^%g)%s",
                      what, falls ? "die out" : "grow", of->a->value->name, of->b->value->name,
                      falls ? "shrinks to" : "grows to", of->change, falls ? "of" : "times",
-                     exp2_of(of->change / levels), levels, falls ? -of->threshold : of->threshold);
+                     exp2_of(of->change / layers), layers, falls ? -of->threshold : of->threshold,
+                     flat);
     sow_judge_suggest_critical(j, id, rule);
 }
 

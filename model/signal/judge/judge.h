@@ -102,6 +102,9 @@ int sow_is_norm(enum sow_op op);
 /* Whether what reads the node's value first is a norm: it takes back any size. */
 int sow_is_normed(const struct sow_network *network, const struct sow_node *node);
 
+/* The largest |slope| of the function between -10 and 10. */
+double sow_judge_steepest(const struct sow_function *function);
+
 /* The number c when every element of the entry is c at the start; 0 when it has none. */
 int sow_constant_of(const struct sow_plan_entry *entry, double *value);
 

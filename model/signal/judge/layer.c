@@ -96,7 +96,7 @@ static double slope_at(const struct sow_function *function, double x)
     return fabs(slope);
 }
 
-static double steepest(const struct sow_function *function)
+double sow_judge_steepest(const struct sow_function *function)
 {
     double most = 0;
     for (int i = -200; i <= 200; i++) {
@@ -161,7 +161,7 @@ static void take_shape(struct shape *shape, const struct sow_function *function)
     if (shape->function != NULL && sow_same_function(shape->function, function)) {
         return;
     }
-    double least = FLAT * steepest(function), before = -FAR;
+    double least = FLAT * sow_judge_steepest(function), before = -FAR;
     *shape = (struct shape){.function = function, .edge = edge_of(function)};
     shape->is_flat = slope_at(function, -FAR) < least && slope_at(function, FAR) < least;
     int was_flat = 1;
@@ -177,6 +177,22 @@ static void take_shape(struct shape *shape, const struct sow_function *function)
         was_flat = flat;
         before = x;
     }
+}
+
+/* Share of units below the edge for one input. */
+static double off_share(const struct sow_probe_value *in, double edge)
+{
+    double deviation = deviation_of(in);
+    return deviation > 0 ? normal_below((edge - in->mean) / deviation) : in->mean < edge;
+}
+
+/* A share of all elements as one of those that a rectifier lets through: relu6 is off for half of any input, and that is
+ * no saturation. */
+static double of_those_on(const struct shape *shape, const struct sow_probe_value *value,
+                          double share)
+{
+    double off = shape->edge >= 0 ? off_share(value, shape->edge) : 0;
+    return off > 0 && off < 1 ? (share - off) / (1 - off) : share;
 }
 
 /* Share of normal elements whose slope is flat; NAN where the function is not flat at both ends. */
@@ -202,7 +218,7 @@ static void judge_saturation(struct sow_judgement *j, const struct sow_node *nod
                             : saturated_share(shape, in);
     /* measured: what is flat at both ends only, as predicted */
     int found = measured != NULL && !isnan(measured->saturated) && !isnan(share);
-    share = found ? measured->saturated : share;
+    share = of_those_on(shape, in, found ? measured->saturated : share);
     if (!(share > threshold)) {
         return;
     }
@@ -217,13 +233,6 @@ static void judge_saturation(struct sow_judgement *j, const struct sow_node *nod
                          "elements is below a twentieth of the steepest (threshold %g %%)",
                          0.5 * in->log2_second_moment, 100 * share, 100 * threshold);
     }
-}
-
-/* Share of units below the edge for one input. */
-static double off_share(const struct sow_probe_value *in, double edge)
-{
-    double deviation = deviation_of(in);
-    return deviation > 0 ? normal_below((edge - in->mean) / deviation) : in->mean < edge;
 }
 
 /* Share of units below the edge for INPUTS inputs: of a unit over seeds, h = mean + deviation (sqrt(c) z + sqrt(1 - c) e). */
