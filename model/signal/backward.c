@@ -31,7 +31,7 @@ struct sow_adjoint sow_back_weights(const struct sow_adjoint *adjoint, double ou
 }
 
 /* The attention that takes this value as packed queries, keys and values; NULL when there is none. */
-static const struct sow_local *packed_reader(const struct sow_predictor *p, uint32_t flow)
+static struct sow_local *packed_reader(const struct sow_predictor *p, uint32_t flow)
 {
     for (uint32_t i = p->use_begin[flow]; i < p->use_begin[flow + 1]; i++) {
         const struct sow_node *node = &p->network->nodes[p->use_node[p->use_list[i]]];
@@ -43,22 +43,31 @@ static const struct sow_local *packed_reader(const struct sow_predictor *p, uint
     return NULL;
 }
 
-static struct sow_adjoint back_linear(const struct sow_predictor *p, const struct sow_node *node)
+struct sow_local *sow_back_packed(const struct sow_predictor *p, const struct sow_node *node,
+                                  struct sow_adjoint parts[3])
 {
     const struct sow_plan_entry *weight = sow_plan_at(p->plan, node->parameters[0]);
-    const struct sow_local *reader = packed_reader(p, node->output);
-    if (reader == NULL) {
-        struct sow_weights weights = sow_weights_of(weight, 0, 0);
-        return sow_back_weights(&p->adjoints[node->output], (double)node->at.outputs, &weights);
-    }
-    struct sow_adjoint parts[3];
-    double log = -INFINITY, sum = 0, place = 0, feature = 0;
+    struct sow_local *reader = packed_reader(p, node->output);
     uint64_t begin = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3 && reader != NULL; i++) {
         uint64_t size = (uint64_t)reader->part[i].features;
         struct sow_weights weights = sow_weights_of(weight, begin, begin + size);
         parts[i] = sow_back_weights(&reader->adjoint[i], (double)size, &weights);
         begin += size;
+    }
+    return reader;
+}
+
+static struct sow_adjoint back_linear(const struct sow_predictor *p, const struct sow_node *node)
+{
+    struct sow_adjoint parts[3];
+    double log = -INFINITY, sum = 0, place = 0, feature = 0;
+    if (sow_back_packed(p, node, parts) == NULL) {
+        struct sow_weights weights =
+            sow_weights_of(sow_plan_at(p->plan, node->parameters[0]), 0, 0);
+        return sow_back_weights(&p->adjoints[node->output], (double)node->at.outputs, &weights);
+    }
+    for (int i = 0; i < 3; i++) {
         log = parts[i].log > log ? parts[i].log : log;
     }
     for (int i = 0; i < 3 && log > -INFINITY; i++) {
@@ -190,9 +199,16 @@ static void back_attention(struct sow_predictor *p, const struct sow_node *node)
         (struct sow_adjoint){out->log + v->log + k->log + sow_log_of(logits, 0), 0, out->place};
     back[1] = (struct sow_adjoint){out->log + v->log + q->log + sow_log_of(logits * group, 0), 0,
                                    out->place};
+    sow_back_parts(p, node);
+}
+
+void sow_back_parts(struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_adjoint *back = p->locals[node - p->network->nodes].adjoint;
     struct sow_adjoint *use = &p->use[p->first_use[node - p->network->nodes]];
+    double group = (double)node->at.heads / (double)node->at.kv_heads;
     if (node->input_count > 1) {
-        memcpy(use, back, sizeof local->adjoint);
+        memcpy(use, back, 3 * sizeof *back);
         return;
     }
     double log = -INFINITY, sum = 0, place = 0, sizes = 0;
@@ -241,8 +257,11 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
         made.feature = 0;
         made.log += local->ln_back;
         return made;
-    case SOW_OP_RMS_NORM:
     case SOW_OP_DROPOUT:
+        made.place *= 1 - node->at.p; /* its zeros fall independently */
+        made.log += local->ln_back;
+        return made;
+    case SOW_OP_RMS_NORM:
     case SOW_OP_SCALE:
     case SOW_OP_LAYER_SCALE:
         made.log += local->ln_back;

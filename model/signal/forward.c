@@ -275,18 +275,19 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
     return SOW_OK;
 }
 
-double sow_function_alike(struct sow_predictor *p, const struct sow_function *function,
+double sow_function_alike(struct sow_predictor *p, const struct sow_function *function, int slopes,
                           const struct sow_state *in, double c)
 {
     const struct sow_expansion *e;
     double held = in->log > LOG_MOST ? LOG_MOST : in->log < LOG_LEAST ? LOG_LEAST : in->log;
     double scale = sow_exp(0.5 * held), variance = 1 - in->mean * in->mean;
     variance = variance > 0 ? variance : 0;
-    if (expand(p, function, 0, in->mean * scale, sow_sqrt(variance) * scale, &e, NULL) != SOW_OK ||
-        !(e->square > 0)) {
-        return c;
+    if (expand(p, function, 0, in->mean * scale, sow_sqrt(variance) * scale, &e, NULL) != SOW_OK) {
+        return slopes ? 1 : c;
     }
-    return sow_expansion_product(e, sow_centred(in, c)) / e->square;
+    double all = slopes ? e->slope_square : e->square, both = sow_centred(in, c);
+    both = slopes ? sow_expansion_slopes(e, both) : sow_expansion_product(e, both);
+    return all > 0 ? both / all : slopes ? 1 : c;
 }
 
 static void forward_scaled(const struct sow_state *in, double factor, double square,

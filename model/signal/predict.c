@@ -60,6 +60,8 @@ static enum sow_status prepare(struct sow_predictor *p, struct sow_error *error)
     p->states = sow_arena_take(&p->arena, (network->flow_count + 1) * sizeof *p->states);
     p->adjoints = sow_arena_take(&p->arena, (network->flow_count + 1) * sizeof *p->adjoints);
     p->by_place = sow_arena_take(&p->arena, (network->flow_count + 1) * sizeof *p->by_place);
+    p->back_place = sow_arena_take(&p->arena, (network->flow_count + 1) * sizeof *p->back_place);
+    p->use_place = sow_arena_take(&p->arena, (uses + 1) * sizeof *p->use_place);
     p->locals = sow_arena_take(&p->arena, (network->node_count + 1) * sizeof *p->locals);
     p->use_begin = sow_arena_take(&p->arena, (network->flow_count + 2) * sizeof *p->use_begin);
     p->first_use = sow_arena_take(&p->arena, (network->node_count + 1) * sizeof *p->first_use);
@@ -67,8 +69,9 @@ static enum sow_status prepare(struct sow_predictor *p, struct sow_error *error)
     p->use_node = sow_arena_take(&p->arena, (uses + 1) * sizeof *p->use_node);
     p->use_slot = sow_arena_take(&p->arena, (uses + 1) * sizeof *p->use_slot);
     p->use = sow_arena_take(&p->arena, (uses + 1) * sizeof *p->use);
-    if (!p->states || !p->adjoints || !p->by_place || !p->locals || !p->use_begin ||
-        !p->first_use || !p->use_list || !p->use_node || !p->use_slot || !p->use) {
+    if (!p->states || !p->adjoints || !p->by_place || !p->back_place || !p->use_place ||
+        !p->locals || !p->use_begin || !p->first_use || !p->use_list || !p->use_node ||
+        !p->use_slot || !p->use) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }
     list_uses(p);
@@ -131,8 +134,10 @@ static void walk_backward(struct sow_predictor *p)
             p->adjoints[flow] = (struct sow_adjoint){0, 0, p->states[flow].places > 1 ? 0 : 1};
         } else {
             gather(p, flow);
+            sow_gather_places(p, flow);
         }
         sow_backward(p, &p->network->nodes[i]);
+        sow_backward_places(p, &p->network->nodes[i]);
     }
 }
 

@@ -51,13 +51,23 @@ struct sow_softmax {
     double same;  /* E[sum over keys of p^2], averaged over queries */
     double cross; /* E[sum over keys of p p'], averaged over pairs of queries */
     double alone; /* the same of two samples' rows of one query */
-    double moved; /* E[sum p^2 (1 - sum p^2)]: how far the logits' gradients reach */
+    double moved; /* as below, averaged over queries */
 };
+
+struct sow_softmax_row {
+    double same;  /* E[sum over keys of p^2] */
+    double moved; /* E[sum p^2 - 2 sum p^3 + (sum p^2)^2]: how far the logits' gradients reach */
+};
+
+struct sow_places;
+struct sow_rows;
 
 /* What forward leaves for backward. */
 struct sow_local {
     double slope, slope_square, slope_place, slope_feature; /* activation */
-    double factor; /* norms and scales: mean of the Jacobian's diagonal */
+    const struct sow_rows *rows;      /* attention that is followed by position (places.h) */
+    struct sow_places *back_place[3]; /* there, of what goes back; NULL: handed on */
+    double factor;                    /* norms and scales: mean of the Jacobian's diagonal */
     double
         ln_back; /* norms and scales: ln of what the gradient's second moment is multiplied with */
     double chosen; /* slope_square where a max pool behind it looks, over slope_square; 0: none */
@@ -80,7 +90,7 @@ struct sow_kept_expansion {
     struct sow_expansion expansion;
 };
 
-struct sow_places;
+struct sow_reach;
 
 struct sow_predictor {
     const struct sow_network *network;
@@ -89,7 +99,12 @@ struct sow_predictor {
     struct sow_state *states;     /* one a flow */
     struct sow_adjoint *adjoints; /* one a flow */
     struct sow_places **by_place; /* one a flow: NULL, or its tokens by position (places.c) */
-    struct sow_local *locals;     /* one a node */
+    struct sow_places *
+        *back_place; /* one a flow: NULL, or its gradient by position (places_back.c) */
+    struct sow_places **use_place;  /* one a use, the same */
+    struct sow_places *spare_place; /* that may be taken again */
+    struct sow_reach *reaches;      /* that were made (places_reach.c) */
+    struct sow_local *locals;       /* one a node */
     /* Uses: one an input of a node, numbered in order. Those of flow i are use_list[use_begin[i]] and on. */
     uint32_t *use_begin, *use_list;
     uint32_t *use_node, *use_slot, *first_use; /* first_use: one a node */
@@ -161,6 +176,12 @@ void sow_close_layer(struct sow_state *state);
 /* Pools and attention. */
 enum sow_status sow_forward_across(struct sow_predictor *p, const struct sow_node *node,
                                    struct sow_error *error);
+/* Attention: the same from local->adjoint, for values side by side or packed. */
+void sow_back_parts(struct sow_predictor *p, const struct sow_node *node);
+/* Of a linear layer that makes packed queries, keys and values: the attention that reads them, NULL where there is none, and
+ * what each part gives back. */
+struct sow_local *sow_back_packed(const struct sow_predictor *p, const struct sow_node *node,
+                                  struct sow_adjoint parts[3]);
 /* What the node gives back to its inputs, p->use, from the adjoint of its output. */
 void sow_backward(struct sow_predictor *p, const struct sow_node *node);
 /* A linear map of `in` by weights and a bias; fan the inputs of one output, of which `inside` are no padding. */
@@ -170,15 +191,18 @@ void sow_linear_rule(const struct sow_state *in, double fan, double inside, doub
 /* Of a softmax over `keys` logits of variance `s2`. */
 struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double query_correlation,
                                   uint64_t keys, int causal, uint64_t window);
-/* E[sum p^2] of one row of `keys` logits of variance s2. */
-double sow_softmax_row(struct sow_predictor *p, double s2, double keys);
+/* Of one row of `keys` logits of variance s2. */
+struct sow_softmax_row sow_softmax_row(struct sow_predictor *p, double s2, double keys);
 /* How far keys at different places keep their direction after rotation, averaged over pairs and frequencies; 1 without. */
 double sow_rotation_kept(const struct sow_op_attributes *at, uint64_t tokens);
-/* E[phi(x) phi(y)] / E[phi(x)^2], x and y like `in` and E[x y] = c E[x^2]. */
-double sow_function_alike(struct sow_predictor *p, const struct sow_function *function,
+/* E[phi(x) phi(y)] / E[phi(x)^2], or the same of slopes, x and y like `in` and E[x y] = c E[x^2]. */
+double sow_function_alike(struct sow_predictor *p, const struct sow_function *function, int slopes,
                           const struct sow_state *in, double c);
 /* Behind the other rules: mends log and place of the output where tokens differ by position. */
 void sow_forward_places(struct sow_predictor *p, const struct sow_node *node);
+/* Behind sow_backward, and behind the sum of the uses of a flow: mends their logs and places likewise. */
+void sow_backward_places(struct sow_predictor *p, const struct sow_node *node);
+void sow_gather_places(struct sow_predictor *p, uint32_t flow);
 /* The mean cosine of two tokens or pixels of a sample, as it is measured. */
 double sow_place_correlation(const struct sow_predictor *p, uint32_t flow);
 /* Of a gradient that goes back through the weights of `outputs` outputs. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How far a softmax over random logits is from uniform: E[sum p^2] of m normal logits of variance s2, exact at any m:
- *     E[sum p^2] = m Int_0^inf t E[e^(2 l - t e^l)] E[e^(-t e^l)]^(m - 1) dt, for 1 / S^2 = Int t e^(-t S) dt. */
+ *     E[sum p^2] = m Int_0^inf t E[e^(2 l - t e^l)] E[e^(-t e^l)]^(m - 1) dt, for 1 / S^2 = Int t e^(-t S) dt.
+ * E[sum p^3] and E[(sum p^2)^2] likewise: through the derivative p (g - sum p g) of independent g comes
+ * E[sum p^2 - 2 sum p^3 + (sum p^2)^2]. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -17,9 +19,13 @@
 #define S_MOST    4.0    /* std of the logits; beyond, one key has nearly all */
 #define STEPS     66     /* up to there, and one more */
 
-/* E[e^(2 l - t e^l)] t^2 and ln E[e^(-t e^l)] on the grid of t. */
+#define ROWS 64 /* of one s, by their number of keys */
+
+/* t^k E[e^(k l - t e^l)], k = 2, 3, 4, and ln E[e^(-t e^l)] on the grid of t; and rows that were asked for. */
 struct transform {
-    double first[GRID], log_second[GRID];
+    double power[3][GRID], log_second[GRID];
+    struct sow_softmax_row rows[ROWS];
+    double keys[ROWS];
 };
 
 struct softmax_cache {
@@ -36,29 +42,51 @@ static void make_transform(double s, struct transform *transform)
 {
     const double width = 7.0 * 2 / NORMAL;
     for (int i = 0; i < GRID; i++) {
-        double ln_t = GRID_LOW + GRID_STEP * i, first = 0, second = 0, weights = 0;
+        double ln_t = GRID_LOW + GRID_STEP * i, power[3] = {0, 0, 0}, second = 0, weights = 0;
         for (int j = 0; j < NORMAL; j++) {
             double z = -7.0 + width * (j + 0.5), weight = sow_exp(-0.5 * z * z), l = s * z;
-            double damp = sow_exp(ln_t + l);
+            double e = sow_exp(ln_t + l), damped = e < 700 ? weight * e * e * sow_exp(-e) : 0;
             weights += weight;
-            first += weight * sow_exp(2 * (l + ln_t) - damp);
-            second += weight * (damp < 700 ? -sow_expm1(-damp) : 1);
+            power[0] += damped;
+            power[1] += damped * e;
+            power[2] += damped * e * e;
+            second += weight * (e < 700 ? -sow_expm1(-e) : 1);
         }
-        transform->first[i] = first / weights;
+        for (int k = 0; k < 3; k++) {
+            transform->power[k][i] = power[k] / weights;
+        }
         double below = second / weights;
         transform->log_second[i] = below < 1 ? sow_log1p(-below) : -1e6;
     }
+    for (int i = 0; i < ROWS; i++) {
+        transform->keys[i] = 0;
+    }
 }
 
-/* E[sum p^2] of m keys. */
-static double sum_of_squares(const struct transform *transform, double m)
+static struct sow_softmax_row uniform(double m)
 {
-    double sum = 0;
-    for (int i = 0; i < GRID; i++) {
-        sum += transform->first[i] * sow_exp((m - 1) * transform->log_second[i]);
+    return (struct sow_softmax_row){1 / m, 1 / m - 1 / (m * m)};
+}
+
+/* Of m keys. */
+static struct sow_softmax_row row_of(const struct transform *transform, double m)
+{
+    double square = 0, cube = 0, own = 0, pair = 0;
+    if (!(m > 1)) {
+        return uniform(1);
     }
-    double mean = m * sum * GRID_STEP;
-    return mean > 1 ? 1 : mean < 1 / m ? 1 / m : mean;
+    for (int i = 0; i < GRID; i++) {
+        double rest = sow_exp((m - 2) * transform->log_second[i]), two = transform->power[0][i];
+        double others = rest * sow_exp(transform->log_second[i]);
+        square += two * others;
+        cube += transform->power[1][i] * others;
+        own += transform->power[2][i] * others;
+        pair += two * two * rest;
+    }
+    square *= m * GRID_STEP;
+    double moved = square - m * GRID_STEP * cube + m * GRID_STEP * (own + (m - 1) * pair) / 6;
+    square = square > 1 ? 1 : square < 1 / m ? 1 / m : square;
+    return (struct sow_softmax_row){square, moved > 0 ? moved : 0};
 }
 
 /* Sizes from 1 to `most`, and how many rows each stands for, when rows have 1, 2, ... keys. */
@@ -90,17 +118,18 @@ static struct sow_softmax compute(double s, uint64_t keys, int causal, uint64_t 
     uint64_t most = window > 0 && window < keys ? window : keys;
     make_transform(s, &transform);
     if (!causal) {
-        double same = s > 0 ? sum_of_squares(&transform, (double)most) : 1 / (double)most;
-        return (struct sow_softmax){same, 1 / n, 1 / (double)most, same * (1 - same)};
+        double m = (double)most;
+        struct sow_softmax_row row = s > 0 ? row_of(&transform, m) : uniform(m);
+        return (struct sow_softmax){row.same, 1 / n, 1 / m, row.moved};
     }
     double sizes[SIZES_MAX], weights[SIZES_MAX], rows = 0;
     size_t count = causal_sizes(most, sizes, weights);
     weights[count - 1] += n - (double)most; /* rows that see a whole window */
     for (size_t i = 0; i < count; i++) {
         rows += weights[i];
-        double same = s > 0 ? sum_of_squares(&transform, sizes[i]) : 1 / sizes[i];
-        softmax.same += weights[i] * same;
-        softmax.moved += weights[i] * same * (1 - same);
+        struct sow_softmax_row row = s > 0 ? row_of(&transform, sizes[i]) : uniform(sizes[i]);
+        softmax.same += weights[i] * row.same;
+        softmax.moved += weights[i] * row.moved;
         softmax.alone += weights[i] / sizes[i];
     }
     softmax.same /= rows;
@@ -143,7 +172,7 @@ static int has_cache(struct sow_predictor *p)
     return p->softmax != NULL;
 }
 
-static double row_at(struct sow_predictor *p, int step, double keys)
+static struct sow_softmax_row row_at(struct sow_predictor *p, int step, double keys)
 {
     struct transform **made = &p->softmax->rows[step];
     if (step > 0 && *made == NULL) {
@@ -152,20 +181,30 @@ static double row_at(struct sow_predictor *p, int step, double keys)
             make_transform(step * STEP, *made);
         }
     }
-    return step > 0 && *made != NULL ? sum_of_squares(*made, keys) : 1 / keys;
+    if (step == 0 || *made == NULL) {
+        return uniform(keys);
+    }
+    size_t at = (size_t)(keys < 1e9 ? keys * 2 : 0) % ROWS;
+    if ((*made)->keys[at] != keys) {
+        (*made)->rows[at] = row_of(*made, keys);
+        (*made)->keys[at] = keys;
+    }
+    return (*made)->rows[at];
 }
 
-double sow_softmax_row(struct sow_predictor *p, double s2, double keys)
+struct sow_softmax_row sow_softmax_row(struct sow_predictor *p, double s2, double keys)
 {
     double s = sow_sqrt(s2);
     s = s < S_MOST ? s : S_MOST;
     if (keys <= 1 || !has_cache(p)) {
-        return 1 / (keys > 1 ? keys : 1);
+        return uniform(keys > 1 ? keys : 1);
     }
     int step = (int)(s / STEP);
     double a = step * STEP, b = a + STEP, share = (s * s - a * a) / (b * b - a * a);
-    double low = row_at(p, step, keys), high = share > 0 ? row_at(p, step + 1, keys) : low;
-    return low * sow_exp(share * sow_log(high / low));
+    struct sow_softmax_row low = row_at(p, step, keys),
+                           high = share > 0 ? row_at(p, step + 1, keys) : low;
+    return (struct sow_softmax_row){low.same * sow_exp(share * sow_log(high.same / low.same)),
+                                    low.moved + share * (high.moved - low.moved)};
 }
 
 struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double query_correlation,
