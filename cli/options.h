@@ -81,9 +81,9 @@ struct sow_cli_options {
 
     const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
     const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input, *from,
-        *to, *optimizer, *widths;
+        *to, *optimizer, *widths, *layers;
     struct sow_cli_list sets, only, ignore, compare, sizes, thresholds, rates;
-    uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory, steps, layers;
+    uint64_t seed, shard_size, chunk_size, threads, batch, tokens, seeds, memory, steps;
     enum sow_dtype dtype;
     enum sow_color color;
     int json, csv, brief, measure, jacobian, curves, spectra, all, force, dry_run, quiet, verbose,

@@ -22,6 +22,9 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
     if (code == SOW_EXIT_DONE) {
         code = sow_cli_source_load(options->arguments[0], options, &run->source);
     }
+    if (code == SOW_EXIT_DONE && sow_cli_measures(options)) {
+        code = sow_cli_sample_choose(&run->source, &sent.how, options, &run->sample);
+    }
     if (code == SOW_EXIT_DONE && sow_probe_predict(run->source.model, run->source.plan, &sent.how,
                                                    &run->probe, &error) != SOW_OK) {
         code = sow_cli_fail(&error);
@@ -33,8 +36,9 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
         if (options->plot != NULL || options->report != NULL) {
             sow_cli_ridges_choose(&run->ridges, run);
         }
-        code = sow_cli_measure(&run->source, &sent.how, options, sow_cli_ridges_watch, &run->ridges,
-                               &run->measured);
+        sow_cli_sample_predicted(&run->sample, run->probe);
+        code = sow_cli_measure(&run->source, &sent.how, options, &run->sample, sow_cli_ridges_watch,
+                               &run->ridges, &run->measured);
     }
     if (code == SOW_EXIT_DONE && options->steps > 0) {
         code = sow_cli_learn_run(&run->source, &sent.how, options, &run->learned);
@@ -125,13 +129,15 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
 {
     const struct sow_variant *variant = sow_cli_source_variant(&run->source, options);
     if (options->json) {
-        sow_cli_probe_json(run->probe, run->measured, run->judgement, &run->asked, run->learned,
-                           variant != NULL ? variant->name : NULL, options);
+        sow_cli_probe_json(run->probe, run->measured, &run->sample, run->judgement, &run->asked,
+                           run->learned, variant != NULL ? variant->name : NULL, options);
     } else if (options->csv) {
-        sow_cli_probe_csv(run->probe, run->measured, &run->asked);
+        sow_cli_probe_csv(run->probe, run->measured, &run->sample, &run->asked);
+        sow_cli_sample_note(&run->sample, options);
     } else {
         int rows = !options->brief && (run->learned == NULL || run->measured != NULL);
         sow_cli_probe_table(run->probe, run->measured, options, rows);
+        sow_cli_sample_print(&run->sample);
         sow_cli_slopes_print(run->probe, run->measured);
         sow_cli_asked_print(&run->asked, NULL);
         if (run->learned != NULL) {
@@ -153,8 +159,10 @@ static void print_all(const struct sow_cli_runs *runs, const struct sow_cli_opti
         sow_cli_add_picture_data(&text, runs);
         fputs(text.bytes, stdout);
         sow_cli_text_free(&text);
+        sow_cli_sample_note(&runs->items[0].sample, options);
     } else {
         sow_cli_compare_table(runs, options);
+        sow_cli_sample_print(&runs->items[0].sample); /* the same of all: schemes cost alike */
         for (size_t i = 0; i < runs->count; i++) {
             sow_cli_asked_print(&runs->items[i].asked, runs->items[i].title);
         }

@@ -170,8 +170,8 @@ void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_
         sow_cli_add(&text, ", \"probe\": ");
         fputs(text.bytes, stdout);
         sow_cli_probe_json(runs->items[run].probe, runs->items[run].measured,
-                           runs->items[run].compared, &runs->items[run].asked,
-                           runs->items[run].learned, NULL, options);
+                           &runs->items[run].sample, runs->items[run].compared,
+                           &runs->items[run].asked, runs->items[run].learned, NULL, options);
         fputs("}", stdout);
     }
     puts("\n]}");

@@ -89,9 +89,9 @@ static void add_depth(struct sow_cli_text *text, const struct sow_probe_depth *d
 }
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
-                        const struct sow_judgement *judgement, const struct sow_cli_asked *asked,
-                        const struct sow_learning *learned, const char *variant,
-                        const struct sow_cli_options *options)
+                        const struct sow_cli_sample *sample, const struct sow_judgement *judgement,
+                        const struct sow_cli_asked *asked, const struct sow_learning *learned,
+                        const char *variant, const struct sow_cli_options *options)
 {
     const struct sow_probe_summary *summary = sow_probe_summary(probe);
     const struct sow_probe_value *value;
@@ -118,7 +118,7 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
         sow_cli_add_verdicts(&text, judgement);
     }
     if (measured != NULL) {
-        sow_cli_add_measurement(&text, measured);
+        sow_cli_add_measurement(&text, measured, sample);
     }
     sow_cli_add_slopes(&text, probe, measured);
     sow_cli_add_asked(&text, asked);
@@ -153,7 +153,7 @@ static void add_word(struct sow_cli_text *text, const char *word)
 }
 
 void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured,
-                       const struct sow_cli_asked *asked)
+                       const struct sow_cli_sample *sample, const struct sow_cli_asked *asked)
 {
     const struct sow_probe_value *value;
     struct sow_cli_text text = {0};
@@ -175,7 +175,7 @@ void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measureme
             sow_cli_add(&text, isnan(number) ? "," : ",%.17g", number);
         }
         if (measured != NULL) {
-            sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i));
+            sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i), sample);
         }
         sow_cli_add_asked_csv(&text, asked, i, value->name);
         puts(text.bytes);

@@ -21,20 +21,21 @@ enum { NAME, MOMENT, MOMENT_SEEN, SIMILAR, SIMILAR_SEEN, GRADIENT, GRADIENT_SEEN
 
 int sow_cli_measures(const struct sow_cli_options *options)
 {
-    int wants = options->seeds > 0 || options->layers > 0 || options->weights != NULL;
+    int wants = options->seeds > 0 || options->layers != NULL || options->weights != NULL;
     return options->measure || sow_cli_asks(options) || (wants && options->steps == 0);
 }
 
 int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,
-                    const struct sow_cli_options *options, sow_watch_fn *watch, void *watch_user,
-                    struct sow_measurement **measured)
+                    const struct sow_cli_options *options, const struct sow_cli_sample *sample,
+                    sow_watch_fn *watch, void *watch_user, struct sow_measurement **measured)
 {
     struct sow_error error;
     struct sow_cli_progress progress;
     struct sow_measure_options wanted = sow_cli_asked_how(options, &progress);
     wanted.watch = watch;
     wanted.watch_user = watch_user;
-    wanted.layers = (uint32_t)(options->layers < UINT32_MAX ? options->layers : UINT32_MAX);
+    wanted.layers = sample->chosen.layers;
+    wanted.cotangent_std = sample->cotangent_std;
     sow_cli_progress_begin(&progress, "measuring", options->quiet);
     progress.steps = 1;
     enum sow_status status =
@@ -104,7 +105,8 @@ void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_v
     }
 }
 
-void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured)
+void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured,
+                             const struct sow_cli_sample *sample)
 {
     const struct sow_measurement_report *report = sow_measurement_report(measured);
     const struct sow_measured_weight *weight;
@@ -116,7 +118,9 @@ void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measure
     sow_cli_add_number(text, report->first_loss);
     sow_cli_add(text, ",\n  \"measured_entropy\": ");
     sow_cli_add_number(text, report->entropy);
-    sow_cli_add(text, ",\n  \"weights\": [");
+    sow_cli_add(text, ",\n");
+    sow_cli_add_sample(text, sample);
+    sow_cli_add(text, "  \"weights\": [");
     for (size_t i = 0; (weight = sow_measured_weight_at(measured, i)) != NULL; i++) {
         sow_cli_add(text, "%s\n    {\"name\": ", i > 0 ? "," : "");
         sow_cli_add_json(text, weight->name);
@@ -136,14 +140,19 @@ void sow_cli_measured_titles(void)
     for (size_t i = 0; i < NUMBERS; i++) {
         printf(",measured_%s", columns[i].name);
     }
+    fputs(",measured,measured_samples,measured_tokens,measured_layers", stdout);
 }
 
-void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value)
+void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value,
+                              const struct sow_cli_sample *sample)
 {
     for (size_t i = 0; i < NUMBERS; i++) {
         double number = number_of(value, i);
         sow_cli_add(text, isnan(number) ? "," : ",%.17g", number);
     }
+    sow_cli_add(text, ",%d,%llu,%llu,%u", !isnan(value->second_moment),
+                (unsigned long long)sample->chosen.batch, (unsigned long long)sample->chosen.tokens,
+                sample->chosen.layers);
 }
 
 /* ---- For people ------------------------------------------------------------------------------------ */
@@ -226,15 +235,6 @@ static void print_foot(const struct view *view)
                 "flat: slope below 5 %% of the steepest; entropy of attention in nats");
     sow_cli_print_paragraph(text.bytes);
     sow_cli_text_clear(&text);
-    if (report->layers < report->layers_all) {
-        sow_cli_add(&text,
-                    "the first %u of %u repeated layers were measured, exactly as they are in the "
-                    "whole; random gradients begin at their end, so that measured gradients are "
-                    "not the predicted ones",
-                    report->layers, report->layers_all);
-        sow_cli_print_paragraph(text.bytes);
-        sow_cli_text_clear(&text);
-    }
     if (!isnan(report->first_loss)) {
         sow_cli_add(
             &text,

@@ -7,6 +7,7 @@
 #include "asked.h"
 #include "cli/cmd.h"
 #include "cli/text/format.h"
+#include "sampled.h"
 #include "sow/learn.h"
 
 #define SOW_RUNS_MAX 8 /* networks in one picture: as many as there are colours to tell apart */
@@ -30,6 +31,7 @@ struct sow_cli_run {
     struct sow_cli_source source;
     struct sow_probe *probe;
     struct sow_measurement *measured; /* NULL: it was not */
+    struct sow_cli_sample sample;     /* how much of it */
     struct sow_learning *learned;     /* NULL: no step was taken */
     struct sow_cli_ridges ridges;
     struct sow_cli_asked asked;

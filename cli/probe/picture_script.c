@@ -168,6 +168,17 @@ static void add_line(struct sow_cli_text *text, const struct sow_cli_runs *runs,
     }
 }
 
+static void add_measured_title(struct sow_cli_text *text, const struct sow_measure_sample *chosen)
+{
+    if (chosen == NULL) {
+        sow_cli_add(text, "notitle");
+    } else if (chosen->layers < chosen->layers_all) {
+        sow_cli_add(text, "title 'measured, %u of %u layers'", chosen->layers, chosen->layers_all);
+    } else {
+        sow_cli_add(text, "title 'measured'");
+    }
+}
+
 /* Bands below, then lines, then what was measured. */
 static void add_curves(struct sow_cli_text *text, const struct sow_cli_runs *runs, int column,
                        int seen_column, int has_band, int has_inner)
@@ -199,7 +210,7 @@ static void add_curves(struct sow_cli_text *text, const struct sow_cli_runs *run
                         "data using 2:(line(%zu, %d)) with points pt %zu ps dot "
                         "lw 1.5 lc rgb '%s' ",
                         run, seen_column, run + 4, single ? colors[1] : sow_cli_color(run));
-            sow_cli_add(text, single ? "title 'measured'" : "notitle");
+            add_measured_title(text, single ? &runs->items[run].sample.chosen : NULL);
         }
     }
     sow_cli_add(text, "\n");

@@ -8,16 +8,17 @@
 #include "cli/cmd.h"
 #include "cli/text/format.h"
 #include "learn.h"
+#include "sampled.h"
 #include "sow/judge.h"
 #include "sow/measure.h"
 
 void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurement *measured,
-                        const struct sow_judgement *judgement, const struct sow_cli_asked *asked,
-                        const struct sow_learning *learned, const char *variant,
-                        const struct sow_cli_options *options);
+                        const struct sow_cli_sample *sample, const struct sow_judgement *judgement,
+                        const struct sow_cli_asked *asked, const struct sow_learning *learned,
+                        const char *variant, const struct sow_cli_options *options);
 /* A row a value, with a title. */
 void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured,
-                       const struct sow_cli_asked *asked);
+                       const struct sow_cli_sample *sample, const struct sow_cli_asked *asked);
 /* Which values the tables show, one byte a value: 1 shown, 2 shown and something before it left out. Rows of repeated
  * layers in the middle are left out unless `all`. The caller frees it. */
 unsigned char *sow_cli_probe_shown(const struct sow_probe *probe, int all);
@@ -29,16 +30,18 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
 int sow_cli_measures(const struct sow_cli_options *options);
 /* With progress; tells what goes wrong. `watch` may be NULL. An interrupted run may leave *measured with what is known. */
 int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,
-                    const struct sow_cli_options *options, sow_watch_fn *watch, void *watch_user,
-                    struct sow_measurement **measured);
+                    const struct sow_cli_options *options, const struct sow_cli_sample *sample,
+                    sow_watch_fn *watch, void *watch_user, struct sow_measurement **measured);
 /* Of the values that `shown` marks, 2 after some that are left out. */
 void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_measurement *measured,
                             const unsigned char *shown, const struct sow_cli_options *options);
 /* Of a value, and of the whole. */
 void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value);
-void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured);
+void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured,
+                             const struct sow_cli_sample *sample);
 void sow_cli_measured_titles(void);
-void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value);
+void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value,
+                              const struct sow_cli_sample *sample);
 
 /* Verdicts (verdict.c): the list of codes; judging, which tells what goes wrong; after the table; in the JSON. */
 void sow_cli_verdict_codes(int json);

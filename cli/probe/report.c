@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sow probe --report: one HTML file with everything, which asks no network for anything, runs no script, and reads well on
- * paper. What comes from outside (names, titles, notes) goes through add_html, the picture is gnuplot's SVG. */
+ * paper. What comes from outside (names, titles, notes) goes through sow_cli_add_html, the picture is gnuplot's SVG. */
 #include "report.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include "cli/text/fold.h"
 #include "cli/text/message.h"
 #include "probe.h"
+#include "report_text.h"
 
 #define VALUES_MAX 120 /* rows of a table of values; more are results of layers only */
 
@@ -30,63 +31,6 @@ static const char style[] =
     "@page{size:A4;margin:15mm}\n"
     "@media print{body{font-size:10pt;margin:0;max-width:none}h2,h3{break-after:avoid}"
     "tr,figure,.f{break-inside:avoid}thead{display:table-header-group}}\n";
-
-/* ---- Text ------------------------------------------------------------------------------------------- */
-
-static void add_html(struct sow_cli_text *text, const char *word)
-{
-    struct sow_cli_text safe = {0};
-    sow_cli_add_safe(&safe, word, strlen(word), 0);
-    for (const char *c = safe.bytes; c != NULL && *c != '\0'; c++) {
-        switch (*c) {
-        case '&':
-            sow_cli_add(text, "&amp;");
-            break;
-        case '<':
-            sow_cli_add(text, "&lt;");
-            break;
-        case '>':
-            sow_cli_add(text, "&gt;");
-            break;
-        case '"':
-            sow_cli_add(text, "&quot;");
-            break;
-        case '\'':
-            sow_cli_add(text, "&#39;");
-            break;
-        default:
-            sow_cli_add_bytes(text, c, 1);
-        }
-    }
-    sow_cli_text_free(&safe);
-}
-
-static void add_cell(struct sow_cli_text *text, const char *word)
-{
-    sow_cli_add(text, "<td class=w>");
-    add_html(text, word);
-    sow_cli_add(text, "</td>");
-}
-
-/* 3.2e-81 as 3.2&times;10^-81, from its logarithm, which no depth overflows. */
-static void add_power(struct sow_cli_text *text, double log10)
-{
-    double exponent = floor(log10);
-    if (isnan(log10)) {
-        sow_cli_add(text, "-");
-    } else if (log10 == -INFINITY) {
-        sow_cli_add(text, "0");
-    } else if (log10 > -4 && log10 < 5) {
-        sow_cli_add(text, "%.4g", pow(10, log10));
-    } else {
-        sow_cli_add(text, "%.3g&times;10<sup>%.0f</sup>", pow(10, log10 - exponent), exponent);
-    }
-}
-
-static void add_number(struct sow_cli_text *text, double number)
-{
-    sow_cli_add(text, isnan(number) ? "-" : "%.4g", fabs(number) < 1e-12 ? 0 : number);
-}
 
 /* ---- In plain words ------------------------------------------------------------------------------------ */
 
@@ -107,9 +51,9 @@ static void add_trend(struct sow_cli_text *text, const char *what, double from, 
                     factor < 1 ? "shrinks" : "grows", way, factor);
     }
     sow_cli_add(text, ": its mean square goes from ");
-    add_power(text, from);
+    sow_cli_add_html_power(text, from);
     sow_cli_add(text, " to ");
-    add_power(text, to);
+    sow_cli_add_html_power(text, to);
     sow_cli_add(text, ".</p>\n");
 }
 
@@ -123,16 +67,16 @@ static void add_verdict(struct sow_cli_text *text, const struct sow_cli_run *run
     }
     for (size_t i = 0; (verdict = sow_verdict_at(run->judgement, i)) != NULL; i++) {
         sow_cli_add(text, "<p><strong>%s</strong>, from <code>", verdict->code->code);
-        add_html(text, verdict->where);
+        sow_cli_add_html(text, verdict->where);
         sow_cli_add(text, "</code> on: ");
-        add_html(text, verdict->reason);
+        sow_cli_add_html(text, verdict->reason);
         sow_cli_add(text, ". ");
-        add_html(text, verdict->code->meaning);
+        sow_cli_add_html(text, verdict->code->meaning);
         sow_cli_add(text, " Cure: ");
-        add_html(text, verdict->code->cure);
+        sow_cli_add_html(text, verdict->code->cure);
         if (verdict->cure != NULL) {
             sow_cli_add(text, "; here <code>");
-            add_html(text, verdict->cure);
+            sow_cli_add_html(text, verdict->cure);
             sow_cli_add(text, "</code>");
         }
         sow_cli_add(text, ".</p>\n");
@@ -154,7 +98,7 @@ static void add_asked(struct sow_cli_text *text, const struct sow_cli_asked *ask
         end = strchr(at, '\n');
         *end = '\0';
         sow_cli_add(text, "<p>");
-        add_html(text, at);
+        sow_cli_add_html(text, at);
         sow_cli_add(text, "</p>\n");
     }
     sow_cli_text_free(&words);
@@ -176,9 +120,9 @@ static void add_words(struct sow_cli_text *text, const struct sow_cli_run *run)
     }
     if (last != first) {
         sow_cli_add(text, "<p>From <code>");
-        add_html(text, first->value->name);
+        sow_cli_add_html(text, first->value->name);
         sow_cli_add(text, "</code> to <code>");
-        add_html(text, last->value->name);
+        sow_cli_add_html(text, last->value->name);
         sow_cli_add(text, "</code>, %.0f layers:</p>\n", last->x - first->x);
         add_trend(text, "The signal", first->moment, last->moment, last->x - first->x, "forward");
         add_trend(text, "The gradient", last->gradient, first->gradient, last->x - first->x,
@@ -223,7 +167,7 @@ static void add_settled(struct sow_cli_text *text, const struct sow_probe_depth 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (isfinite(rows[i].number)) {
             sow_cli_add(text, "<p class=f>%s = ", rows[i].formula);
-            add_number(text, rows[i].number);
+            sow_cli_add_html_number(text, rows[i].number);
             sow_cli_add(text, "</p>\n");
         }
     }
@@ -244,7 +188,7 @@ static void add_formulas(struct sow_cli_text *text, const struct sow_cli_run *ru
     }
     sow_cli_add(text, "<p>%llu layers are alike: weights, then &phi; = <code>",
                 (unsigned long long)depth->layers);
-    add_html(text, depth->activation);
+    sow_cli_add_html(text, depth->activation);
     sow_cli_add(
         text,
         "</code>; z is normal, of mean 0 and std 1; h is what the weights give, q its mean "
@@ -261,21 +205,21 @@ static void add_formulas(struct sow_cli_text *text, const struct sow_cli_run *ru
 static void add_value_row(struct sow_cli_text *text, const struct sow_cli_point *point, int is_seen)
 {
     sow_cli_add(text, "<tr>");
-    add_cell(text, point->value->name);
-    add_cell(text, point->value->operation);
+    sow_cli_add_html_cell(text, point->value->name);
+    sow_cli_add_html_cell(text, point->value->operation);
     const double powers[] = {point->moment, point->seen_moment, point->gradient,
                              point->seen_gradient};
     for (int i = 0; i < 4; i++) {
         if (is_seen || i % 2 == 0) {
             sow_cli_add(text, "<td>");
-            add_power(text, powers[i]);
+            sow_cli_add_html_power(text, powers[i]);
             sow_cli_add(text, "</td>");
         }
     }
     const double numbers[] = {point->correlation, point->value->chi_perp, point->value->chi_par};
     for (int i = 0; i < 3; i++) {
         sow_cli_add(text, "<td>");
-        add_number(text, numbers[i]);
+        sow_cli_add_html_number(text, numbers[i]);
         sow_cli_add(text, "</td>");
     }
     sow_cli_add(text, "</tr>\n");
@@ -319,7 +263,7 @@ static void add_plan_row(struct sow_cli_text *text, const struct sow_fold *fold,
     double mean, std;
     sow_cli_fold_name(fold, row, 0, strlen(entry->name), &name);
     sow_cli_add(text, "<tr>");
-    add_cell(text, name.bytes);
+    sow_cli_add_html_cell(text, name.bytes);
     sow_cli_text_free(&name);
     sow_cli_add(text, "<td>");
     for (uint32_t i = 0; i < entry->tensor.rank; i++) {
@@ -327,14 +271,15 @@ static void add_plan_row(struct sow_cli_text *text, const struct sow_fold *fold,
                     (unsigned long long)entry->tensor.shape[i]);
     }
     sow_cli_add(text, "</td>");
-    add_cell(text, entry->scheme_text);
+    sow_cli_add_html_cell(text, entry->scheme_text);
     sow_draw_moments(&entry->draw, &mean, &std);
     sow_cli_add(text, "<td>");
-    add_number(text, entry->region_count > 0 ? NAN : std);
+    sow_cli_add_html_number(text, entry->region_count > 0 ? NAN : std);
     sow_cli_add(text, "</td><td>");
-    add_number(text, entry->region_count > 0 ? NAN : entry->fan_in * (std * std + mean * mean));
+    sow_cli_add_html_number(
+        text, entry->region_count > 0 ? NAN : entry->fan_in * (std * std + mean * mean));
     sow_cli_add(text, "</td>");
-    add_cell(text, entry->reason);
+    sow_cli_add_html_cell(text, entry->reason);
     sow_cli_add(text, "</tr>\n");
 }
 
@@ -350,6 +295,21 @@ static void add_plan(struct sow_cli_text *text, const struct sow_cli_run *run)
     }
     sow_cli_add(text, "</tbody></table>\n");
     sow_cli_fold_free(&fold);
+}
+
+/* What was left out, in a list. */
+static void add_sample(struct sow_cli_text *text, const struct sow_cli_sample *sample)
+{
+    struct sow_cli_text words = {0};
+    sow_cli_add_sample_words(&words, sample);
+    for (char *at = words.bytes, *end; at != NULL && *at != '\0'; at = end + 1) {
+        end = strchr(at, '\n');
+        *end = '\0';
+        sow_cli_add(text, "<li>");
+        sow_cli_add_html(text, at);
+        sow_cli_add(text, "</li>\n");
+    }
+    sow_cli_text_free(&words);
 }
 
 static void add_assumed(struct sow_cli_text *text, const struct sow_cli_run *run)
@@ -369,13 +329,14 @@ static void add_assumed(struct sow_cli_text *text, const struct sow_cli_run *run
               "pre-activations are normal</li>\n");
     for (size_t i = 0; (note = sow_model_note(run->source.model, i)) != NULL; i++) {
         sow_cli_add(text, "<li>");
-        add_html(text, note);
+        sow_cli_add_html(text, note);
         sow_cli_add(text, "</li>\n");
     }
     if (run->measured != NULL) {
         const struct sow_measurement_report *report = sow_measurement_report(run->measured);
         sow_cli_add(text, "<li>measured with %u %s of %llu samples</li>\n", report->seeds,
                     report->seeds == 1 ? "seed" : "seeds", (unsigned long long)report->batch);
+        add_sample(text, &run->sample);
     }
     sow_cli_add(text, "</ul>\n");
 }
@@ -392,7 +353,7 @@ static void add_picture(struct sow_cli_text *text, const struct sow_cli_runs *ru
     sow_cli_add(text, "<figure>\n");
     if (begin == NULL) {
         sow_cli_add(text, "<figcaption>No picture: ");
-        add_html(text, reason.length > 0 ? reason.bytes : "gnuplot wrote no SVG");
+        sow_cli_add_html(text, reason.length > 0 ? reason.bytes : "gnuplot wrote no SVG");
         sow_cli_add(text, ", and write this report again.</figcaption>\n");
     } else if (title == NULL) {
         sow_cli_add_bytes(text, begin, strlen(begin));
@@ -422,7 +383,7 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
     const struct sow_cli_run *run = &runs->items[index];
     if (runs->count > 1) {
         sow_cli_add(text, "<h2>");
-        add_html(text, run->title);
+        sow_cli_add_html(text, run->title);
         sow_cli_add(text, "</h2>\n");
     }
     for (size_t i = run->judgement == NULL; i < sizeof parts / sizeof parts[0]; i++) {
@@ -442,12 +403,12 @@ static void add_page(struct sow_cli_text *text, const struct sow_cli_runs *runs)
                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
                       "style-src 'unsafe-inline'\">\n<meta name=\"viewport\" "
                       "content=\"width=device-width\">\n<title>Will the signal survive? ");
-    add_html(text, runs->title);
+    sow_cli_add_html(text, runs->title);
     sow_cli_add(text,
                 "</title>\n<style>\n%s</style>\n</head>\n<body>\n"
                 "<h1>Will the signal survive?</h1>\n<p><code>",
                 style);
-    add_html(text, runs->title);
+    sow_cli_add_html(text, runs->title);
     sow_cli_add(text, "</code></p>\n");
     if (runs->count > 1) {
         sow_cli_add(text, "<h2>Pictures</h2>\n");

@@ -64,7 +64,9 @@ static struct slopes slopes_of(const struct sow_probe *probe,
     size_t *chosen = sow_cli_allocate(NULL, count + 1, sizeof *chosen);
     for (size_t i = 0; i + 1 < count; i++) {
         int32_t layer = points[i].value->layer;
-        if (layer >= 0 && points[i + 1].value->layer != layer) {
+        int is_left_out = measured != NULL && sow_measurement_report(measured)->layers > 0 &&
+                          layer >= (int32_t)sow_measurement_report(measured)->layers;
+        if (layer >= 0 && points[i + 1].value->layer != layer && !is_left_out) {
             chosen[used++] = i;
         }
     }

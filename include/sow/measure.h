@@ -37,6 +37,7 @@ struct sow_measure_options {
     /* Follow the network through this many of its repeated layers, from the first on, and no further: what was followed is
      * exactly what it is in the whole, cotangents begin where it ends. 0, or as many as there are: all of it. */
     uint32_t layers;
+    double cotangent_std; /* of the random cotangents; 0: 1 */
 };
 
 /* What one value is like; means over the seeds unless it says otherwise. NAN: not known, or not of this value. Where there
@@ -117,6 +118,39 @@ struct sow_measurement_report {
 };
 SOW_API const struct sow_measurement_report *
 sow_measurement_report(const struct sow_measurement *measurement);
+
+/* ---- Large networks ---- */
+
+/* What a seed takes: bytes when the weights of one operation are there at a time, and operations on numbers, those of
+ * drawing and looking turned into as many as take their time. From shapes alone: the same on every machine. */
+struct sow_measure_cost {
+    uint64_t memory_bytes;
+    double operations;
+    double
+        products; /* of them, those of products of matrices: a multiplication and an addition each */
+};
+
+struct sow_measure_sample {
+    uint64_t batch, tokens; /* for sow_signal_options */
+    uint32_t layers,
+        layers_all;   /* for sow_measure_options: measure the first `layers` of `layers_all` */
+    int layers_asked; /* by options->layers */
+    struct sow_measure_cost cost, limits;
+    uint64_t batch_all,
+        tokens_all; /* as asked for, or the defaults: before anything was left out */
+    struct sow_measure_cost cost_all;
+};
+
+/* How much of a network to measure: all that was asked for where it costs at most 8 GB (options->memory_bytes when that is
+ * not 0) and 1e13 operations. Else sequences are halved down to 64 tokens, then samples to 2, then the last layers are left
+ * out, until it fits or one layer is left. What is not 0 in `signal` (batch, tokens) and `options` (layers; UINT32_MAX:
+ * all) was asked for and stays. Nothing is drawn, nothing depends on the machine. Errors as of sow_measure. */
+SOW_API enum sow_status sow_measure_choose(const struct sow_model *model,
+                                           const struct sow_plan *plan,
+                                           const struct sow_signal_options *signal,
+                                           const struct sow_measure_options *options,
+                                           struct sow_measure_sample *sample,
+                                           struct sow_error *error);
 
 #ifdef __cplusplus
 }

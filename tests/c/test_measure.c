@@ -123,6 +123,38 @@ static void count_down(void *user, uint64_t done, uint64_t total)
     *(int *)user = done >= 30;
 }
 
+static void test_a_part_is_chosen_by_size(void **state)
+{
+    (void)state;
+    struct sow_model *model;
+    struct sow_plan *plan;
+    struct sow_measure_sample sample;
+    struct sow_error error;
+    assert_int_equal(sow_model_load("mlp:64,64x9,10", NULL, &model, NULL), SOW_OK);
+    assert_int_equal(sow_plan_make(model, &(struct sow_plan_options){0}, &plan, NULL), SOW_OK);
+    assert_int_equal(sow_measure_choose(model, plan, NULL, NULL, &sample, NULL), SOW_OK);
+    assert_int_equal(sample.layers, sample.layers_all);
+    assert_int_equal(sample.batch, 8);
+    assert_int_equal(sample.tokens, sample.tokens_all);
+    assert_true(sample.cost.operations == sample.cost_all.operations);
+    /* six products of all weights: forward, and both ways back */
+    assert_true(sample.cost.products == 6.0 * 8 * (9 * (64 * 64 + 64) + 64 * 10 + 10));
+    struct sow_measure_options options = {.memory_bytes = sample.cost.memory_bytes - 1};
+    uint64_t all = sample.layers_all;
+    assert_int_equal(sow_measure_choose(model, plan, NULL, &options, &sample, NULL), SOW_OK);
+    assert_true(sample.batch < 8 && sample.cost.memory_bytes < sample.cost_all.memory_bytes);
+    assert_int_equal(sample.tokens, sample.tokens_all); /* there are none to leave out */
+    options = (struct sow_measure_options){.memory_bytes = 1};
+    assert_int_equal(sow_measure_choose(model, plan, NULL, &options, &sample, NULL), SOW_OK);
+    assert_true(sample.batch == 2 && (all == 0 || sample.layers == 1));
+    assert_int_equal(sow_measure_choose(model, plan,
+                                        &(struct sow_signal_options){.batch = UINT64_MAX}, NULL,
+                                        &sample, &error),
+                     SOW_E_ARGUMENT);
+    sow_plan_free(plan);
+    sow_model_free(model);
+}
+
 static void test_interruption_keeps_what_is_known(void **state)
 {
     (void)state;
@@ -156,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_float_functions_are_near_libm),
         cmocka_unit_test(test_activations_keep_what_left_float32),
         cmocka_unit_test(test_spectrum_and_similarity),
+        cmocka_unit_test(test_a_part_is_chosen_by_size),
         cmocka_unit_test(test_interruption_keeps_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

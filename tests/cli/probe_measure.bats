@@ -90,7 +90,7 @@ PYTHON
 @test "the first layers alone, stated; the measured first loss beside the predicted" {
     tiny gpt2 >config.json
     run -0 --separate-stderr sow probe config.json --layers 1
-    has "$output" "the first 1 of 3 repeated layers were measured" "not the predicted ones"
+    has "$output" "the first 1 of 3 repeated layers were measured" "as large as predicted there"
     lacks "$output" "measured first loss"
     run -0 --separate-stderr sow probe config.json --layers 1 --json
     has "$output" '"layers": 1,' '"layers_all": 3,' '"measured_loss": null'
@@ -110,4 +110,51 @@ assert 0 < found["measured_entropy"] < found["first_loss"]["uniform"]' <<<"$outp
     done
     run -124 --separate-stderr timeout --foreground -s INT 2 "$SOW" probe mlp:256,256x3,10 -T 1 --seeds 4096 --json
     python3 -c 'import json, sys; found = json.load(sys.stdin); assert 1 < found["seeds"] < 4096' <<<"$output"
+}
+
+@test "what is too large is cut down by itself, and every format says so" {
+    echo '{"model_type": "llama", "vocab_size": 101, "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 6,' \
+        '"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": false}' >config.json
+    run -0 --separate-stderr sow probe config.json --measure --memory 9MB
+    has "$(tr -s '\n ' ' ' <<<"$output")" "not all was measured, for its size: with 8 samples of 256 tokens and all layers" \
+        "and the limits are 9.0 MB" "2 samples of 64 tokens and 5 of 6 layers. More: --layers all --tokens 256 --batch 8" \
+        "the first 5 of 6 repeated layers" "verdicts on the others are predicted"
+    fits_100_columns "$output"
+    run -0 --separate-stderr sow probe config.json --measure --memory 9MB --brief
+    has "$output" "not all was measured"
+    run -0 --separate-stderr sow probe config.json --measure --memory 9MB --json
+    python3 -c '
+import json, sys
+found = json.load(sys.stdin)
+sample = found["sample"]
+assert not sample["whole"] and (sample["batch"], sample["tokens"], sample["layers"], sample["layers_all"]) == (2, 64, 5, 6), sample
+assert (sample["batch_asked"], sample["tokens_asked"], found["tokens"], found["layers"]) == (8, 256, 64, 5)
+assert sample["cost"]["memory_bytes"] <= sample["limits"]["memory_bytes"] == 9e6 < sample["cost_of_all"]["memory_bytes"]
+assert found["memory_bytes"] <= 12e6
+seen = [value["layer"] for value in found["values"] if "measured" in value]
+assert set(seen) == {-1, 0, 1, 2, 3, 4}, seen' <<<"$output"
+    run -0 --separate-stderr sow probe config.json --measure --memory 9MB --csv
+    has "$stderr" "note:" "not all was measured" "--layers all"
+    python3 -c '
+import csv, sys
+rows = list(csv.DictReader(sys.stdin))
+assert {row["layer"] for row in rows if row["measured"] == "1"} >= {"0", "4"}
+assert {row["layer"] for row in rows if row["measured"] == "0"} >= {"5"}
+assert {(row["measured_samples"], row["measured_tokens"], row["measured_layers"]) for row in rows} == {("2", "64", "5")}' <<<"$output"
+    run -0 --separate-stderr sow probe config.json --measure --memory 9MB --report out.html -q
+    grep -q "<li>not all was measured, for its size" out.html
+    grep -q "<li>the first 5 of 6 repeated layers were measured" out.html
+}
+
+@test "more, or all, on request; what does not fit then is refused with the way out" {
+    echo '{"model_type": "llama", "vocab_size": 101, "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 6,' \
+        '"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": false}' >config.json
+    run -0 --separate-stderr sow probe config.json --layers all --tokens 32 --batch 1
+    lacks "$output" "not all was measured" "repeated layers were measured"
+    run ! --separate-stderr sow probe config.json --layers all --tokens 256 --batch 8 --memory 9MB
+    has "$stderr" "are allowed" "--batch, --tokens" "--layers" "--memory"
+    run -2 --separate-stderr sow probe config.json --layers some
+    has "$stderr" "--layers" "some" "--layers all"
+    run -0 --separate-stderr sow probe config.json --measure
+    lacks "$output" "not all was measured"
 }

@@ -46,7 +46,8 @@ WATCH = ctypes.CFUNCTYPE(None, pointer, u32, ctypes.c_int, text, ctypes.POINTER(
 
 class MeasureOptions(ctypes.Structure):
     _fields_ = [("seeds", u32), ("weights", text), ("threads", u32), ("memory_bytes", u64), ("watch", WATCH),
-                ("watch_user", pointer), ("progress", pointer), ("progress_user", pointer), ("interrupted", pointer), ("layers", u32)]
+                ("watch_user", pointer), ("progress", pointer), ("progress_user", pointer), ("interrupted", pointer), ("layers", u32),
+                ("cotangent_std", number)]
 
 
 class Value(ctypes.Structure):
@@ -72,6 +73,15 @@ class MeasureReport(ctypes.Structure):
                 ("layers_all", u32), ("classes", u64), ("first_loss", number), ("entropy", number)]
 
 
+class Cost(ctypes.Structure):
+    _fields_ = [("memory_bytes", u64), ("operations", number), ("products", number)]
+
+
+class Sample(ctypes.Structure):
+    _fields_ = [("batch", u64), ("tokens", u64), ("layers", u32), ("layers_all", u32), ("layers_asked", ctypes.c_int),
+                ("cost", Cost), ("limits", Cost), ("batch_all", u64), ("tokens_all", u64), ("cost_all", Cost)]
+
+
 LIBRARY.sow_measurement_report.restype = ctypes.POINTER(MeasureReport)
 LIBRARY.sow_measurement_report.argtypes = [pointer]
 LIBRARY.sow_measured_value_at.restype = ctypes.POINTER(Value)
@@ -88,6 +98,20 @@ def call(name, *arguments):
     error = Error()
     if getattr(LIBRARY, name)(*arguments, ctypes.byref(error)) != 0:
         raise SowError(error.message.decode())
+
+
+def chosen(source, *, batch=0, tokens=0, **options):
+    """What sow_measure_choose gives, a Sample."""
+    model, plan, sample = pointer(), pointer(), Sample()
+    try:
+        call("sow_model_load", str(source).encode(), None, ctypes.byref(model))
+        call("sow_plan_make", model, ctypes.byref(PlanOptions()), ctypes.byref(plan))
+        call("sow_measure_choose", model, plan, ctypes.byref(SignalOptions(batch, tokens)),
+             ctypes.byref(MeasureOptions(**options)), ctypes.byref(sample))
+    finally:
+        LIBRARY.sow_plan_free(plan)
+        LIBRARY.sow_model_free(model)
+    return sample
 
 
 class Measured:

@@ -25,6 +25,8 @@ STRUCTS = {
     "sow_signal_input": (libsow_model.Input,),
     "sow_signal_options": (libsow_model.SignalOptions,),
     "sow_measure_options": (libsow_model.MeasureOptions,),
+    "sow_measure_cost": (libsow_model.Cost,),
+    "sow_measure_sample": (libsow_model.Sample,),
     "sow_measured_value": (libsow_model.Value,),
     "sow_measured_weight": (libsow_model.Weight,),
     "sow_measurement_report": (libsow_model.MeasureReport,),

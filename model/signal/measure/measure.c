@@ -11,6 +11,7 @@
 #include "model/signal/measure/collapse.h"
 #include "model/signal/measure/machine.h"
 #include "model/signal/measure/round.h"
+#include "model/signal/measure/sample.h"
 #include "model/signal/measure/source.h"
 #include "model/signal/measure/statistics.h"
 
@@ -44,8 +45,7 @@ struct sow_measurement {
     struct sow_measurement_report report;
     /* while it runs */
     struct sow_network *network;
-    struct sow_network followed; /* a part of it, or all */
-    uint32_t end;                /* flow: where that ends */
+    struct sow_part part; /* of it, or all */
     struct mean first_loss, entropy;
     const struct sow_plan *plan;
     const struct sow_measure_options *options;
@@ -341,30 +341,6 @@ static enum sow_status run_seeds(struct sow_measurement *m, struct sow_error *er
     return status;
 }
 
-/* The nodes before the first of a layer that is not wanted. */
-static void choose_part(struct sow_measurement *m)
-{
-    size_t count = m->network->node_count, end = 0;
-    uint32_t all = 0, wanted = m->options->layers;
-    for (size_t i = 0; i < count; i++) {
-        int32_t layer = m->network->nodes[i].layer;
-        all = layer >= 0 && (uint32_t)layer >= all ? (uint32_t)layer + 1 : all;
-    }
-    m->followed = *m->network;
-    m->report.layers = m->report.layers_all = all;
-    if (wanted == 0 || wanted >= all) {
-        return;
-    }
-    while (end < count && m->network->nodes[end].layer < (int32_t)wanted) {
-        end++;
-    }
-    m->end = m->network->nodes[end > 0 ? end - 1 : 0].output;
-    m->followed.node_count = end > 0 ? end : 1;
-    m->followed.outputs = &m->end;
-    m->followed.output_count = 1;
-    m->report.layers = wanted;
-}
-
 /* All but the results is let go. */
 static void let_go(struct sow_measurement *m)
 {
@@ -400,14 +376,19 @@ enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan
     status =
         status == SOW_OK ? sow_weights_open(plan, m->options->weights, &weights, error) : status;
     if (status == SOW_OK) {
-        choose_part(m);
-        status = sow_round_new(&m->followed, plan, weights, m->options->threads,
+        sow_part_make(m->network, m->options->layers, &m->part);
+        m->report.layers = m->part.layers;
+        m->report.layers_all = m->part.layers_all;
+        status = sow_round_new(&m->part.followed, plan, weights, m->options->threads,
                                sow_memory_ceiling(m->options->memory_bytes), &m->round, error);
     }
     if (status == SOW_OK) {
         m->report.batch = m->network->batch;
         m->report.tokens = m->network->tokens;
         m->report.memory_bytes = sow_round_memory(m->round);
+        if (m->options->cotangent_std > 0) {
+            sow_round_cotangent_std(m->round, m->options->cotangent_std);
+        }
         status = run_seeds(m, error);
         if (status == SOW_OK || status == SOW_E_INTERRUPTED) {
             fill_results(m);

@@ -249,7 +249,8 @@ static int fill_cotangent(struct sow_round *round, uint32_t flow, float *gradien
     if (round->cotangent != NULL) {
         return round->cotangent(round->hooks->user, flow, gradient);
     }
-    sow_source_cotangent(round->network, round->team, flow, round->seed, gradient);
+    sow_source_cotangent(round->network, round->team, flow, round->seed, round->cotangent_std,
+                         gradient);
     return 1;
 }
 

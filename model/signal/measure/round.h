@@ -24,6 +24,9 @@ struct sow_round_hooks {
 enum sow_status sow_round_new(const struct sow_network *network, const struct sow_plan *plan,
                               const struct sow_weights *weights, uint32_t threads, uint64_t ceiling,
                               struct sow_round **round, struct sow_error *error);
+/* Bytes at most of a run that has the weights of one operation at a time, and two threads. Nothing is drawn. */
+enum sow_status sow_round_estimate(const struct sow_network *network, const struct sow_plan *plan,
+                                   uint64_t *bytes, struct sow_error *error);
 void sow_round_free(struct sow_round *round);
 uint64_t sow_round_memory(const struct sow_round *round);     /* bytes at most */
 uint64_t sow_round_operations(const struct sow_round *round); /* of one run */
@@ -34,6 +37,8 @@ struct sow_team *sow_round_team(struct sow_round *round);
  * gets the user of the hooks; 0: nothing goes back. */
 typedef int sow_cotangent_fn(void *user, uint32_t flow, float *gradient);
 void sow_round_cotangent(struct sow_round *round, sow_cotangent_fn *fill);
+/* The standard deviation of the random numbers, 1 before. */
+void sow_round_cotangent_std(struct sow_round *round, double std);
 /* From here on no run makes gradients of parameters. */
 void sow_round_skip_weight_gradients(struct sow_round *round);
 

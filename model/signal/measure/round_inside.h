@@ -36,6 +36,7 @@ struct sow_round {
     uint64_t seed, peak;
     const struct sow_round_hooks *hooks;
     sow_cotangent_fn *cotangent; /* NULL: random numbers */
+    double cotangent_std;        /* of these */
     struct sow_error *error;
     enum sow_status status;
 };

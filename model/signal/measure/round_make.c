@@ -119,6 +119,34 @@ static enum sow_status plan_memory(struct sow_round *round, uint64_t other, uint
     }
 }
 
+enum sow_status sow_round_estimate(const struct sow_network *network, const struct sow_plan *plan,
+                                   uint64_t *bytes, struct sow_error *error)
+{
+    struct sow_round round = {.network = network, .plan = plan, .buffers = {.dry = 1}};
+    struct sow_weights *drawn = NULL;
+    uint64_t scratch = 0, aside = 0;
+    *bytes = 0;
+    round.flows = calloc(network->flow_count + 1, sizeof *round.flows);
+    round.parameters = calloc(sow_plan_count(plan) + 1, sizeof *round.parameters);
+    enum sow_status status = round.flows != NULL && round.parameters != NULL
+                                 ? sow_weights_open(plan, NULL, &drawn, error)
+                                 : sow_fail(error, SOW_E_MEMORY, "out of memory");
+    if (status == SOW_OK) {
+        round.weights = drawn;
+        describe(&round);
+        status = size_up(&round, &scratch, &aside, error);
+    }
+    if (status == SOW_OK) {
+        sow_round_walk(&round);
+        uint64_t each = (SOW_GEMM_SCRATCH_FLOATS + scratch) * sizeof(float);
+        *bytes = round.buffers.peak * sizeof(float) + 2 * each + aside * sizeof(double);
+    }
+    sow_weights_free(drawn);
+    free(round.parameters);
+    free(round.flows);
+    return status;
+}
+
 enum sow_status sow_round_new(const struct sow_network *network, const struct sow_plan *plan,
                               const struct sow_weights *weights, uint32_t threads, uint64_t ceiling,
                               struct sow_round **round, struct sow_error *error)
@@ -133,6 +161,7 @@ enum sow_status sow_round_new(const struct sow_network *network, const struct so
     made->network = network;
     made->plan = plan;
     made->weights = weights;
+    made->cotangent_std = 1;
     made->flows = calloc(network->flow_count + 1, sizeof *made->flows);
     made->parameters = calloc(sow_plan_count(plan) + 1, sizeof *made->parameters);
     if (made->flows == NULL || made->parameters == NULL) {
@@ -198,6 +227,11 @@ uint64_t sow_round_operations(const struct sow_round *round)
 void sow_round_cotangent(struct sow_round *round, sow_cotangent_fn *fill)
 {
     round->cotangent = fill;
+}
+
+void sow_round_cotangent_std(struct sow_round *round, double std)
+{
+    round->cotangent_std = std;
 }
 
 struct sow_team *sow_round_team(struct sow_round *round)

@@ -163,10 +163,10 @@ void sow_source_fill(const struct sow_node *node, const struct sow_network *netw
 }
 
 void sow_source_cotangent(const struct sow_network *network, struct sow_team *team, uint32_t flow,
-                          uint64_t seed, float *to)
+                          uint64_t seed, double std, float *to)
 {
     struct drawn job = {.key = key_of("cotangent", flow, seed), .to = to};
-    sow_draw_normal(0, 1, &job.draw, NULL);
+    sow_draw_normal(0, std, &job.draw, NULL);
     sow_team_ranges(team, network->flows[flow].elements, SOW_STEP_BLOCK, draw_range, &job);
 }
 

@@ -17,6 +17,6 @@ void sow_source_labels(struct sow_team *team, uint32_t flow, uint64_t seed, uint
                        uint64_t count, float *to);
 /* N(0, 1) for every element of a flow. */
 void sow_source_cotangent(const struct sow_network *network, struct sow_team *team, uint32_t flow,
-                          uint64_t seed, float *to);
+                          uint64_t seed, double std, float *to);
 
 #endif

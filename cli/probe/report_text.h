@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Words and numbers of a report as HTML (report_text.c), for its parts. */
+#ifndef SOW_CLI_REPORT_TEXT_H
+#define SOW_CLI_REPORT_TEXT_H
+
+#include "cli/text/format.h"
+
+/* Escaped, control characters shown. */
+void sow_cli_add_html(struct sow_cli_text *text, const char *word);
+/* A word in a cell of a table. */
+void sow_cli_add_html_cell(struct sow_cli_text *text, const char *word);
+/* 10 to the power of `log10`; "-" for NAN. */
+void sow_cli_add_html_power(struct sow_cli_text *text, double log10);
+/* "-" for NAN. */
+void sow_cli_add_html_number(struct sow_cli_text *text, double number);
+
+#endif
