@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "core/kernel/kernel.h"
+#include "model/signal/measure/machine.h"
 
 /* Stands for every array of a dry run; nobody reads or writes it. */
 static float *nothing(struct sow_buffers *buffers)
@@ -44,9 +44,7 @@ float *sow_buffers_take(struct sow_buffers *buffers, uint64_t floats)
         drop(buffers, 0);
     }
     note_peak(buffers);
-    uint64_t bytes =
-        (floats * sizeof(float) + SOW_TILE_ALIGN - 1) / SOW_TILE_ALIGN * SOW_TILE_ALIGN;
-    return aligned_alloc(SOW_TILE_ALIGN, bytes > 0 ? bytes : SOW_TILE_ALIGN);
+    return sow_memory_new(floats * sizeof(float));
 }
 
 float *sow_buffers_give(struct sow_buffers *buffers, float *at, uint64_t floats)

@@ -10,6 +10,7 @@
 #include "core/base/cpu.h"
 #include "core/base/error.h"
 #include "model/run/crew.h"
+#include "model/signal/measure/machine.h"
 
 #define THREADS_MAX  256u
 #define SMALL_SUMS   65536u /* of a product: not worth a thread */
@@ -98,7 +99,7 @@ enum sow_status sow_team_new(uint32_t threads, uint64_t scratch_floats, struct s
     threads = threads > THREADS_MAX ? THREADS_MAX : threads;
     uint64_t floats = (SOW_GEMM_SCRATCH_FLOATS + scratch_floats + 63) / 64 * 64;
     *team = calloc(1, sizeof **team + threads * sizeof(*team)->members[0]);
-    float *scratch = aligned_alloc(SOW_TILE_ALIGN, floats * threads * sizeof *scratch);
+    float *scratch = sow_memory_new(floats * threads * sizeof *scratch);
     if (*team == NULL || scratch == NULL) {
         free(*team);
         free(scratch);
