@@ -13,10 +13,12 @@
 #include "model/signal/measure/machine.h"
 
 #define THREADS_MAX  256u
+#define SPINS        1000u  /* looks at a counter before a thread sleeps: some ten microseconds */
 #define SMALL_SUMS   65536u /* of a product: not worth a thread */
-#define PIECES       2u     /* of a product, for each thread: one of them may be held up */
+#define PIECES       4u     /* of a product, for each thread, at most */
 #define COLUMN_PIECE 64u    /* whole tiles of every instruction set */
-#define ROW_PIECE    84u
+#define ROW_PIECE    42u
+#define PACK_COST    16u /* of a number that is packed, in sums */
 
 struct member {
     struct sow_team *team;
@@ -25,15 +27,17 @@ struct member {
 };
 
 struct sow_team {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of sleeping and waking; work itself goes by the counters */
     pthread_cond_t work, idle;
-    uint32_t threads, running; /* threads: with the caller's */
-    uint64_t round;            /* of work that was given out */
-    int stop;
+    uint32_t threads; /* with the caller's */
+    unsigned spins;
     sow_task_fn *task;
     void *user;
     uint64_t tasks;
+    int stop;
+    _Atomic uint64_t round; /* of work that was given out; what is above is written before it */
     _Atomic uint64_t next;
+    _Atomic uint32_t running;
     float *scratch; /* all members' */
     struct member members[];
 };
@@ -51,29 +55,70 @@ static void take_tasks(struct sow_team *team, float *scratch)
     sow_cpu_float_leave(state);
 }
 
+static void breathe(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Between two operations is less time than it takes to fall asleep and be woken. */
+static void await_round(struct sow_team *team, uint64_t seen)
+{
+    for (unsigned i = 0; i < team->spins && atomic_load(&team->round) == seen; i++) {
+        breathe();
+    }
+    if (atomic_load(&team->round) != seen) {
+        return;
+    }
+    pthread_mutex_lock(&team->lock);
+    while (atomic_load(&team->round) == seen) {
+        pthread_cond_wait(&team->work, &team->lock);
+    }
+    pthread_mutex_unlock(&team->lock);
+}
+
+static void await_idle(struct sow_team *team)
+{
+    for (unsigned i = 0; i < team->spins && atomic_load(&team->running) > 0; i++) {
+        breathe();
+    }
+    if (atomic_load(&team->running) == 0) {
+        return;
+    }
+    pthread_mutex_lock(&team->lock);
+    while (atomic_load(&team->running) > 0) {
+        pthread_cond_wait(&team->idle, &team->lock);
+    }
+    pthread_mutex_unlock(&team->lock);
+}
+
+/* Starts a round of what was written into the team. */
+static void give_out(struct sow_team *team)
+{
+    atomic_store(&team->running, team->threads - 1);
+    pthread_mutex_lock(&team->lock);
+    atomic_fetch_add(&team->round, 1);
+    pthread_cond_broadcast(&team->work);
+    pthread_mutex_unlock(&team->lock);
+}
+
 static void *member_main(void *argument)
 {
     struct member *member = argument;
     struct sow_team *team = member->team;
-    uint64_t seen = 0;
-    pthread_mutex_lock(&team->lock);
-    for (;;) {
-        while (team->round == seen && !team->stop) {
-            pthread_cond_wait(&team->work, &team->lock);
-        }
+    for (uint64_t seen = 0;; seen++) {
+        await_round(team, seen);
         if (team->stop) {
-            break;
+            return NULL;
         }
-        seen = team->round;
-        pthread_mutex_unlock(&team->lock);
         take_tasks(team, member->scratch);
-        pthread_mutex_lock(&team->lock);
-        if (--team->running == 0) {
+        if (atomic_fetch_sub(&team->running, 1) == 1) {
+            pthread_mutex_lock(&team->lock);
             pthread_cond_signal(&team->idle);
+            pthread_mutex_unlock(&team->lock);
         }
     }
-    pthread_mutex_unlock(&team->lock);
-    return NULL;
 }
 
 /* Starts what can be started: fewer threads do the same work. Signals stay with the caller's. */
@@ -114,6 +159,7 @@ enum sow_status sow_team_new(uint32_t threads, uint64_t scratch_floats, struct s
     pthread_mutex_init(&(*team)->lock, NULL);
     pthread_cond_init(&(*team)->work, NULL);
     pthread_cond_init(&(*team)->idle, NULL);
+    (*team)->spins = threads <= sow_cpu_count() ? SPINS : 0; /* not on a CPU that others wait for */
     (*team)->threads = 1;
     start(*team, threads);
     return SOW_OK;
@@ -124,10 +170,8 @@ void sow_team_free(struct sow_team *team)
     if (team == NULL) {
         return;
     }
-    pthread_mutex_lock(&team->lock);
     team->stop = 1;
-    pthread_cond_broadcast(&team->work);
-    pthread_mutex_unlock(&team->lock);
+    give_out(team);
     for (uint32_t i = 1; i < team->threads; i++) {
         pthread_join(team->members[i].thread, NULL);
     }
@@ -146,23 +190,17 @@ uint32_t sow_team_threads(const struct sow_team *team)
 void sow_team_run(struct sow_team *team, uint64_t tasks, sow_task_fn *task, void *user)
 {
     int alone = tasks <= 1 || team->threads == 1;
-    pthread_mutex_lock(&team->lock);
     team->task = task;
     team->user = user;
     team->tasks = tasks;
     atomic_store_explicit(&team->next, 0, memory_order_relaxed);
     if (!alone) {
-        team->round++;
-        team->running = team->threads - 1;
-        pthread_cond_broadcast(&team->work);
+        give_out(team);
     }
-    pthread_mutex_unlock(&team->lock);
     take_tasks(team, team->members[0].scratch);
-    pthread_mutex_lock(&team->lock);
-    while (team->running > 0) {
-        pthread_cond_wait(&team->idle, &team->lock);
+    if (!alone) {
+        await_idle(team);
     }
-    pthread_mutex_unlock(&team->lock);
 }
 
 /* ---- Ranges ------------------------------------------------------------------------------- */
@@ -190,35 +228,72 @@ void sow_team_ranges(struct sow_team *team, uint64_t count, uint64_t block, sow_
 
 /* ---- Products ----------------------------------------------------------------------------- */
 
-static void columns_of(void *user, uint64_t begin, uint64_t end, float *scratch)
+/* Pieces of a product: `down` times `across` of them. */
+struct cut {
+    const struct sow_gemm *product;
+    uint64_t rows, columns, down, across;
+};
+
+static uint64_t pieces_of(uint64_t count, uint64_t size)
 {
-    struct sow_gemm piece = *(const struct sow_gemm *)user;
-    piece.columns = end - begin;
-    piece.b.at += begin * piece.b.column;
-    piece.c += begin;
-    sow_gemm(&piece, scratch);
+    return (count + size - 1) / size;
 }
 
-static void rows_of(void *user, uint64_t begin, uint64_t end, float *scratch)
+/* Into about `down` times `across`. */
+static struct cut cut_into(const struct sow_gemm *product, uint64_t down, uint64_t across)
 {
-    struct sow_gemm piece = *(const struct sow_gemm *)user;
-    piece.rows = end - begin;
-    piece.a.at += begin * piece.a.row;
-    piece.c += begin * piece.c_row;
+    struct cut cut = {.product = product};
+    cut.rows = pieces_of(pieces_of(product->rows, ROW_PIECE), down) * ROW_PIECE;
+    cut.columns = pieces_of(pieces_of(product->columns, COLUMN_PIECE), across) * COLUMN_PIECE;
+    cut.down = pieces_of(product->rows, cut.rows);
+    cut.across = pieces_of(product->columns, cut.columns);
+    return cut;
+}
+
+/* What the thread with most to do takes for each step of the depth, and some more, since one of them may be held up. */
+static double cost_of(const struct cut *cut, uint32_t threads)
+{
+    const struct sow_gemm *product = cut->product;
+    double rows = (double)(cut->rows < product->rows ? cut->rows : product->rows);
+    double columns = (double)(cut->columns < product->columns ? cut->columns : product->columns);
+    double most = (double)pieces_of(cut->down * cut->across, threads);
+    return (most + 0.25) * (rows * columns + PACK_COST * (rows + columns));
+}
+
+static struct cut best_cut(const struct sow_gemm *product, uint32_t threads)
+{
+    struct cut best = cut_into(product, 1, 1);
+    uint64_t most = threads > 1 ? (uint64_t)threads * PIECES : 1;
+    if ((double)product->rows * (double)product->columns * (double)product->depth < SMALL_SUMS) {
+        return best;
+    }
+    for (uint64_t down = 1; down <= most; down++) {
+        for (uint64_t across = 1; across <= most / down; across++) {
+            struct cut cut = cut_into(product, down, across);
+            best = cost_of(&cut, threads) < cost_of(&best, threads) ? cut : best;
+        }
+    }
+    return best;
+}
+
+static void multiply_piece(void *user, uint64_t task, float *scratch)
+{
+    const struct cut *cut = user;
+    struct sow_gemm piece = *cut->product;
+    uint64_t row = task / cut->across * cut->rows, column = task % cut->across * cut->columns;
+    uint64_t rows = piece.rows - row, columns = piece.columns - column;
+    piece.rows = rows < cut->rows ? rows : cut->rows;
+    piece.columns = columns < cut->columns ? columns : cut->columns;
+    piece.a.at += row * piece.a.row;
+    piece.b.at += column * piece.b.column;
+    piece.c += row * piece.c_row + column;
     sow_gemm(&piece, scratch);
 }
 
 void sow_team_gemm(struct sow_team *team, const struct sow_gemm *product)
 {
-    struct sow_gemm copy = *product;
-    int by_columns = copy.columns >= copy.rows;
-    uint64_t count = by_columns ? copy.columns : copy.rows;
-    uint64_t step = by_columns ? COLUMN_PIECE : ROW_PIECE;
-    uint64_t pieces = (uint64_t)team->threads * PIECES;
-    uint64_t block = (count / pieces + step) / step * step;
-    int small = (double)copy.rows * (double)copy.columns * (double)copy.depth < SMALL_SUMS;
-    if (count > 0) {
-        sow_team_ranges(team, count, small || team->threads == 1 ? count : block,
-                        by_columns ? columns_of : rows_of, &copy);
+    if (product->rows > 0 && product->columns > 0) {
+        struct cut cut = best_cut(product, team->threads);
+        sow_team_run(team, cut.down * cut.across, multiply_piece, &cut);
     }
 }

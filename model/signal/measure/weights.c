@@ -12,7 +12,7 @@
 #include "model/checkpoint/open.h"
 #include "model/verify/value.h"
 
-#define PIECE 65536u /* elements; in the widest dtype no more than a product's scratch */
+#define PIECE 16384u /* elements; in the widest dtype no more than a product's scratch */
 
 _Static_assert(PIECE * 8 <= SOW_GEMM_SCRATCH_FLOATS * sizeof(float), "a piece fits the scratch");
 
