@@ -170,6 +170,43 @@ static double moment_of_cosine(const double *p)
     return 0.5 * (1 + sow_exp(-2 * p[0] * p[0]));
 }
 
+/* Of sin (sign -1) and cos (sign 1), from E[cos(w x)] = exp(-w^2 q / 2) cos(w mean) and products as sums. */
+static int wave_means(double frequency, double sign, double mean, double std, double c,
+                      struct sow_closed_means *means)
+{
+    double angle = frequency * mean, width = frequency * frequency * std * std;
+    double square = frequency * frequency, once = sow_exp(-0.5 * width);
+    double twice = sign * sow_exp(-2 * width) * sow_cos(2 * angle);
+    double apart = sow_exp(-width * (1 - c));
+    double together = sign * sow_exp(-width * (1 + c)) * sow_cos(2 * angle);
+    if (!(width > 1)) {
+        return 0;
+    }
+    *means = (struct sow_closed_means){
+        .mean = once * (sign < 0 ? sow_sin(angle) : sow_cos(angle)),
+        .square = 0.5 + 0.5 * twice,
+        .fourth = 0.375 + 0.5 * twice + 0.125 * sow_exp(-8 * width) * sow_cos(4 * angle),
+        .slope = frequency * once * (sign < 0 ? sow_cos(angle) : -sow_sin(angle)),
+        .slope_square = square * (0.5 - 0.5 * twice),
+        .growth = -square * twice,
+        .product = 0.5 * (apart + together),
+        .slopes = 0.5 * square * (apart - together),
+    };
+    return 1;
+}
+
+static int sine_means(const double *p, double mean, double std, double c,
+                      struct sow_closed_means *means)
+{
+    return wave_means(p[0], -1, mean, std, c, means);
+}
+
+static int cosine_means(const double *p, double mean, double std, double c,
+                        struct sow_closed_means *means)
+{
+    return wave_means(p[0], 1, mean, std, c, means);
+}
+
 static double gaussian(double x, const double *p)
 {
     (void)p;
@@ -358,6 +395,7 @@ static const struct sow_activation_row rows[] =
             .value = sine,
             .derivative = sine_slope,
             .second_moment = moment_of_sine,
+            .means = sine_means,
         },
         {
             .activation =
@@ -374,6 +412,7 @@ static const struct sow_activation_row rows[] =
             .value = cosine,
             .derivative = cosine_slope,
             .second_moment = moment_of_cosine,
+            .means = cosine_means,
         },
         {
             .activation =

@@ -6,7 +6,7 @@
 #ifndef SOW_ACTIVATION_PAIR_H
 #define SOW_ACTIVATION_PAIR_H
 
-#include "sow/sow.h"
+#include "core/activation/row.h"
 
 #define SOW_HERMITE    48 /* coefficients */
 #define SOW_TAIL_NODES 16
@@ -18,6 +18,8 @@ struct sow_pointwise {
     const double *kinks; /* ascending */
     size_t kink_count;
     int jumps;
+    const struct sow_function
+        *closed; /* this function, whose row may have closed forms; NULL: not */
 };
 
 /* The part of a sum over k that lies beyond the coefficients: total * the law k^-power, taken at c. */
@@ -37,15 +39,22 @@ struct sow_expansion {
     int jumps;
     int is_linear; /* low x below 0, high x above, and mean 0: all in closed form */
     double low, high;
+    const struct sow_function *closed; /* not NULL: all from the row's closed forms, mean `at` */
+    double at;
 };
 
 /* mean finite, std >= 0 and below 1e100. SOW_E_ARGUMENT where f is not finite, or has no second moment. */
 enum sow_status sow_expand(const struct sow_pointwise *f, double mean, double std,
                            struct sow_expansion *expansion, struct sow_error *error);
+/* From the row's closed forms; 0 where it has none for such inputs. */
+int sow_closed_means(const struct sow_function *function, double mean, double std, double c,
+                     struct sow_closed_means *means);
 /* For sow_function: `pointwise` refers to it. */
 struct sow_pointwise sow_pointwise_of(const struct sow_function *function);
 /* E[f(x) f(y)] and E[f'(x) f'(y)]; c is held to [-1, 1]. */
 double sow_expansion_product(const struct sow_expansion *expansion, double c);
 double sow_expansion_slopes(const struct sow_expansion *expansion, double c);
+/* Whether both are the sums of their series to 1e-12, with no law for a tail in them. */
+int sow_expansion_converged(const struct sow_expansion *expansion, double c);
 
 #endif

@@ -8,6 +8,14 @@
 
 #include "sow/sow.h"
 
+/* Over x and y, jointly normal with one mean and std and this correlation. */
+struct sow_closed_means {
+    double mean, square, fourth; /* E[phi], E[phi^2], E[phi^4] */
+    double slope, slope_square;  /* E[phi'], E[phi'^2] */
+    double growth;               /* d E[phi^2] / d std^2 */
+    double product, slopes;      /* E[phi(x) phi(y)], E[phi'(x) phi'(y)] */
+};
+
 /* Functions take the parameters in the row's order. */
 struct sow_activation_row {
     struct sow_activation activation;
@@ -19,6 +27,10 @@ struct sow_activation_row {
     size_t (*kinks)(const double *p, double kinks[SOW_KINKS_MAX]);
     /* E[phi(z)^2] in closed form, exact to the last bit or so; NULL: by quadrature. */
     double (*second_moment)(const double *p);
+    /* In closed form, for what quadrature and series are slow with: wide inputs of waves and of exp. Returns 0, and
+     * leaves `means`, where the input is narrow; NULL: never. */
+    int (*means)(const double *p, double mean, double std, double correlation,
+                 struct sow_closed_means *means);
 };
 
 /* What one file brings into the table. */

@@ -109,6 +109,29 @@ static double exponential(double x, const double *p)
     return sow_exp(x);
 }
 
+/* Of exp, whose powers are exp again. */
+static int exponential_means(const double *p, double mean, double std, double c,
+                             struct sow_closed_means *means)
+{
+    (void)p;
+    double q = std * std, square = sow_exp(2 * mean + 2 * q);
+    double product = sow_exp(2 * mean + q * (1 + c));
+    if (!(q > 1)) {
+        return 0;
+    }
+    *means = (struct sow_closed_means){
+        .mean = sow_exp(mean + 0.5 * q),
+        .square = square,
+        .fourth = sow_exp(4 * mean + 8 * q),
+        .slope = sow_exp(mean + 0.5 * q),
+        .slope_square = square,
+        .growth = 2 * square,
+        .product = product,
+        .slopes = product,
+    };
+    return 1;
+}
+
 /* ---- rows --------------------------------------------------------------------------------- */
 
 static const struct sow_activation_parameter elu_parameters[] = {
@@ -281,6 +304,7 @@ static const struct sow_activation_row rows[] = {
             },
         .value = exponential,
         .derivative = exponential,
+        .means = exponential_means,
     },
 };
 

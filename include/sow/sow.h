@@ -445,9 +445,9 @@ SOW_API enum sow_status sow_function_numbers(const struct sow_function *function
                                              struct sow_error *error);
 
 /* Means over x and y, jointly normal with one mean and variance and this correlation. NAN stands for undefined:
- * slopes where phi jumps. Own functions give no slopes. Errors, relative to the value at correlation 1: 1e-12 for
- * smooth functions of inputs of std 1 and for two lines through 0 at mean 0 (relu); where an input of std 10 makes a
- * function steep or kinked, up to 2e-3 of the product and a tenth of the slopes near correlation +-1.
+ * slopes where phi jumps. Own functions give no slopes. Errors below 1e-9, relative to the value at correlation 1, however
+ * steep or kinked phi is for such inputs: where a series of 48 terms (microseconds) does not do, an integral over the
+ * plane (milliseconds), and that fails only for functions too wild for either, which the series then tells as it can.
  * Source: Mehler's formula; Cho and Saul 2009. SOW_E_ARGUMENT where there is no such mean. */
 struct sow_pair_moments {
     double mean, second_moment, product;       /* E[phi(x)], E[phi(x)^2], E[phi(x) phi(y)] */

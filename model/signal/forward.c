@@ -214,8 +214,8 @@ static enum sow_status expand(struct sow_predictor *p, const struct sow_function
                               const struct sow_expansion **expansion, struct sow_error *error)
 {
     struct composition composition = {function, times_x};
-    struct sow_pointwise f = {composed_value, &composition, function->kinks, function->kink_count,
-                              function->jumps};
+    struct sow_pointwise f = {composed_value,       &composition,    function->kinks,
+                              function->kink_count, function->jumps, times_x ? NULL : function};
     for (size_t i = 0; i < SOW_EXPANSIONS_KEPT; i++) {
         if (is_kept(&p->kept[i], function, times_x, mean, std)) {
             *expansion = &p->kept[i].expansion;
