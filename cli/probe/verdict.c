@@ -197,7 +197,7 @@ static void print_verdict(const struct sow_verdict *verdict, const struct sow_cl
     fputs(lines.bytes, stdout);
     sow_cli_text_free(&lines);
     sow_cli_text_free(&text);
-    if (!note) {
+    if (!note || verdict->cure != NULL) {
         print_cure(verdict, options);
     }
 }

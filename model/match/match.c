@@ -223,3 +223,16 @@ enum sow_status sow_matching_at(struct sow_matching *matching, size_t index,
                ? SOW_OK
                : sow_fail(error, SOW_E_MEMORY, "out of memory while giving reasons");
 }
+
+int sow_matching_add(const struct sow_matching *matching, size_t operation,
+                     struct sow_matched_add *add)
+{
+    const struct sow_site *site = &matching->sites[operation];
+    if (site->walk != SOW_WALK_ADD || site->branch == SOW_NO_SITE || site->projected) {
+        return 0;
+    }
+    *add = (struct sow_matched_add){site->operation->inputs[1 - site->branch],
+                                    site->operation->inputs[site->branch], site->stream,
+                                    matching->sites[site->stream].branches};
+    return 1;
+}

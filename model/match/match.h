@@ -35,4 +35,14 @@ void sow_matching_free(struct sow_matching *matching);
 enum sow_status sow_matching_at(struct sow_matching *matching, size_t index,
                                 struct sow_matched *matched, struct sow_error *error);
 
+/* A residual addition. */
+struct sow_matched_add {
+    uint32_t stream, branch; /* values of the graph: its two inputs */
+    uint32_t first;          /* the operation that the stream began with */
+    uint32_t branches;       /* additions on the stream */
+};
+/* 0: the operation is none, or its shortcut has weights. */
+int sow_matching_add(const struct sow_matching *matching, size_t operation,
+                     struct sow_matched_add *add);
+
 #endif

@@ -145,6 +145,124 @@ static void numbers_in_names_are_folded(void **state)
     assert_string_equal(pattern, "a");
 }
 
+/* ---- streams.c ---------------------------------------------------------------------------------------- */
+
+/* Eight branches of second moment 1 each, on a stream that begins with 1: behind norms it grows to 9, without to 2^8. */
+static void judge_stream(struct judged *judged, const char *begin, const char *end,
+                         const char *const *sets, size_t set_count)
+{
+    static const char text[] =
+        "local x = input { 'batch', 64 } >> linear('stem', 64, 64)\n"
+        "x = repeated('h', 8, x, function(x)\n"
+        "    return x + (x %s >> linear('up', 64, 64) >> linear('down', 64, 64))%s\n"
+        "end)\n"
+        "x = x >> rms_norm('last', 64) >> linear('head', 64, 10)\n"
+        "rule('*bias', zeros)\nrule('h.*.norm.weight', ones)\nrule('last.weight', ones)\n"
+        "rule('*', lecun_normal)\n";
+    char whole[sizeof text + 200];
+    (void)snprintf(whole, sizeof whole, text, begin, end);
+    if (strstr(begin, "norm") == NULL) {
+        char *rule = strstr(whole, "rule('h.*.norm.weight', ones)\n");
+        memset(rule, ' ', strlen("rule('h.*.norm.weight', ones)"));
+    }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(whole, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    memset(judged, 0, sizeof *judged);
+    judge(judged, path, NULL, sets, set_count);
+}
+
+static int has_code(const struct judged *judged, const char *code)
+{
+    const struct sow_verdict *verdict;
+    for (size_t i = 0; (verdict = sow_verdict_at(judged->judgement, i)) != NULL; i++) {
+        if (strcmp(verdict->code->code, code) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* "--set 'A' --set 'B'" as the sets that it is pasted as. */
+static size_t sets_of(const char *cure, char *text, size_t room, const char *sets[4])
+{
+    size_t count = 0;
+    (void)snprintf(text, room, "%s", cure);
+    for (char *at = text; (at = strchr(at, '\'')) != NULL && count < 4; count++) {
+        sets[count] = ++at;
+        at = strchr(at, '\'');
+        *at++ = '\0';
+    }
+    return count;
+}
+
+static void branches_without_a_scale(void **state)
+{
+    (void)state;
+    struct judged judged;
+    const char *sets[4];
+    char text[400];
+    judge_stream(&judged, ">> rms_norm('norm', 64)", "", NULL, 0);
+    const struct sow_verdict *verdict = verdict_of(&judged, "EXPLODE");
+    assert_int_equal(verdict->severity, SOW_SEVERITY_NOTE);
+    assert_string_equal(verdict->where, "h.0.add");
+    assert_near(verdict->number, log2(9), 1e-4);
+    assert_non_null(strstr(verdict->reason, "to 2^3.2 times"));
+    assert_non_null(strstr(verdict->reason, "with 1/sqrt(8) on these weights to 2^1.0"));
+    assert_non_null(strstr(verdict->reason, "50 % of the stream behind it, the last 11.1 %"));
+    assert_string_equal(verdict->cure, "--set 'h.*.down.weight=normal{std=0.04419}'");
+    size_t count = sets_of(verdict->cure, text, sizeof text, sets);
+    free_judged(&judged);
+    judge_stream(&judged, ">> rms_norm('norm', 64)", "", sets, count);
+    assert_false(has_code(&judged, "EXPLODE"));
+    free_judged(&judged);
+    /* without norms a branch multiplies */
+    judge_stream(&judged, "", "", NULL, 0);
+    verdict = verdict_of(&judged, "EXPLODE");
+    assert_int_equal(verdict->severity, SOW_SEVERITY_WARNING);
+    assert_near(verdict->number, 8, 1e-9);
+    assert_non_null(strstr(verdict->reason, "on these weights to 2^1.4"));
+    assert_false(sow_judgement_healthy(judged.judgement));
+    count = sets_of(verdict->cure, text, sizeof text, sets);
+    assert_int_equal(count, 1);
+    free_judged(&judged);
+    judge_stream(&judged, "", "", sets, count);
+    assert_true(sow_judgement_healthy(judged.judgement));
+    free_judged(&judged);
+}
+
+/* However the branches are scaled, they are; and a norm on the stream takes back what they add. */
+static void branches_with_a_scale(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"", " * 0.36", " * 0.36", ""};
+    const char *sets[] = {"h.*.down.weight=normal{std=0.0625/sqrt(16)}"};
+    const char *by_layer[] = {"h.7.down.weight=normal{std=0.02}", "h.*.down.weight=lecun_normal"};
+    struct judged judged;
+    for (size_t i = 1; i < sizeof ends / sizeof ends[0]; i++) {
+        char begin[64];
+        (void)snprintf(begin, sizeof begin, "%s", i == 2 ? "" : ">> rms_norm('norm', 64)");
+        /* "x + (branch) * c": the factor is the branch's */
+        judge_stream(&judged, begin, ends[i], i == 3 ? sets : NULL, i == 3);
+        assert_false(has_code(&judged, "EXPLODE"));
+        free_judged(&judged);
+    }
+    judge_stream(&judged, ">> rms_norm('norm', 64)", "", by_layer, 2);
+    assert_false(has_code(&judged, "EXPLODE"));
+    free_judged(&judged);
+    memset(&judged, 0, sizeof judged);
+    judge_lua(&judged, "local x = input { 'batch', 64 } >> linear('stem', 64, 64)\n"
+                       "x = repeated('h', 8, x, function(x)\n"
+                       "    return x + (x >> linear('up', 64, 64) >> linear('down', 64, 64)) >> "
+                       "layer_norm('norm', 64)\n"
+                       "end)\nx = x >> linear('head', 64, 10)\n"
+                       "rule('*bias', zeros)\nrule('*norm.weight', ones)\n"
+                       "rule('*', lecun_normal)\n");
+    assert_false(has_code(&judged, "EXPLODE"));
+    free_judged(&judged);
+}
+
 /* ---- exact.c, symmetry.c ---------------------------------------------------------------------------- */
 
 /* Zeros everywhere: the last bias alone has a gradient, then the last weight never, as its input stays 0. */
@@ -287,11 +405,12 @@ static int remove_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(halves_at_each_layer),   cmocka_unit_test(depth_decides),
-        cmocka_unit_test(one_layer_stands_out),   cmocka_unit_test(numbers_in_names_are_folded),
-        cmocka_unit_test(zeros_never_move),       cmocka_unit_test(products_of_zeros),
-        cmocka_unit_test(constants_learn_as_one), cmocka_unit_test(first_losses),
-        cmocka_unit_test(gpt2_starts_above_ln_v), cmocka_unit_test(thresholds_are_there),
+        cmocka_unit_test(halves_at_each_layer),     cmocka_unit_test(depth_decides),
+        cmocka_unit_test(one_layer_stands_out),     cmocka_unit_test(numbers_in_names_are_folded),
+        cmocka_unit_test(branches_without_a_scale), cmocka_unit_test(branches_with_a_scale),
+        cmocka_unit_test(zeros_never_move),         cmocka_unit_test(products_of_zeros),
+        cmocka_unit_test(constants_learn_as_one),   cmocka_unit_test(first_losses),
+        cmocka_unit_test(gpt2_starts_above_ln_v),   cmocka_unit_test(thresholds_are_there),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }

@@ -114,6 +114,37 @@ LUA
     has "$output" "The exit code is 0 whatever is wrong with some of them"
 }
 
+@test "branches of one's own model without 1/sqrt(2L) are named, and the cure heals it" {
+    cat >own.lua <<'LUA'
+local d = 128
+local x = tokens() >> embedding("embed", 1000, d)
+x = repeated("h", 12, x, function(x)
+    x = x + (x >> layer_norm("norm1", d) >> linear("qkv", d, 3 * d) >> attention { heads = 4, causal = true } >> linear("out", d, d))
+    return x + (x >> layer_norm("norm2", d) >> linear("up", d, 4 * d) >> activation("gelu") >> linear("down", 4 * d, d))
+end)
+x = x >> layer_norm("norm", d) >> linear("head", d, 1000)
+rule("*norm*.weight", ones)
+rule("*bias", zeros)
+rule("*", normal { std = 0.02 })
+LUA
+    # behind norms it is no harm: a note, with exit code 0
+    run -0 --separate-stderr sow probe own.lua --json
+    [[ $(of_code EXPLODE severity) == note && $(of_code EXPLODE where) == h.0.add ]]
+    has "$(of_code EXPLODE reason)" "h.0.out.weight" "their number, 24" "1/sqrt(24)"
+    cured EXPLODE own.lua
+    lacks "$output" EXPLODE
+    run -0 sow probe own.lua
+    has "$output" "--set 'h.*.out.weight=normal{std=0.004082}' --set 'h.*.down.weight=normal{std=0.004082}'"
+    # one kind of the two
+    run -0 --separate-stderr sow probe own.lua --set '*.out.weight=normal{std=0.02/sqrt(24)}' --json
+    has "$(of_code EXPLODE reason)" "h.0.down.weight" "those like h.0.out.weight are"
+    # without norms each branch multiplies the stream
+    sed -i 's/ >> layer_norm("norm[12]", d)//; s/std = 0.02/std = 0.1/' own.lua
+    run -1 --separate-stderr sow probe own.lua --json
+    has "$(of_code EXPLODE cure)" "--set 'h.*.out.weight=normal"
+    cured EXPLODE own.lua
+}
+
 @test "GPT-2 at std 1 explodes and its attention is saturated" {
     echo '{"model_type": "gpt2"}' >config.json
     run -1 --separate-stderr sow probe config.json --set '*.c_*.weight=normal{std=1}' --json

@@ -94,7 +94,7 @@ def head_at_one(r):
 
 
 def forgotten_norms(r):
-    width, blocks, act = r.choice([64, 128, 256]), r.randint(16, 40), r.choice(["relu", "gelu"])
+    width, blocks, act = r.choice([64, 128, 256]), r.randint(10, 40), r.choice(["relu", "gelu"])
     layers = [("linear", "stem", 64, width)]
     for b in range(blocks):
         layers += [("residual", [("linear", f"b{b}.up", width, width), ("act", act), ("linear", f"b{b}.down", width, width)])]

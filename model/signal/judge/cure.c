@@ -29,7 +29,8 @@ struct cures {
     const char **patterns; /* their names, generalised */
     struct outcome {       /* of trials: verdicts often have the same */
         struct trial trial;
-        int left[SOW_VERDICT_COUNT]; /* codes that are still there; all, where there is no plan */
+        /* a bit for each rule that still finds the code; all, where there is no plan */
+        uint32_t left[SOW_VERDICT_COUNT];
     } outcomes[OUTCOMES_MAX];
     size_t outcome_count;
     struct sow_arena arena;
@@ -232,10 +233,11 @@ static void try_out(struct cures *c, const struct trial *trial, struct outcome *
     }
     outcome->trial = *trial;
     for (size_t i = 0; i < SOW_VERDICT_COUNT; i++) {
-        outcome->left[i] = !judged;
+        outcome->left[i] = judged ? 0 : UINT32_MAX;
     }
     for (size_t i = 0; i < again.count; i++) {
-        outcome->left[again.verdicts[i].verdict.code - sow_verdict_code_at(0)] = 1;
+        outcome->left[again.verdicts[i].verdict.code - sow_verdict_code_at(0)] |=
+            1u << again.verdicts[i].rule;
     }
     free(again.verdicts);
     sow_arena_free(&again.arena);
@@ -243,8 +245,11 @@ static void try_out(struct cures *c, const struct trial *trial, struct outcome *
     sow_plan_free(plan);
 }
 
-static int heals(struct cures *c, const struct trial *trial, const struct sow_verdict *verdict)
+/* A note goes when its rule is silent, what is more when no rule tells its code. */
+static int heals(struct cures *c, const struct trial *trial, const struct sow_judged *judged)
 {
+    const struct sow_verdict *verdict = &judged->verdict;
+    uint32_t rules = verdict->severity == SOW_SEVERITY_NOTE ? 1u << judged->rule : UINT32_MAX;
     size_t i = 0;
     while (i < c->outcome_count && !same_trial(&c->outcomes[i].trial, trial)) {
         i++;
@@ -253,7 +258,7 @@ static int heals(struct cures *c, const struct trial *trial, const struct sow_ve
         i = i < OUTCOMES_MAX ? c->outcome_count++ : OUTCOMES_MAX - 1;
         try_out(c, trial, &c->outcomes[i]);
     }
-    return !c->outcomes[i].left[verdict->code - sow_verdict_code_at(0)];
+    return !(c->outcomes[i].left[verdict->code - sow_verdict_code_at(0)] & rules);
 }
 
 static const char *text_of(struct cures *c, const struct trial *trial)
@@ -306,7 +311,7 @@ static void find_cure(struct cures *c, struct sow_judged *judged, unsigned char 
     struct trial suggested = {.count = judged->set_count};
     if (judged->set_count > 0 && judged->set_count <= SOW_SUGGESTED_MAX) {
         memcpy(suggested.sets, judged->sets, sizeof judged->sets);
-        if (keep_sets(c, &suggested) && heals(c, &suggested, verdict)) {
+        if (keep_sets(c, &suggested) && heals(c, &suggested, judged)) {
             verdict->cure = text_of(c, &suggested);
             return;
         }
@@ -318,7 +323,7 @@ static void find_cure(struct cures *c, struct sow_judged *judged, unsigned char 
     has_own = has_own && keep_sets(c, &own);
     struct trial *trials[2] = {has_own && few ? &own : &matched, has_own && few ? &matched : &own};
     for (int i = 0; i < (has_own ? 2 : 1) && verdict->cure == NULL; i++) {
-        if (heals(c, trials[i], verdict)) {
+        if (heals(c, trials[i], judged)) {
             verdict->cure = text_of(c, trials[i]);
         }
     }
@@ -343,7 +348,8 @@ void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
         for (size_t i = 0; i < j->count; i++) {
             /* what is wrong in a file, no other plan heals */
             int in_file = j->checked != NULL && j->verdicts[i].verdict.measured;
-            if (j->verdicts[i].verdict.severity != SOW_SEVERITY_NOTE && !in_file) {
+            int is_note = j->verdicts[i].verdict.severity == SOW_SEVERITY_NOTE;
+            if ((!is_note || j->verdicts[i].rule == SOW_RULE_STREAM) && !in_file) {
                 find_cure(&c, &j->verdicts[i], at_fault);
             }
         }

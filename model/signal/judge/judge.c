@@ -121,6 +121,7 @@ enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error)
     sow_judge_chain(j);
     sow_judge_layers(j);
     sow_judge_outliers(j);
+    sow_judge_streams(j);
     sow_judge_loss(j);
     sow_judge_measured(j);
     sow_judge_copies(j);
