@@ -17,6 +17,7 @@ struct way_back {
     const struct sow_rows *rows;
     const struct sow_places *gradient;
     struct sow_places parts[3]; /* the values less what all have in common */
+    double features;            /* of the tokens that keys and values are made from */
     table one, two;             /* of sow_rows_cross */
     table with;     /* [query][key]: the key's value times the mean that the query sees */
     table with_own; /* the same of a key that it sees */
@@ -161,21 +162,26 @@ static double reach_of(const struct way_back *w, size_t i)
     return keys > 1 ? w->rows->moved[i] * keys * keys / (keys - 1) : 0;
 }
 
+/* Keys and values come from the same tokens, whose products are only as many as they have features: two that differ by A on
+ * the average differ by A[s][s] A[t][t] + A[s][t]^2 over features more, squared (Wishart 1928), and of many keys that counts. */
 static double query_size(const struct way_back *w, size_t i)
 {
     const struct sow_reach *reach = w->reach;
     const struct sow_places *k = &w->parts[1], *v = &w->parts[2];
     const double *with = w->with_own[i];
-    double sum = 0;
+    double sum = 0, chance = 0, own[SOW_PLACES], rest = 1 - w->rows->same[i];
     for (size_t g = reach->first[i]; g <= i; g++) {
-        sum += reach->seen[i][g] * (v->size[g] - 2 * with[g] + w->own_mean[i]) * k->size[g];
-        for (size_t h = reach->first[i]; h <= i; h++) {
-            sum += pairs_of(reach, i, g, h) *
-                   (v->alike[g][h] - with[g] - with[h] + w->own_mean[i]) * k->alike[g][h] *
-                   reach->kept[g][h];
+        own[g] = v->size[g] - 2 * with[g] + w->own_mean[i];
+        sum += reach->seen[i][g] * own[g] * k->size[g];
+        for (size_t h = reach->first[i]; h <= g; h++) {
+            double apart = v->alike[g][h] - with[g] - with[h] + w->own_mean[i];
+            double pairs = (g == h ? 1 : 2) * pairs_of(reach, i, g, h) * reach->kept[g][h];
+            sum += pairs * apart * k->alike[g][h];
+            chance += pairs * (own[g] * own[h] + apart * apart);
         }
     }
-    sum *= reach_of(w, i) / (reach->keys[i] * reach->keys[i]);
+    sum = sum * reach_of(w, i) + rest * rest * chance / w->features;
+    sum /= reach->keys[i] * reach->keys[i];
     return sum > 0 ? sum : 0;
 }
 
@@ -297,12 +303,30 @@ static void to_keys(struct way_back *w, struct sow_places *back)
     }
 }
 
+/* Of the value that a linear layer makes keys from, maybe with a norm behind it. */
+static double features_of(const struct sow_predictor *p, const struct sow_node *node)
+{
+    uint32_t flow = node->inputs[node->input_count == 1 ? 0 : 1];
+    for (int i = 0; i < 4; i++) {
+        const struct sow_node *maker = &p->network->nodes[p->network->flows[flow].node];
+        if (maker->op == SOW_OP_LINEAR) {
+            return (double)maker->at.inputs;
+        }
+        if (maker->input_count != 1) {
+            break;
+        }
+        flow = maker->inputs[0];
+    }
+    return (double)(node->at.kv_heads * node->at.head_dim);
+}
+
 void sow_places_attend_back(struct sow_predictor *p, const struct sow_node *node,
                             const struct sow_places *gradient, struct sow_places back[3])
 {
     struct way_back w = {.reach = sow_reach_of(p, node, (uint64_t)gradient->tokens),
                          .rows = p->locals[node - p->network->nodes].rows,
-                         .gradient = gradient};
+                         .gradient = gradient,
+                         .features = features_of(p, node)};
     sow_places_parts(p, node, gradient, w.parts);
     less_common(&w.parts[2]);
     for (size_t i = 0; i < gradient->count; i++) {

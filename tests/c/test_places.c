@@ -17,7 +17,7 @@
 #include "sow/signal.h"
 
 #define TOKENS 120
-#define DIM    8
+#define DIM    8192 /* no chance products of few features */
 
 typedef double matrix[TOKENS][TOKENS];
 
