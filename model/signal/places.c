@@ -171,6 +171,18 @@ static int apply(struct sow_predictor *p, const struct sow_node *node, struct so
     }
 }
 
+/* Of attention's mean size: what tokens of many features would not have. */
+static double chance_of(const struct sow_predictor *p, const struct sow_node *node,
+                        const struct sow_places *x)
+{
+    const struct sow_rows *rows = p->locals[node - p->network->nodes].rows;
+    double sum = 0;
+    for (size_t i = 0; i < x->count; i++) {
+        sum += x->group[i] * rows->chance[i];
+    }
+    return sum / x->tokens;
+}
+
 void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
 {
     struct sow_state *out = &p->states[node->output];
@@ -202,7 +214,10 @@ void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
     if (!(size > 0) || !(size < 1e6)) {
         return;
     }
-    if (is_new && all_seen) { /* the rule for all positions is exact here */
+    if (is_new && all_seen) { /* the rule for all positions is exact here, but for chance */
+        double chance = chance_of(p, node, &x);
+        out->log += sow_log(size / (size - chance));
+        out->place *= (size - chance) / size;
         sow_places_scale(&x, 1 / size, alike > 0 ? out->place / alike : 1 / size);
     } else {
         out->log = (node->op == SOW_OP_ATTENTION ? p->locals[node - p->network->nodes].part[2].log

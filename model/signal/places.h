@@ -35,10 +35,12 @@ struct sow_reach {
     struct sow_reach *next;
 };
 
-/* Rows of an attention's softmax: E[sum p^2], and E[sum p^2 - 2 sum p^3 + (sum p^2)^2], which is how much of an independent
- * distance of keys and of values reaches the logits' gradients. */
+/* Rows of an attention's softmax: E[sum p^2]; how much of an independent distance of keys and of values reaches the logits'
+ * gradients, over what does of weights 1 / keys; what a query's gradient is in units of the output's, for weights as they
+ * are; and by how much weights that follow the logits enlarge the output, and what of it is chance. */
 struct sow_rows {
-    double same[SOW_PLACES], moved[SOW_PLACES];
+    double same[SOW_PLACES], spread[SOW_PLACES], reach[SOW_PLACES], lift[SOW_PLACES],
+        chance[SOW_PLACES];
 };
 
 /* ---- Reach (places_reach.c) ---------------------------------------------------------------------- */
@@ -47,6 +49,8 @@ void sow_places_group(struct sow_predictor *p, struct sow_places *places, uint64
 /* Made once for attentions that have all in common; NULL without memory, and beyond 32 kinds. */
 const struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *node,
                                      uint64_t tokens);
+/* Ordered pairs of two keys of groups g and h that one query of group i sees. */
+double sow_pairs_seen(const struct sow_reach *reach, size_t i, size_t g, size_t h);
 double sow_both_seen(const struct sow_reach *reach, size_t i, size_t j, size_t key);
 
 /* ---- Tables (places.c) -------------------------------------------------------------------------------- */

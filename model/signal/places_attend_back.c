@@ -17,18 +17,12 @@ struct way_back {
     const struct sow_rows *rows;
     const struct sow_places *gradient;
     struct sow_places parts[3]; /* the values less what all have in common */
-    double features;            /* of the tokens that keys and values are made from */
     table one, two;             /* of sow_rows_cross */
     table with;     /* [query][key]: the key's value times the mean that the query sees */
     table with_own; /* the same of a key that it sees */
     table means;    /* products of the means of two different queries */
     double own_mean[SOW_PLACES]; /* of one query's with itself */
 };
-
-static double pairs_of(const struct sow_reach *reach, size_t i, size_t g, size_t h)
-{
-    return g == h ? reach->twice[i][g] : reach->seen[i][g] * reach->seen[i][h];
-}
 
 /* Two different queries of groups i and j, how many, over the keys of each. */
 static double queries_of(const struct way_back *w, size_t i, size_t j)
@@ -142,7 +136,7 @@ static void to_values(struct way_back *w, struct sow_places *back)
         for (size_t h = 0; h <= g; h++) {
             double sum = hear_twice(reach, heard, g, h) - (g == h ? met : 0);
             for (size_t i = g; i < count; i++) {
-                double pairs = pairs_of(reach, i, g, h);
+                double pairs = sow_pairs_seen(reach, i, g, h);
                 sum += pairs > 0 ? group[i] * w->gradient->size[i] * (1 - w->rows->same[i]) /
                                        reach->pairs[i] * pairs
                                  : 0;
@@ -154,36 +148,6 @@ static void to_values(struct way_back *w, struct sow_places *back)
 }
 
 /* ---- To queries -------------------------------------------------------------------------------------------------- */
-
-/* How far the row's weights reach, over what weights of 1 / keys do. */
-static double reach_of(const struct way_back *w, size_t i)
-{
-    double keys = w->reach->keys[i];
-    return keys > 1 ? w->rows->moved[i] * keys * keys / (keys - 1) : 0;
-}
-
-/* Keys and values come from the same tokens, whose products are only as many as they have features: two that differ by A on
- * the average differ by A[s][s] A[t][t] + A[s][t]^2 over features more, squared (Wishart 1928), and of many keys that counts. */
-static double query_size(const struct way_back *w, size_t i)
-{
-    const struct sow_reach *reach = w->reach;
-    const struct sow_places *k = &w->parts[1], *v = &w->parts[2];
-    const double *with = w->with_own[i];
-    double sum = 0, chance = 0, own[SOW_PLACES], rest = 1 - w->rows->same[i];
-    for (size_t g = reach->first[i]; g <= i; g++) {
-        own[g] = v->size[g] - 2 * with[g] + w->own_mean[i];
-        sum += reach->seen[i][g] * own[g] * k->size[g];
-        for (size_t h = reach->first[i]; h <= g; h++) {
-            double apart = v->alike[g][h] - with[g] - with[h] + w->own_mean[i];
-            double pairs = (g == h ? 1 : 2) * pairs_of(reach, i, g, h) * reach->kept[g][h];
-            sum += pairs * apart * k->alike[g][h];
-            chance += pairs * (own[g] * own[h] + apart * apart);
-        }
-    }
-    sum = sum * reach_of(w, i) + rest * rest * chance / w->features;
-    sum /= reach->keys[i] * reach->keys[i];
-    return sum > 0 ? sum : 0;
-}
 
 /* of two queries' sums over keys: sum over s, t of A[s][t] k_s k_t */
 static double query_product(const struct way_back *w, table keys_seen, table products, size_t i,
@@ -212,7 +176,7 @@ static void to_queries(struct way_back *w, struct sow_places *back)
     size_t count = reach->groups.count;
     table keys_seen, products; /* [query][key]: sums over the keys that a query sees */
     for (size_t i = 0; i < count; i++) {
-        back->size[i] = w->gradient->size[i] * query_size(w, i);
+        back->size[i] = w->gradient->size[i] * w->rows->reach[i];
         for (size_t g = 0; g < count; g++) {
             double kk = reach->kept[g][g] * k->alike[g][g];
             keys_seen[i][g] = reach->seen[i][g] / reach->groups.group[g] * (k->size[g] - kk);
@@ -260,8 +224,8 @@ static void key_pairs(struct way_back *w, table weights, struct sow_places *back
             }
             for (size_t j = g; j < count; j++) {
                 sum -= heard[h][j] * reach->seen[j][g] * w->with[j][h];
-                own += group[j] * w->gradient->size[j] * q->size[j] * reach_of(w, j) /
-                       (reach->keys[j] * reach->keys[j]) * pairs_of(reach, j, g, h) *
+                own += group[j] * w->gradient->size[j] * q->size[j] * w->rows->spread[j] /
+                       (reach->keys[j] * reach->keys[j]) * sow_pairs_seen(reach, j, g, h) *
                        (v->alike[g][h] - w->with_own[j][g] - w->with_own[j][h] + w->own_mean[j]);
             }
             double all = group[g] * (group[h] - (g == h));
@@ -288,7 +252,7 @@ static void to_keys(struct way_back *w, struct sow_places *back)
         double sum = 0, met = 0;
         for (size_t i = g; i < count; i++) {
             sum += group[i] * reach->seen[i][g] * w->gradient->size[i] * q->size[i] *
-                   reach_of(w, i) / (reach->keys[i] * reach->keys[i]) *
+                   w->rows->spread[i] / (reach->keys[i] * reach->keys[i]) *
                    (v->size[g] - 2 * w->with_own[i][g] + w->own_mean[i]);
             for (size_t j = g; j < count; j++) {
                 double both = sow_both_seen(reach, i, j, g) * weights[i][j];
@@ -303,30 +267,12 @@ static void to_keys(struct way_back *w, struct sow_places *back)
     }
 }
 
-/* Of the value that a linear layer makes keys from, maybe with a norm behind it. */
-static double features_of(const struct sow_predictor *p, const struct sow_node *node)
-{
-    uint32_t flow = node->inputs[node->input_count == 1 ? 0 : 1];
-    for (int i = 0; i < 4; i++) {
-        const struct sow_node *maker = &p->network->nodes[p->network->flows[flow].node];
-        if (maker->op == SOW_OP_LINEAR) {
-            return (double)maker->at.inputs;
-        }
-        if (maker->input_count != 1) {
-            break;
-        }
-        flow = maker->inputs[0];
-    }
-    return (double)(node->at.kv_heads * node->at.head_dim);
-}
-
 void sow_places_attend_back(struct sow_predictor *p, const struct sow_node *node,
                             const struct sow_places *gradient, struct sow_places back[3])
 {
     struct way_back w = {.reach = sow_reach_of(p, node, (uint64_t)gradient->tokens),
                          .rows = p->locals[node - p->network->nodes].rows,
-                         .gradient = gradient,
-                         .features = features_of(p, node)};
+                         .gradient = gradient};
     sow_places_parts(p, node, gradient, w.parts);
     less_common(&w.parts[2]);
     for (size_t i = 0; i < gradient->count; i++) {

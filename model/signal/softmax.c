@@ -9,21 +9,23 @@
 #include "core/base/elementary.h"
 #include "model/signal/predict.h"
 
-#define GRID      96 /* of ln t */
+#define GRID      96 /* of ln t, up to a std of WIDE; more in proportion beyond */
 #define GRID_LOW  -30.0
 #define GRID_STEP 0.5
-#define NORMAL    48 /* of the logits */
+#define NORMAL    48 /* of the logits, likewise */
+#define WIDE      4.0
+#define GRID_MOST (2 * GRID)
 #define SIZES_MAX 64
 #define CACHE_MAX 64
 #define STEP      0.0625 /* of s between cached values */
-#define S_MOST    4.0    /* std of the logits; beyond, one key has nearly all */
-#define STEPS     66     /* up to there, and one more */
-
-#define ROWS 64 /* of one s, by their number of keys */
+#define S_MOST    8.0    /* std of the logits; beyond, one key has nearly all */
+#define STEPS     130    /* up to there, and one more */
+#define ROWS      64     /* of one s, by their number of keys */
 
 /* t^k E[e^(k l - t e^l)], k = 2, 3, 4, and ln E[e^(-t e^l)] on the grid of t; and rows that were asked for. */
 struct transform {
-    double power[3][GRID], log_second[GRID];
+    double power[3][GRID_MOST], log_second[GRID_MOST];
+    int grid;
     struct sow_softmax_row rows[ROWS];
     double keys[ROWS];
 };
@@ -40,17 +42,20 @@ struct softmax_cache {
 
 static void make_transform(double s, struct transform *transform)
 {
-    const double width = 7.0 * 2 / NORMAL;
-    for (int i = 0; i < GRID; i++) {
-        double ln_t = GRID_LOW + GRID_STEP * i, power[3] = {0, 0, 0}, second = 0, weights = 0;
-        for (int j = 0; j < NORMAL; j++) {
-            double z = -7.0 + width * (j + 0.5), weight = sow_exp(-0.5 * z * z), l = s * z;
-            double e = sow_exp(ln_t + l), damped = e < 700 ? weight * e * e * sow_exp(-e) : 0;
+    double wide = s > WIDE ? s / WIDE : 1, nodes = ceil(NORMAL * wide), width = 14.0 / nodes;
+    transform->grid = (int)(GRID * wide) < GRID_MOST ? (int)(GRID * wide) : GRID_MOST;
+    for (int i = 0; i < transform->grid; i++) {
+        double ln_t = GRID_LOW * wide + GRID_STEP * i, power[3] = {0, 0, 0}, second = 0,
+               weights = 0;
+        for (double j = 0; j < nodes; j++) {
+            double z = -7.0 + width * (j + 0.5), weight = sow_exp(-0.5 * z * z);
+            double e = ln_t + s * z < 6.5 ? sow_exp(ln_t + s * z) : 665;
+            double damped = weight * sow_exp(-e), square = damped * e * e;
             weights += weight;
-            power[0] += damped;
-            power[1] += damped * e;
-            power[2] += damped * e * e;
-            second += weight * (e < 700 ? -sow_expm1(-e) : 1);
+            power[0] += square;
+            power[1] += square * e;
+            power[2] += square * e * e;
+            second += e > 1e-3 ? weight - damped : weight * e * (1 - e / 2 + e * e / 6);
         }
         for (int k = 0; k < 3; k++) {
             transform->power[k][i] = power[k] / weights;
@@ -75,7 +80,7 @@ static struct sow_softmax_row row_of(const struct transform *transform, double m
     if (!(m > 1)) {
         return uniform(1);
     }
-    for (int i = 0; i < GRID; i++) {
+    for (int i = 0; i < transform->grid; i++) {
         double rest = sow_exp((m - 2) * transform->log_second[i]), two = transform->power[0][i];
         double others = rest * sow_exp(transform->log_second[i]);
         square += two * others;
@@ -194,7 +199,8 @@ static struct sow_softmax_row row_at(struct sow_predictor *p, int step, double k
 
 struct sow_softmax_row sow_softmax_row(struct sow_predictor *p, double s2, double keys)
 {
-    double s = sow_sqrt(s2);
+    double s = sow_sqrt(s2),
+           beyond = s > S_MOST ? S_MOST / s : 1; /* two that are large, by chance */
     s = s < S_MOST ? s : S_MOST;
     if (keys <= 1 || !has_cache(p)) {
         return uniform(keys > 1 ? keys : 1);
@@ -203,8 +209,9 @@ struct sow_softmax_row sow_softmax_row(struct sow_predictor *p, double s2, doubl
     double a = step * STEP, b = a + STEP, share = (s * s - a * a) / (b * b - a * a);
     struct sow_softmax_row low = row_at(p, step, keys),
                            high = share > 0 ? row_at(p, step + 1, keys) : low;
-    return (struct sow_softmax_row){low.same * sow_exp(share * sow_log(high.same / low.same)),
-                                    low.moved + share * (high.moved - low.moved)};
+    double same = low.same * sow_exp(share * sow_log(high.same / low.same));
+    return (struct sow_softmax_row){1 - (1 - same) * beyond,
+                                    beyond * (low.moved + share * (high.moved - low.moved))};
 }
 
 struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double query_correlation,
