@@ -33,26 +33,43 @@ void sow_places_scale(struct sow_places *places, double size, double alike)
     }
 }
 
-struct sow_places sow_places_or(const struct sow_places *table, const struct sow_places *like,
-                                double alike)
+void sow_places_like(struct sow_places *to, const struct sow_places *like)
 {
-    if (table != NULL && table->tokens == like->tokens) {
-        return *table;
-    }
-    struct sow_places made = *like;
-    for (size_t i = 0; i < made.count; i++) {
-        made.size[i] = 1;
-        for (size_t j = 0; j < made.count; j++) {
-            made.alike[i][j] = alike;
-        }
-    }
-    return made;
+    to->count = like->count;
+    to->tokens = like->tokens;
+    memcpy(to->group, like->group, like->count * sizeof like->group[0]);
 }
 
-static struct sow_places table_of(const struct sow_predictor *p, uint32_t flow,
-                                  const struct sow_places *like)
+void sow_places_copy(struct sow_places *to, const struct sow_places *from)
 {
-    return sow_places_or(p->by_place[flow], like, p->states[flow].place);
+    sow_places_like(to, from);
+    memcpy(to->size, from->size, from->count * sizeof from->size[0]);
+    for (size_t i = 0; i < from->count; i++) {
+        memcpy(to->alike[i], from->alike[i], from->count * sizeof from->alike[i][0]);
+    }
+}
+
+const struct sow_places *sow_places_or(const struct sow_places *table,
+                                       const struct sow_places *like, double alike,
+                                       struct sow_places *room)
+{
+    if (table != NULL && table->tokens == like->tokens) {
+        return table;
+    }
+    sow_places_like(room, like);
+    for (size_t i = 0; i < room->count; i++) {
+        room->size[i] = 1;
+        for (size_t j = 0; j < room->count; j++) {
+            room->alike[i][j] = alike;
+        }
+    }
+    return room;
+}
+
+static const struct sow_places *table_of(const struct sow_predictor *p, uint32_t flow,
+                                         const struct sow_places *like, struct sow_places *room)
+{
+    return sow_places_or(p->by_place[flow], like, p->states[flow].place, room);
 }
 
 /* ---- Operations on each token alone ----------------------------------------------------------------- */
@@ -111,15 +128,16 @@ static void mix(const struct sow_predictor *p, const struct sow_node *node, stru
 static void add(const struct sow_predictor *p, const struct sow_node *node, struct sow_places *x)
 {
     uint32_t a = node->inputs[0], b = node->inputs[1];
-    struct sow_places y = table_of(p, b, x);
+    struct sow_places room;
+    const struct sow_places *y = table_of(p, b, x, &room);
     double log = p->states[node->output].log, qa = sow_exp(p->states[a].log - log),
            qb = sow_exp(p->states[b].log - log), both = 2 * sow_sqrt(qa * qb);
     double same = both * sow_cosine(p, SOW_PAIR_SAME, a, b),
            place = both * sow_cosine(p, SOW_PAIR_PLACE, a, b);
     for (size_t i = 0; i < x->count; i++) {
-        x->size[i] = qa * x->size[i] + qb * y.size[i] + same * sow_sqrt(x->size[i] * y.size[i]);
+        x->size[i] = qa * x->size[i] + qb * y->size[i] + same * sow_sqrt(x->size[i] * y->size[i]);
         for (size_t j = 0; j < x->count; j++) {
-            x->alike[i][j] = qa * x->alike[i][j] + qb * y.alike[i][j] + place;
+            x->alike[i][j] = qa * x->alike[i][j] + qb * y->alike[i][j] + place;
         }
     }
 }
@@ -127,11 +145,12 @@ static void add(const struct sow_predictor *p, const struct sow_node *node, stru
 static void multiply(const struct sow_predictor *p, const struct sow_node *node,
                      struct sow_places *x)
 {
-    struct sow_places y = table_of(p, node->inputs[1], x);
+    struct sow_places room;
+    const struct sow_places *y = table_of(p, node->inputs[1], x, &room);
     for (size_t i = 0; i < x->count; i++) {
-        x->size[i] *= y.size[i];
+        x->size[i] *= y->size[i];
         for (size_t j = 0; j < x->count; j++) {
-            x->alike[i][j] *= y.alike[i][j];
+            x->alike[i][j] *= y->alike[i][j];
         }
     }
 }
@@ -188,7 +207,7 @@ void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
     struct sow_state *out = &p->states[node->output];
     const struct sow_flow *flow = &p->network->flows[node->output];
     const struct sow_places *known = NULL;
-    struct sow_places x = {.count = 0};
+    struct sow_places x, room;
     for (uint32_t i = 0; i < node->input_count; i++) {
         known = known == NULL ? p->by_place[node->inputs[i]] : known;
     }
@@ -203,9 +222,11 @@ void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
     if (is_new) {
         sow_places_group(p, &x, tokens);
     } else {
-        x = *known;
+        sow_places_like(&x, known);
     }
-    x = node->input_count > 0 ? table_of(p, node->inputs[0], &x) : x;
+    if (node->input_count > 0) {
+        sow_places_copy(&x, table_of(p, node->inputs[0], &x, &room));
+    }
     if ((node->op == SOW_OP_ATTENTION && !begins) || !apply(p, node, &x)) {
         return;
     }
@@ -228,7 +249,7 @@ void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
     }
     struct sow_places *kept = sow_arena_take(&p->arena, sizeof *kept);
     if (kept != NULL) {
-        *kept = x;
+        sow_places_copy(kept, &x);
     }
     p->by_place[node->output] = kept;
 }

@@ -31,7 +31,11 @@ struct sow_reach {
     double seen[SOW_PLACES][SOW_PLACES];  /* [query][key]: keys of a group that one query sees */
     double twice[SOW_PLACES][SOW_PLACES]; /* ordered pairs of two keys of the group */
     double kept[SOW_PLACES][SOW_PLACES];  /* of the product of two tokens, after rotation */
-    double *both; /* [query][query][key]: keys that two different queries both see */
+    double heard[SOW_PLACES][SOW_PLACES]; /* the same as seen, [key][query] */
+    double
+        common[SOW_PLACES]
+              [SOW_PLACES]; /* share of pairs of keys of two different queries that are one key */
+    double *both;           /* [key][query][query]: keys that two different queries both see */
     struct sow_reach *next;
 };
 
@@ -47,20 +51,25 @@ struct sow_rows {
 
 void sow_places_group(struct sow_predictor *p, struct sow_places *places, uint64_t tokens);
 /* Made once for attentions that have all in common; NULL without memory, and beyond 32 kinds. */
-const struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *node,
-                                     uint64_t tokens);
+struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *node,
+                               uint64_t tokens);
 /* Ordered pairs of two keys of groups g and h that one query of group i sees. */
 double sow_pairs_seen(const struct sow_reach *reach, size_t i, size_t g, size_t h);
-double sow_both_seen(const struct sow_reach *reach, size_t i, size_t j, size_t key);
+/* Of keys of a group: how many of them query group i and each other one both see; the row of i. */
+const double *sow_both_seen(const struct sow_reach *reach, size_t key, size_t i);
 
 /* ---- Tables (places.c) -------------------------------------------------------------------------------- */
 
 /* Means over tokens, and over pairs of different ones. */
 void sow_places_mean(const struct sow_places *places, double *size, double *alike);
 void sow_places_scale(struct sow_places *places, double size, double alike);
-/* *table, or one of the groups of `like` that is the same everywhere. */
-struct sow_places sow_places_or(const struct sow_places *table, const struct sow_places *like,
-                                double alike);
+/* The groups of `like`, the rest not set; and all of it. */
+void sow_places_like(struct sow_places *to, const struct sow_places *like);
+void sow_places_copy(struct sow_places *to, const struct sow_places *from);
+/* `table`, or `room` filled with one of the groups of `like` that is the same everywhere. */
+const struct sow_places *sow_places_or(const struct sow_places *table,
+                                       const struct sow_places *like, double alike,
+                                       struct sow_places *room);
 
 /* ---- Attention (places_attend.c, places_attend_back.c) ------------------------------------------------- */
 
@@ -69,7 +78,8 @@ void sow_rows_cross(const struct sow_reach *reach, const struct sow_rows *rows,
                     const struct sow_places *queries, size_t i, size_t j, double *one, double *two);
 /* Queries, keys and values of a node. */
 void sow_places_parts(const struct sow_predictor *p, const struct sow_node *node,
-                      const struct sow_places *like, struct sow_places parts[3]);
+                      const struct sow_places *like, struct sow_places room[3],
+                      const struct sow_places *parts[3]);
 /* The output of attention, in units of the values'; 0 where it is not followed. */
 int sow_places_attend(struct sow_predictor *p, const struct sow_node *node, struct sow_places *out);
 /* From the gradient of the output, in its units: that of the values in units of it, those of queries and keys in units of

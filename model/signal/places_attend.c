@@ -7,11 +7,12 @@
 #include "model/signal/places.h"
 
 void sow_places_parts(const struct sow_predictor *p, const struct sow_node *node,
-                      const struct sow_places *like, struct sow_places parts[3])
+                      const struct sow_places *like, struct sow_places room[3],
+                      const struct sow_places *parts[3])
 {
     for (uint32_t i = 0; i < 3; i++) {
         uint32_t flow = node->inputs[node->input_count == 1 ? 0 : i];
-        parts[i] = sow_places_or(p->by_place[flow], like, p->states[flow].place);
+        parts[i] = sow_places_or(p->by_place[flow], like, p->states[flow].place, &room[i]);
     }
 }
 
@@ -40,10 +41,10 @@ double sow_pairs_seen(const struct sow_reach *reach, size_t i, size_t g, size_t 
 
 /* Keys and values come from the same tokens, whose products are only as many as they have features: two that differ by A on
  * the average differ by A[s][s] A[t][t] + A[s][t]^2 over features more, squared (Wishart 1928), and of many keys that counts. */
-static void meet(const struct sow_reach *reach, const struct sow_places parts[3], size_t i,
+static void meet(const struct sow_reach *reach, const struct sow_places *const parts[3], size_t i,
                  double *together, double *chance)
 {
-    const struct sow_places *k = &parts[1], *v = &parts[2];
+    const struct sow_places *k = parts[1], *v = parts[2];
     double with[SOW_PLACES], own[SOW_PLACES], all = means_of(reach, v, 0, i, with);
     double keys = reach->keys[i] * reach->keys[i];
     *together = *chance = 0;
@@ -61,17 +62,17 @@ static void meet(const struct sow_reach *reach, const struct sow_places parts[3]
 }
 
 /* The variance of the logits of a row, and that over how far keys lie apart, squared. */
-static double logits_of(const struct sow_reach *reach, const struct sow_places parts[3], size_t i,
-                        double ln_scale, double *variance)
+static double logits_of(const struct sow_reach *reach, const struct sow_places *const parts[3],
+                        size_t i, double ln_scale, double *variance)
 {
     double with[SOW_PLACES], own = 0, count = reach->keys[i];
-    double all = means_of(reach, &parts[1], 1, i, with);
+    double all = means_of(reach, parts[1], 1, i, with);
     for (size_t k = reach->first[i]; k <= i; k++) {
-        double apart = parts[1].size[k] - 2 * with[k] + all;
+        double apart = parts[1]->size[k] - 2 * with[k] + all;
         own += apart > 0 ? reach->seen[i][k] / count * apart : 0;
     }
     own *= count > 1 ? count / (count - 1) : 0;
-    double log = sow_log_of(parts[0].size[i], ln_scale), s2 = sow_log_of(own, log);
+    double log = sow_log_of(parts[0]->size[i], ln_scale), s2 = sow_log_of(own, log);
     *variance = s2 < 20 ? sow_exp(s2) : 1e9;
     return log < 20 ? sow_exp(log) : 1e9;
 }
@@ -105,7 +106,7 @@ static struct sow_softmax_row row_of(struct sow_predictor *p, double s2, double 
 }
 
 static void rows_of(struct sow_predictor *p, const struct sow_node *node,
-                    const struct sow_reach *reach, const struct sow_places parts[3],
+                    const struct sow_reach *reach, const struct sow_places *const parts[3],
                     struct sow_rows *rows)
 {
     const struct sow_local *local = &p->locals[node - p->network->nodes];
@@ -132,17 +133,16 @@ static void rows_of(struct sow_predictor *p, const struct sow_node *node,
 void sow_rows_cross(const struct sow_reach *reach, const struct sow_rows *rows,
                     const struct sow_places *queries, size_t i, size_t j, double *one, double *two)
 {
-    double roots = sow_sqrt(queries->size[i] * queries->size[j]), common = 0;
-    double alike = roots > 0 ? queries->alike[i][j] / roots * reach->kept[i][j] : 0;
-    double far = sow_sqrt(rows->same[i] * reach->keys[i] * rows->same[j] * reach->keys[j]);
-    size_t from = reach->first[i] > reach->first[j] ? reach->first[i] : reach->first[j];
-    for (size_t k = from; k <= i && k <= j; k++) {
-        common += sow_both_seen(reach, i, j, k);
+    double sizes = queries->size[i] * queries->size[j], common = reach->common[i][j];
+    double alike = queries->alike[i][j] * reach->kept[i][j];
+    *one = *two = 1;
+    if (alike > 0 && sizes > 0) {
+        double far = sow_sqrt(rows->same[i] * reach->keys[i] * rows->same[j] * reach->keys[j]);
+        alike /= sow_sqrt(sizes);
+        *one = 1 + (alike < 1 ? alike : 1) * (far - 1);
+        *one = *one * common < 1 ? *one : 1 / common;
+        *two = common < 1 - 1e-9 ? (1 - *one * common) / (1 - common) : 1;
     }
-    common /= reach->keys[i] * reach->keys[j];
-    *one = 1 + (alike > 0 ? alike < 1 ? alike : 1 : 0) * (far - 1);
-    *one = *one * common < 1 ? *one : 1 / common;
-    *two = common < 1 - 1e-9 ? (1 - *one * common) / (1 - common) : 1;
 }
 
 /* Of one query: the mean of the values, and how far weights that follow the logits lift it. */
@@ -161,36 +161,58 @@ static double own_size(const struct sow_reach *reach, const struct sow_places *v
     return sum < most ? sum : most;
 }
 
-int sow_places_attend(struct sow_predictor *p, const struct sow_node *node, struct sow_places *out)
+/* Of two queries: sums over keys that both see and over two different keys, over the keys of each. */
+static void sum_pairs(const struct sow_reach *reach, const struct sow_places *values,
+                      double same[SOW_PLACES][SOW_PLACES], double all[SOW_PLACES][SOW_PLACES])
 {
-    struct sow_places parts[3];
-    const struct sow_reach *reach = sow_reach_of(p, node, (uint64_t)out->tokens);
-    struct sow_rows *rows = sow_arena_take(&p->arena, sizeof *rows);
-    double mean[SOW_PLACES][SOW_PLACES]; /* [query][key]: of the products with the values it sees */
-    if (reach == NULL || rows == NULL) {
-        return 0;
-    }
-    sow_places_parts(p, node, out, parts);
-    rows_of(p, node, reach, parts, rows);
-    p->locals[node - p->network->nodes].rows = rows;
-    const struct sow_places *values = &parts[2];
-    for (size_t i = 0; i < out->count; i++) {
-        out->size[i] = own_size(reach, values, i, rows->lift[i]);
-        for (size_t k = 0; k < out->count; k++) {
-            mean[i][k] = 0;
-            for (size_t l = reach->first[i]; l <= i; l++) {
-                mean[i][k] += reach->seen[i][l] / reach->keys[i] * values->alike[k][l];
+    for (size_t i = 0; i < values->count; i++) {
+        double mean[SOW_PLACES]; /* products with the values that the query sees */
+        for (size_t k = 0; k <= i; k++) {
+            mean[k] = 0;
+        }
+        for (size_t l = reach->first[i]; l <= i; l++) {
+            for (size_t k = 0; k <= i; k++) {
+                mean[k] += reach->seen[i][l] * values->alike[l][k];
             }
         }
         for (size_t j = 0; j <= i; j++) {
-            double one, two, same = 0, all = 0, keys = reach->keys[i] * reach->keys[j];
-            sow_rows_cross(reach, rows, &parts[0], i, j, &one, &two);
+            same[i][j] = all[i][j] = 0;
             for (size_t k = reach->first[j]; k <= j; k++) {
-                double both = sow_both_seen(reach, i, j, k) / keys;
-                same += both * values->size[k];
-                all += reach->seen[j][k] / reach->keys[j] * mean[i][k] - both * values->alike[k][k];
+                all[i][j] += reach->seen[j][k] * mean[k];
             }
-            out->alike[i][j] = out->alike[j][i] = one * same + two * all;
+        }
+    }
+    for (size_t k = 0; k < values->count; k++) {
+        for (size_t i = k; i < values->count; i++) {
+            const double *both = sow_both_seen(reach, k, i);
+            for (size_t j = k; j <= i; j++) {
+                same[i][j] += both[j] * values->size[k];
+                all[i][j] -= both[j] * values->alike[k][k];
+            }
+        }
+    }
+}
+
+int sow_places_attend(struct sow_predictor *p, const struct sow_node *node, struct sow_places *out)
+{
+    struct sow_places room[3];
+    const struct sow_places *parts[3];
+    const struct sow_reach *reach = sow_reach_of(p, node, (uint64_t)out->tokens);
+    struct sow_rows *rows = sow_arena_take(&p->arena, sizeof *rows);
+    double same[SOW_PLACES][SOW_PLACES], all[SOW_PLACES][SOW_PLACES];
+    if (reach == NULL || rows == NULL) {
+        return 0;
+    }
+    sow_places_parts(p, node, &reach->groups, room, parts);
+    rows_of(p, node, reach, parts, rows);
+    p->locals[node - p->network->nodes].rows = rows;
+    sum_pairs(reach, parts[2], same, all);
+    for (size_t i = 0; i < out->count; i++) {
+        out->size[i] = own_size(reach, parts[2], i, rows->lift[i]);
+        for (size_t j = 0; j <= i; j++) {
+            double one, two, keys = reach->keys[i] * reach->keys[j];
+            sow_rows_cross(reach, rows, parts[0], i, j, &one, &two);
+            out->alike[i][j] = out->alike[j][i] = (one * same[i][j] + two * all[i][j]) / keys;
         }
     }
     return 1;

@@ -13,22 +13,32 @@
 typedef double table[SOW_PLACES][SOW_PLACES];
 
 struct way_back {
-    const struct sow_reach *reach;
+    struct sow_reach *reach; /* nothing of it changes */
     const struct sow_rows *rows;
-    const struct sow_places *gradient;
-    struct sow_places parts[3]; /* the values less what all have in common */
-    table one, two;             /* of sow_rows_cross */
-    table with;     /* [query][key]: the key's value times the mean that the query sees */
-    table with_own; /* the same of a key that it sees */
-    table means;    /* products of the means of two different queries */
+    const struct sow_places *gradient, *queries, *keys;
+    struct sow_places values; /* less what all have in common */
+    table weights;            /* of two different queries: how many, over the keys of each */
+    table one, two;           /* the same times those of sow_rows_cross */
+    table with;               /* [query][key]: the key's value times the mean that the query sees */
+    table with_own;           /* the same of a key that it sees */
+    table means;              /* products of the means of two different queries */
     double own_mean[SOW_PLACES]; /* of one query's with itself */
 };
 
-/* Two different queries of groups i and j, how many, over the keys of each. */
-static double queries_of(const struct way_back *w, size_t i, size_t j)
+/* to[i][k] = sum over j of a[i][j] b[j][k] */
+static void multiply(size_t count, table a, table b, table to)
 {
-    const double *group = w->reach->groups.group, *keys = w->reach->keys;
-    return group[i] * (group[j] - (i == j)) * w->gradient->alike[i][j] / (keys[i] * keys[j]);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < count; k++) {
+            to[i][k] = 0;
+        }
+        for (size_t j = 0; j < count; j++) {
+            double factor = a[i][j];
+            for (size_t k = 0; factor != 0 && k < count; k++) {
+                to[i][k] += factor * b[j][k];
+            }
+        }
+    }
 }
 
 /* ---- Means of values --------------------------------------------------------------------------------- */
@@ -48,240 +58,258 @@ static void less_common(struct sow_places *values)
 
 static void take_means(struct way_back *w)
 {
-    const struct sow_reach *reach = w->reach;
-    const struct sow_places *v = &w->parts[2];
+    struct sow_reach *reach = w->reach;
+    struct sow_places *v = &w->values;
     size_t count = v->count;
+    table products;
+    multiply(count, reach->seen, v->alike, w->with);
     for (size_t i = 0; i < count; i++) {
-        w->own_mean[i] = 0;
         for (size_t g = 0; g < count; g++) {
-            double sum = 0, lone = v->size[g] - v->alike[g][g];
-            for (size_t h = reach->first[i]; h <= i; h++) {
-                sum += reach->seen[i][h] * v->alike[g][h];
-            }
-            w->with[i][g] =
-                (sum + lone * reach->seen[i][g] / reach->groups.group[g]) / reach->keys[i];
-            w->with_own[i][g] = (sum + lone) / reach->keys[i];
-        }
-        for (size_t g = reach->first[i]; g <= i; g++) {
-            w->own_mean[i] += reach->seen[i][g] / reach->keys[i] * w->with_own[i][g];
+            double lone = v->size[g] - v->alike[g][g];
+            w->with_own[i][g] = (w->with[i][g] + lone) / reach->keys[i];
+            w->with[i][g] /= reach->keys[i];
         }
     }
+    multiply(count, w->with, reach->heard, products);
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j <= i; j++) {
-            double sum = 0, keys = reach->keys[i] * reach->keys[j];
-            for (size_t g = reach->first[j]; g <= j; g++) {
-                double lone = v->size[g] - v->alike[g][g];
-                sum += reach->seen[j][g] / reach->keys[j] *
-                       (w->with[i][g] -
-                        lone * reach->seen[i][g] / reach->groups.group[g] / reach->keys[i]);
-                sum += lone * sow_both_seen(reach, i, j, g) / keys;
+        double sum = 0;
+        for (size_t g = 0; g < count; g++) {
+            sum += reach->seen[i][g] * w->with_own[i][g];
+            w->means[i][g] = products[i][g] / reach->keys[g];
+        }
+        w->own_mean[i] = sum / reach->keys[i];
+    }
+    for (size_t g = 0; g < count; g++) {
+        double lone = v->size[g] - v->alike[g][g];
+        for (size_t i = g; i < count; i++) {
+            const double *both = sow_both_seen(reach, g, i);
+            for (size_t j = g; j < count; j++) {
+                w->means[i][j] += lone * both[j] / (reach->keys[i] * reach->keys[j]);
             }
-            w->means[i][j] = w->means[j][i] = sum;
+            w->with[i][g] += lone * reach->seen[i][g] / (reach->groups.group[g] * reach->keys[i]);
         }
     }
 }
 
-/* ---- Sums over pairs of queries ---------------------------------------------------------------------------- */
-
-/* to[g][j] = sum over i of seen[i][g] weights[i][j] */
-static void hear(const struct sow_reach *reach, table weights, table to)
+static void weigh(struct way_back *w)
 {
-    size_t count = reach->groups.count;
-    memset(to, 0, sizeof(table));
-    for (size_t i = 0; i < count; i++) {
-        for (size_t g = reach->first[i]; g <= i; g++) {
-            for (size_t j = 0; j < count; j++) {
-                to[g][j] += reach->seen[i][g] * weights[i][j];
-            }
+    const double *group = w->reach->groups.group, *keys = w->reach->keys;
+    for (size_t i = 0; i < w->gradient->count; i++) {
+        for (size_t j = 0; j < w->gradient->count; j++) {
+            double one, two, alike = w->gradient->alike[i][j];
+            w->weights[i][j] = group[i] * (group[j] - (i == j)) * alike / (keys[i] * keys[j]);
+            sow_rows_cross(w->reach, w->rows, w->queries, i, j, &one, &two);
+            w->one[i][j] = w->weights[i][j] * one;
+            w->two[i][j] = w->weights[i][j] * two;
         }
     }
-}
-
-/* sum over j of heard[g][j] seen[j][h] */
-static double hear_twice(const struct sow_reach *reach, table heard, size_t g, size_t h)
-{
-    double sum = 0;
-    for (size_t j = h; j < reach->groups.count; j++) {
-        sum += heard[g][j] * reach->seen[j][h];
-    }
-    return sum;
 }
 
 /* ---- To values ------------------------------------------------------------------------------------------------ */
 
 static void to_values(struct way_back *w, struct sow_places *back)
 {
-    const struct sow_reach *reach = w->reach;
+    struct sow_reach *reach = w->reach;
     const double *group = reach->groups.group;
     size_t count = reach->groups.count;
-    table weights, heard;
+    double own[SOW_PLACES];
+    table heard, products;
+    multiply(count, reach->heard, w->two, heard);
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < count; j++) {
-            weights[i][j] = queries_of(w, i, j) * w->two[i][j];
+        own[i] = reach->pairs[i] > 0
+                     ? group[i] * w->gradient->size[i] * (1 - w->rows->same[i]) / reach->pairs[i]
+                     : 0;
+        for (size_t g = reach->first[i]; g <= i; g++) {
+            heard[g][i] += own[i] * reach->seen[i][g];
         }
     }
-    hear(reach, weights, heard);
+    multiply(count, heard, reach->seen, products);
     for (size_t g = 0; g < count; g++) {
-        double own = 0, met = 0;
+        double sum = 0, met = 0;
         for (size_t i = g; i < count; i++) {
-            own += group[i] * w->gradient->size[i] * w->rows->same[i] / reach->keys[i] *
-                   reach->seen[i][g];
+            const double *both = sow_both_seen(reach, g, i);
+            double seen = reach->seen[i][g];
+            sum += group[i] * w->gradient->size[i] * w->rows->same[i] / reach->keys[i] * seen;
+            met += own[i] * (seen * seen - reach->twice[i][g]);
             for (size_t j = g; j < count; j++) {
-                double both = sow_both_seen(reach, i, j, g);
-                own += both * queries_of(w, i, j) * w->one[i][j];
-                met += both * weights[i][j];
+                sum += both[j] * w->one[i][j];
+                met += both[j] * w->two[i][j];
             }
         }
-        back->size[g] = own / group[g];
-        for (size_t h = 0; h <= g; h++) {
-            double sum = hear_twice(reach, heard, g, h) - (g == h ? met : 0);
-            for (size_t i = g; i < count; i++) {
-                double pairs = sow_pairs_seen(reach, i, g, h);
-                sum += pairs > 0 ? group[i] * w->gradient->size[i] * (1 - w->rows->same[i]) /
-                                       reach->pairs[i] * pairs
-                                 : 0;
-            }
+        products[g][g] -= met;
+        back->size[g] = sum / group[g];
+        for (size_t h = 0; h < count; h++) {
             double all = group[g] * (group[h] - (g == h));
-            back->alike[g][h] = back->alike[h][g] = all > 0 ? sum / all : 0;
+            back->alike[g][h] = all > 0 ? products[g][h] / all : 0;
         }
     }
 }
 
 /* ---- To queries -------------------------------------------------------------------------------------------------- */
 
-/* of two queries' sums over keys: sum over s, t of A[s][t] k_s k_t */
-static double query_product(const struct way_back *w, table keys_seen, table products, size_t i,
-                            size_t j)
+/* Of two queries: the sum over their keys of A[s][t] k_s k_t, over the keys of each. */
+static void query_products(struct way_back *w, table to)
 {
-    const struct sow_reach *reach = w->reach;
-    const struct sow_places *k = &w->parts[1], *v = &w->parts[2];
-    double sum = 0;
-    for (size_t g = reach->first[j]; g <= j; g++) {
-        double both = sow_both_seen(reach, i, j, g);
-        sum +=
-            reach->seen[j][g] * products[i][g] +
-            both * (v->size[g] * k->size[g] - v->alike[g][g] * k->alike[g][g] * reach->kept[g][g]);
-        sum += reach->seen[j][g] * (w->means[i][j] - w->with[i][g]) * keys_seen[i][g];
+    struct sow_reach *reach = w->reach;
+    const struct sow_places *k = w->keys, *v = &w->values;
+    size_t count = reach->groups.count;
+    table kept, kept_values, keys_seen, products, sums;
+    for (size_t g = 0; g < count; g++) {
+        for (size_t h = 0; h < count; h++) {
+            kept[g][h] = reach->kept[g][h] * k->alike[g][h];
+            kept_values[g][h] = kept[g][h] * v->alike[g][h];
+        }
     }
-    for (size_t g = reach->first[i]; g <= i; g++) {
-        sum -= reach->seen[i][g] * w->with[j][g] * keys_seen[j][g];
+    multiply(count, reach->seen, kept, keys_seen);
+    multiply(count, reach->seen, kept_values, products);
+    for (size_t g = 0; g < count; g++) {
+        double lone = (k->size[g] - kept[g][g]) / reach->groups.group[g];
+        for (size_t i = 0; i < count; i++) {
+            keys_seen[i][g] += reach->seen[i][g] * lone;
+            products[i][g] -= w->with[i][g] * keys_seen[i][g];
+        }
     }
-    return sum / (reach->keys[i] * reach->keys[j]);
+    multiply(count, products, reach->heard, to);
+    multiply(count, keys_seen, reach->heard, sums);
+    for (size_t g = 0; g < count; g++) {
+        double lone = v->size[g] * k->size[g] - kept_values[g][g];
+        for (size_t i = g; i < count; i++) {
+            const double *both = sow_both_seen(reach, g, i);
+            for (size_t j = g; j < count; j++) {
+                to[i][j] += both[j] * lone;
+            }
+            keys_seen[i][g] *= w->with[i][g];
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            to[i][j] += w->means[i][j] * sums[i][j];
+        }
+    }
+    /* the mean of the first query's values with the second's keys */
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            for (size_t g = reach->first[i]; g <= i && g <= j; g++) {
+                to[i][j] -= reach->seen[i][g] * keys_seen[j][g];
+            }
+            to[i][j] /= reach->keys[i] * reach->keys[j];
+        }
+    }
 }
 
 static void to_queries(struct way_back *w, struct sow_places *back)
 {
-    const struct sow_reach *reach = w->reach;
-    const struct sow_places *k = &w->parts[1], *v = &w->parts[2];
-    size_t count = reach->groups.count;
-    table keys_seen, products; /* [query][key]: sums over the keys that a query sees */
+    size_t count = w->reach->groups.count;
+    table products;
+    query_products(w, products);
     for (size_t i = 0; i < count; i++) {
         back->size[i] = w->gradient->size[i] * w->rows->reach[i];
-        for (size_t g = 0; g < count; g++) {
-            double kk = reach->kept[g][g] * k->alike[g][g];
-            keys_seen[i][g] = reach->seen[i][g] / reach->groups.group[g] * (k->size[g] - kk);
-            products[i][g] = 0;
-            for (size_t h = reach->first[i]; h <= i; h++) {
-                double both = reach->seen[i][h] * reach->kept[g][h] * k->alike[g][h];
-                keys_seen[i][g] += both;
-                products[i][g] += both * v->alike[g][h];
-            }
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j <= i; j++) {
-            double product = query_product(w, keys_seen, products, i, j);
+            double one = w->weights[i][j] != 0 ? w->one[i][j] / w->weights[i][j] : 1;
             back->alike[i][j] = back->alike[j][i] =
-                w->gradient->alike[i][j] * reach->kept[i][j] * w->one[i][j] * product;
+                w->gradient->alike[i][j] * w->reach->kept[i][j] * one * products[i][j];
         }
     }
 }
 
 /* ---- To keys ------------------------------------------------------------------------------------------------------- */
 
-/* Of tokens of groups g and h, from one query each; both kinds of A. */
-static void key_pairs(struct way_back *w, table weights, struct sow_places *back)
+/* Of two keys, from one query and from two: heard[key][query] of `weights`, `own` of one query with itself. */
+static void key_products(struct way_back *w, table weights, const double *own, table to)
 {
-    const struct sow_reach *reach = w->reach;
-    const struct sow_places *q = &w->parts[0], *v = &w->parts[2];
-    const double *group = reach->groups.group;
+    struct sow_reach *reach = w->reach;
     size_t count = reach->groups.count;
-    table heard, means, mean_heard;
+    table heard, means, mean_heard, rest, turned;
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
             means[i][j] = weights[i][j] * w->means[i][j];
         }
     }
-    hear(reach, weights, heard);
-    hear(reach, means, mean_heard);
+    multiply(count, reach->heard, weights, heard);
+    multiply(count, reach->heard, means, mean_heard);
     for (size_t g = 0; g < count; g++) {
-        for (size_t h = 0; h <= g; h++) {
-            double sum = hear_twice(reach, heard, g, h) * v->alike[g][h] +
-                         hear_twice(reach, mean_heard, g, h),
-                   own = 0;
-            for (size_t j = h; j < count; j++) {
-                sum -= heard[g][j] * reach->seen[j][h] * w->with[j][g];
-            }
-            for (size_t j = g; j < count; j++) {
-                sum -= heard[h][j] * reach->seen[j][g] * w->with[j][h];
-                own += group[j] * w->gradient->size[j] * q->size[j] * w->rows->spread[j] /
-                       (reach->keys[j] * reach->keys[j]) * sow_pairs_seen(reach, j, g, h) *
-                       (v->alike[g][h] - w->with_own[j][g] - w->with_own[j][h] + w->own_mean[j]);
-            }
-            double all = group[g] * (group[h] - (g == h));
-            back->alike[g][h] = back->alike[h][g] =
-                all > 0 ? reach->kept[g][h] * (sum + own) / all : 0;
+        for (size_t j = 0; j < count; j++) {
+            double alone = own[j] * reach->heard[g][j];
+            double with = heard[g][j] * w->with[j][g] + alone * w->with_own[j][g];
+            mean_heard[g][j] += alone * w->own_mean[j] - with;
+            heard[g][j] += alone;
+            turned[g][j] = with;
+        }
+    }
+    multiply(count, heard, reach->seen, to);
+    multiply(count, mean_heard, reach->seen, rest);
+    for (size_t g = 0; g < count; g++) {
+        for (size_t h = 0; h < count; h++) {
+            to[g][h] = to[g][h] * w->values.alike[g][h] + rest[g][h];
+        }
+    }
+    multiply(count, turned, reach->seen, rest);
+    for (size_t g = 0; g < count; g++) {
+        for (size_t h = 0; h < count; h++) {
+            to[g][h] -= rest[h][g];
         }
     }
 }
 
 static void to_keys(struct way_back *w, struct sow_places *back)
 {
-    const struct sow_reach *reach = w->reach;
-    const struct sow_places *q = &w->parts[0], *v = &w->parts[2];
+    struct sow_reach *reach = w->reach;
+    const struct sow_places *q = w->queries, *v = &w->values;
     const double *group = reach->groups.group;
     size_t count = reach->groups.count;
-    table weights;
+    double own[SOW_PLACES];
+    table weights, products;
     for (size_t i = 0; i < count; i++) {
+        own[i] = group[i] * w->gradient->size[i] * q->size[i] * w->rows->spread[i] /
+                 (reach->keys[i] * reach->keys[i]);
         for (size_t j = 0; j < count; j++) {
-            weights[i][j] = queries_of(w, i, j) * w->one[i][j] * q->alike[i][j] * reach->kept[i][j];
+            weights[i][j] = w->one[i][j] * q->alike[i][j] * reach->kept[i][j];
         }
     }
-    key_pairs(w, weights, back);
+    key_products(w, weights, own, products);
     for (size_t g = 0; g < count; g++) {
         double sum = 0, met = 0;
         for (size_t i = g; i < count; i++) {
-            sum += group[i] * reach->seen[i][g] * w->gradient->size[i] * q->size[i] *
-                   w->rows->spread[i] / (reach->keys[i] * reach->keys[i]) *
-                   (v->size[g] - 2 * w->with_own[i][g] + w->own_mean[i]);
+            const double *both = sow_both_seen(reach, g, i);
+            double seen = reach->seen[i][g];
+            double rest = w->own_mean[i] - 2 * w->with_own[i][g];
+            sum += own[i] * seen * (v->size[g] + rest);
+            met += own[i] * (seen * seen - reach->twice[i][g]) * (v->alike[g][g] + rest);
             for (size_t j = g; j < count; j++) {
-                double both = sow_both_seen(reach, i, j, g) * weights[i][j];
-                double rest = w->means[i][j] - w->with_own[i][g] - w->with_own[j][g];
-                sum += both * (v->size[g] + rest);
-                met += both * (v->alike[g][g] + rest);
+                double pairs = both[j] * weights[i][j];
+                rest = w->means[i][j] - w->with_own[i][g] - w->with_own[j][g];
+                sum += pairs * (v->size[g] + rest);
+                met += pairs * (v->alike[g][g] + rest);
             }
         }
+        products[g][g] -= met;
         back->size[g] = sum > 0 ? sum / group[g] : 0;
-        back->alike[g][g] -=
-            group[g] > 1 ? reach->kept[g][g] * met / (group[g] * (group[g] - 1)) : 0;
+        for (size_t h = 0; h < count; h++) {
+            double all = group[g] * (group[h] - (g == h));
+            back->alike[g][h] = all > 0 ? reach->kept[g][h] * products[g][h] / all : 0;
+        }
     }
 }
 
 void sow_places_attend_back(struct sow_predictor *p, const struct sow_node *node,
                             const struct sow_places *gradient, struct sow_places back[3])
 {
-    struct way_back w = {.reach = sow_reach_of(p, node, (uint64_t)gradient->tokens),
-                         .rows = p->locals[node - p->network->nodes].rows,
-                         .gradient = gradient};
-    sow_places_parts(p, node, gradient, w.parts);
-    less_common(&w.parts[2]);
-    for (size_t i = 0; i < gradient->count; i++) {
-        for (size_t j = 0; j < gradient->count; j++) {
-            sow_rows_cross(w.reach, w.rows, &w.parts[0], i, j, &w.one[i][j], &w.two[i][j]);
-        }
-    }
+    struct sow_places room[3];
+    const struct sow_places *parts[3];
+    struct way_back w;
+    w.reach = sow_reach_of(p, node, (uint64_t)gradient->tokens);
+    w.rows = p->locals[node - p->network->nodes].rows;
+    w.gradient = gradient;
+    sow_places_parts(p, node, gradient, room, parts);
+    w.queries = parts[0];
+    w.keys = parts[1];
+    sow_places_copy(&w.values, parts[2]);
+    less_common(&w.values);
+    weigh(&w);
     take_means(&w);
-    back[0] = back[1] = back[2] = *gradient;
+    for (int i = 0; i < 3; i++) {
+        sow_places_like(&back[i], &w.reach->groups);
+    }
     to_queries(&w, &back[0]);
     to_keys(&w, &back[1]);
     to_values(&w, &back[2]);

@@ -10,13 +10,6 @@
 
 /* ---- Tables --------------------------------------------------------------------------------------------- */
 
-/* The gradient of the output, or one that is the same everywhere, in the groups of `like`. */
-static struct sow_places gradient_of(const struct sow_predictor *p, uint32_t flow,
-                                     const struct sow_places *like)
-{
-    return sow_places_or(p->back_place[flow], like, p->adjoints[flow].place);
-}
-
 static struct sow_places *keep(struct sow_predictor *p, const struct sow_places *table)
 {
     struct sow_places *kept = p->spare_place;
@@ -26,7 +19,7 @@ static struct sow_places *keep(struct sow_predictor *p, const struct sow_places 
         kept = sow_arena_take(&p->arena, sizeof *kept);
     }
     if (kept != NULL) {
-        *kept = *table;
+        sow_places_copy(kept, table);
     }
     return kept;
 }
@@ -71,11 +64,12 @@ static struct sow_places *mixture(struct sow_predictor *p, size_t count,
                                   struct sow_places *const tables[],
                                   const struct sow_adjoint parts[], const double weights[])
 {
-    struct sow_places sum = {.count = 0};
+    struct sow_places sum;
     double log = -INFINITY, total = 0;
+    sum.count = 0;
     for (size_t i = 0; i < count; i++) {
         if (tables[i] != NULL && sum.count == 0) {
-            sum = *tables[i];
+            sow_places_copy(&sum, tables[i]);
         }
         log = parts[i].log > log ? parts[i].log : log;
     }
@@ -100,11 +94,13 @@ static void normalise(const struct sow_predictor *p, const struct sow_node *node
                       struct sow_places *x)
 {
     const struct sow_state *in = &p->states[node->inputs[0]];
-    const struct sow_places sizes = sow_places_or(p->by_place[node->inputs[0]], x, in->place);
+    struct sow_places room;
+    const struct sow_places *sizes =
+        sow_places_or(p->by_place[node->inputs[0]], x, in->place, &room);
     double kept = node->op == SOW_OP_LAYER_NORM ? 1 - in->feature : 1;
     double eps = sow_exp(sow_log_of(node->at.eps, 0) - in->log), roots[SOW_PLACES];
     for (size_t i = 0; i < x->count; i++) {
-        double square = (kept + eps) / (sizes.size[i] * kept + eps);
+        double square = (kept + eps) / (sizes->size[i] * kept + eps);
         x->size[i] *= square;
         roots[i] = sow_sqrt(square);
     }
@@ -137,11 +133,13 @@ static void multiply(const struct sow_predictor *p, const struct sow_node *node,
                      struct sow_places *x)
 {
     uint32_t flow = node->inputs[1 - slot];
-    const struct sow_places other = sow_places_or(p->by_place[flow], x, p->states[flow].place);
+    struct sow_places room;
+    const struct sow_places *other =
+        sow_places_or(p->by_place[flow], x, p->states[flow].place, &room);
     for (size_t i = 0; i < x->count; i++) {
-        x->size[i] *= other.size[i];
+        x->size[i] *= other->size[i];
         for (size_t j = 0; j < x->count; j++) {
-            x->alike[i][j] *= other.alike[i][j];
+            x->alike[i][j] *= other->alike[i][j];
         }
     }
 }
@@ -192,13 +190,15 @@ static void back_attention(struct sow_predictor *p, const struct sow_node *node)
     const struct sow_adjoint *out = &p->adjoints[node->output];
     const struct sow_flow *flow = &p->network->flows[node->output];
     const struct sow_reach *reach = sow_reach_of(p, node, flow->shape[flow->rank - 2]);
-    struct sow_places back[3], gradient = gradient_of(p, node->output, &reach->groups);
+    struct sow_places back[3], room;
+    const struct sow_places *gradient =
+        sow_places_or(p->back_place[node->output], &reach->groups, out->place, &room);
     double group = (double)node->at.heads / (double)node->at.kv_heads;
     double logits = node->at.scale * node->at.scale * (double)node->at.head_dim;
     const struct sow_state *q = &local->part[0], *k = &local->part[1], *v = &local->part[2];
     const double logs[3] = {v->log + k->log + sow_log_of(logits, 0),
                             v->log + q->log + sow_log_of(logits * group, 0), sow_log_of(group, 0)};
-    sow_places_attend_back(p, node, &gradient, back);
+    sow_places_attend_back(p, node, gradient, back);
     for (int i = 0; i < 3; i++) {
         struct sow_adjoint made = {out->log + logs[i], i == 2 ? out->feature : 0, 0};
         local->back_place[i] = settle(p, &back[i], &made);
@@ -257,7 +257,8 @@ void sow_backward_places(struct sow_predictor *p, const struct sow_node *node)
             if (known == NULL || !(p->use[first + i].log > -INFINITY)) {
                 continue;
             }
-            struct sow_places x = gradient_of(p, node->output, known);
+            struct sow_places x, room;
+            sow_places_copy(&x, sow_places_or(out, known, p->adjoints[node->output].place, &room));
             p->use_place[first + i] =
                 apply(p, node, i, &x) ? settle(p, &x, &p->use[first + i]) : NULL;
         }
@@ -268,11 +269,13 @@ void sow_backward_places(struct sow_predictor *p, const struct sow_node *node)
 void sow_gather_places(struct sow_predictor *p, uint32_t flow)
 {
     uint32_t begin = p->use_begin[flow], end = p->use_begin[flow + 1];
-    struct sow_places sum = {.count = 0};
+    struct sow_places sum;
     double size, alike;
-    for (uint32_t i = begin; i < end; i++) {
-        struct sow_places *table = p->use_place[p->use_list[i]];
-        sum = table != NULL && sum.count == 0 ? *table : sum;
+    sum.count = 0;
+    for (uint32_t i = begin; i < end && sum.count == 0; i++) {
+        if (p->use_place[p->use_list[i]] != NULL) {
+            sow_places_copy(&sum, p->use_place[p->use_list[i]]);
+        }
     }
     if (sum.count == 0 || !(p->adjoints[flow].log > -INFINITY)) {
         return;

@@ -87,6 +87,7 @@ static void see(struct sow_reach *reach, const double *begins, size_t i, double 
     reach->first[i] = i;
     for (size_t g = i + 1; g-- > 0;) {
         reach->keys[i] += reach->seen[i][g];
+        reach->heard[g][i] = reach->seen[i][g];
         reach->first[i] = reach->seen[i][g] > 0 ? g : reach->first[i];
     }
     for (size_t g = reach->first[i]; g <= i; g++) {
@@ -101,7 +102,7 @@ static void see_both(struct sow_reach *reach, const double *begins, size_t g, do
 {
     size_t count = reach->groups.count;
     const double *group = reach->groups.group;
-    double stands_for, heard[SOW_PLACES];
+    double stands_for, heard[SOW_PLACES], *rows = &reach->both[g * count * count];
     for (size_t k = 0; k < samples_of(group[g]); k++) {
         double key = begins[g] + sample_of(group[g], k, &stands_for);
         for (size_t i = g; i < count; i++) {
@@ -111,17 +112,18 @@ static void see_both(struct sow_reach *reach, const double *begins, size_t g, do
             for (size_t j = g; j < count && heard[j] > 0; j++) {
                 double pairs = heard[i] * (heard[j] - (i == j)),
                        all = group[i] * (group[j] - (i == j));
-                reach->both[(i * count + j) * count + g] +=
-                    all > 0 && pairs > 0 ? stands_for * pairs / all : 0;
+                double met = all > 0 && pairs > 0 ? stands_for * pairs / all : 0;
+                rows[i * count + j] += met;
+                reach->common[i][j] += met / (reach->keys[i] * reach->keys[j]);
             }
         }
     }
 }
 
-double sow_both_seen(const struct sow_reach *reach, size_t i, size_t j, size_t key)
+const double *sow_both_seen(const struct sow_reach *reach, size_t key, size_t i)
 {
     size_t count = reach->groups.count;
-    return reach->both[(i * count + j) * count + key];
+    return &reach->both[(key * count + i) * count];
 }
 
 /* ---- Rotation ---------------------------------------------------------------------------------------------- */
@@ -207,6 +209,8 @@ static struct sow_reach *make_reach(struct sow_predictor *p, const struct sow_no
     }
     for (size_t i = 0; i < count; i++) {
         see(reach, begins, i, (double)window);
+    }
+    for (size_t i = 0; i < count; i++) {
         see_both(reach, begins, i, (double)window);
     }
     turn_apart(reach, begins);
@@ -215,8 +219,8 @@ static struct sow_reach *make_reach(struct sow_predictor *p, const struct sow_no
     return reach;
 }
 
-const struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *node,
-                                     uint64_t tokens)
+struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *node,
+                               uint64_t tokens)
 {
     uint64_t window = node->at.window < tokens ? node->at.window : 0;
     int kinds = 0;
