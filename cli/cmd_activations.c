@@ -53,9 +53,8 @@ static int read_sigma(const char *option, const char *text, double *sigma)
 
 /* ---- Gathering --------------------------------------------------------------------------------- */
 
-/* Everything but the function itself. An expression's own error is better than what came of it. */
-static int gather(const struct sow_cli_options *options, const struct sow_expression *expression,
-                  struct sow_cli_activation *activation)
+/* Everything but the function itself. */
+static int gather(const struct sow_cli_options *options, struct sow_cli_activation *activation)
 {
     struct sow_error error;
     const struct sow_function *function = &activation->function;
@@ -79,9 +78,6 @@ static int gather(const struct sow_cli_options *options, const struct sow_expres
     }
     if (status == SOW_OK) {
         status = sow_function_criticality(function, &activation->criticality, &error);
-    }
-    if (expression != NULL && sow_expression_check(expression, &error) != SOW_OK) {
-        status = SOW_E_ARGUMENT;
     }
     return status == SOW_OK ? SOW_EXIT_DONE : sow_cli_fail(&error);
 }
@@ -111,7 +107,7 @@ static int print_json(const struct sow_cli_options *options)
     for (size_t i = 0; code == SOW_EXIT_DONE && (row = sow_activation_at(i)) != NULL; i++) {
         sow_cli_add(&text, i > 0 ? ",\n" : "\n");
         sow_function_named(row->name, NULL, 0, &activation.function, NULL);
-        code = gather(options, NULL, &activation);
+        code = gather(options, &activation);
         sow_cli_activation_json(&activation, &text);
     }
     sow_cli_add(&text, "\n]}\n");
@@ -186,7 +182,7 @@ static int run_expression(const struct sow_cli_options *options)
         code = sow_cli_fail(&error);
     }
     if (code == SOW_EXIT_DONE) {
-        code = gather(options, expression, &activation);
+        code = gather(options, &activation);
     }
     if (code == SOW_EXIT_DONE) {
         print_one(&activation, options->json);
@@ -218,7 +214,7 @@ int sow_cmd_activations(const struct sow_cli_options *options)
                        ? SOW_EXIT_DONE
                        : sow_cli_fail(&error);
         if (code == SOW_EXIT_DONE) {
-            code = gather(options, NULL, &activation);
+            code = gather(options, &activation);
         }
         if (code == SOW_EXIT_DONE) {
             print_one(&activation, options->json);

@@ -182,8 +182,8 @@ static void print_json(const struct sow_check *check)
 static int check_options(const struct sow_cli_options *options)
 {
     static const enum sow_option drawing[] = {
-        SOW_OPTION_variant, SOW_OPTION_sets,       SOW_OPTION_rules, SOW_OPTION_recipes,
-        SOW_OPTION_dtype,   SOW_OPTION_activation, SOW_OPTION_scheme};
+        SOW_OPTION_variant, SOW_OPTION_sets,       SOW_OPTION_rules,           SOW_OPTION_recipes,
+        SOW_OPTION_dtype,   SOW_OPTION_activation, SOW_OPTION_activation_expr, SOW_OPTION_scheme};
     for (size_t i = 0; options->source == NULL && i < sizeof drawing / sizeof *drawing; i++) {
         if (sow_cli_given(options, drawing[i])) {
             return sow_cli_usage(options->verb,
@@ -205,6 +205,7 @@ static int check_file(const struct sow_cli_options *options)
     const struct sow_finding *finding;
     struct sow_model_options model = {.recipes_dir = options->recipes,
                                       .activation = options->activation,
+                                      .expression = options->activation_expr,
                                       .scheme = options->scheme};
     struct sow_plan_options plan = {.dtype = options->dtype,
                                     .variant = options->variant,

@@ -63,8 +63,9 @@ static int verify(const struct sow_cli_options *options, const struct sow_plan *
 static int check(const struct sow_cli_options *options)
 {
     static const enum sow_option drawing[] = {
-        SOW_OPTION_seed,  SOW_OPTION_dtype,   SOW_OPTION_variant,    SOW_OPTION_sets,
-        SOW_OPTION_rules, SOW_OPTION_recipes, SOW_OPTION_activation, SOW_OPTION_scheme};
+        SOW_OPTION_seed,       SOW_OPTION_dtype,           SOW_OPTION_variant,
+        SOW_OPTION_sets,       SOW_OPTION_rules,           SOW_OPTION_recipes,
+        SOW_OPTION_activation, SOW_OPTION_activation_expr, SOW_OPTION_scheme};
     for (size_t i = 0; options->source == NULL && i < sizeof drawing / sizeof *drawing; i++) {
         if (sow_cli_given(options, drawing[i])) {
             return sow_cli_usage(

@@ -79,7 +79,7 @@ struct sow_cli_options {
     int argument_count;
     uint64_t given; /* bit SOW_OPTION_x */
 
-    const char *output, *variant, *rules, *recipes, *source, *activation, *scheme;
+    const char *output, *variant, *rules, *recipes, *source, *activation, *activation_expr, *scheme;
     const char *weights, *expression, *kinks, *sigma_w, *sigma_b, *plot, *report, *input, *from,
         *to, *optimizer, *widths, *layers;
     struct sow_cli_list sets, only, ignore, compare, sizes, thresholds, rates;

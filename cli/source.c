@@ -19,6 +19,7 @@ void sow_cli_source_options(struct sow_cli_text *text, const struct sow_cli_opti
     add_option(text, "dtype", options->dtype != 0 ? sow_dtype_name(options->dtype) : NULL);
     add_option(text, "variant", options->variant);
     add_option(text, "activation", options->activation);
+    add_option(text, "activation-expr", options->activation_expr);
     add_option(text, "scheme", options->scheme);
     for (size_t i = 0; i < options->sets.count; i++) {
         add_option(text, "set", options->sets.items[i]);
@@ -34,6 +35,7 @@ int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
     struct sow_model_options reading = {
         .recipes_dir = options->recipes,
         .activation = options->activation,
+        .expression = options->activation_expr,
         .scheme = options->scheme,
         .width = options->width,
     };

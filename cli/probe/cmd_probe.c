@@ -72,7 +72,8 @@ static int run_word(const struct sow_cli_options *options, const char *word,
 {
     struct sow_cli_options with = *options;
     struct sow_model_options reading = {.recipes_dir = options->recipes,
-                                        .activation = options->activation};
+                                        .activation = options->activation,
+                                        .expression = options->activation_expr};
     const struct sow_variant *variant;
     struct sow_model *model = NULL;
     struct sow_error error;

@@ -121,7 +121,8 @@ int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_o
     struct sow_error error;
     /* cures stand in the place of --scheme, which a short form's model holds */
     struct sow_model_options reading = {.recipes_dir = options->recipes,
-                                        .activation = options->activation};
+                                        .activation = options->activation,
+                                        .expression = options->activation_expr};
     struct sow_model *bare = NULL;
     struct sow_check *check = NULL;
     int code = check_weights(options, &check);

@@ -8,14 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/activation/expression.h"
 #include "core/activation/quadrature.h"
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 
-static enum sow_status find(const char *activation, double slope, struct sow_function *function,
+/* `room` is for an expression, to which the function refers then. */
+static enum sow_status find(const char *activation, double slope,
+                            struct sow_expression_program *room, struct sow_function *function,
                             struct sow_error *error)
 {
     const struct sow_argument argument = {.name = "slope", .number = slope};
+    size_t length;
+    if (sow_expression_inside(activation, &length) != NULL) {
+        enum sow_status status = sow_expression_compile_braced(activation, room, error);
+        if (status == SOW_OK && slope == slope) {
+            return sow_fail(error, SOW_E_ARGUMENT,
+                            "an expression has no slope; leaky_relu has one");
+        }
+        return status == SOW_OK ? sow_expression_own(room, NULL, 0, function, error) : status;
+    }
     const struct sow_activation *row = sow_activation_find(activation, error);
     if (row == NULL) {
         return SOW_E_ARGUMENT;
@@ -41,7 +53,8 @@ enum sow_status sow_gain(const char *activation, double slope, double *gain,
                          struct sow_error *error)
 {
     struct sow_function function;
-    enum sow_status status = find(activation, slope, &function, error);
+    struct sow_expression_program room;
+    enum sow_status status = find(activation, slope, &room, &function, error);
     if (status == SOW_OK) {
         *gain = exact(&function);
     }
@@ -76,7 +89,8 @@ static const struct sow_activation_constant *constant_of(const struct sow_activa
 static enum sow_status shipped(const struct sow_function *function, const char *framework,
                                double *gain, struct sow_error *error)
 {
-    const struct sow_activation_constant *constant = constant_of(function->activation, framework);
+    const struct sow_activation_constant *constant =
+        function->activation != NULL ? constant_of(function->activation, framework) : NULL;
     const struct sow_activation *row;
     char names[256] = "";
     size_t used = 0;
@@ -92,8 +106,8 @@ static enum sow_status shipped(const struct sow_function *function, const char *
     }
     return sow_fail(
         error, SOW_E_ARGUMENT,
-        "%s has no gain for %s, only for %s; gain = \"exact\" has one for every activation",
-        framework, function->activation->name, names);
+        "%s has no gain for %.200s, only for %s; gain = \"exact\" has one for every activation",
+        framework, sow_function_name(function), names);
 }
 
 static enum sow_status critical(const struct sow_function *function, double *gain,
@@ -104,9 +118,9 @@ static enum sow_status critical(const struct sow_function *function, double *gai
     if (status == SOW_OK && !(point.sigma_w2 == point.sigma_w2)) {
         return sow_fail(
             error, SOW_E_ARGUMENT,
-            "%s cannot be made critical at any scale; centre it, change the activation, or "
+            "%.200s cannot be made critical at any scale; centre it, change the activation, or "
             "take gain = \"exact\"",
-            function->activation->name);
+            sow_function_name(function));
     }
     if (status == SOW_OK) {
         *gain = sow_sqrt(point.sigma_w2);
@@ -118,7 +132,8 @@ enum sow_status sow_gain_by_rule(enum sow_gain_rule rule, const char *activation
                                  double *gain, struct sow_error *error)
 {
     struct sow_function function;
-    enum sow_status status = find(activation, slope, &function, error);
+    struct sow_expression_program room;
+    enum sow_status status = find(activation, slope, &room, &function, error);
     if (status != SOW_OK) {
         return status;
     }

@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "core/activation/expression.h"
 #include "core/activation/row.h"
 #include "core/base/elementary.h"
 #include "core/base/error.h"
@@ -104,11 +105,10 @@ static enum sow_status take_kinks(struct sow_function *function, const double *k
     return SOW_OK;
 }
 
-enum sow_status sow_function_own(double (*value)(void *user, double x), void *user,
-                                 const double *kinks, size_t kink_count,
-                                 struct sow_function *function, struct sow_error *error)
+/* `made` has its functions; its kinks are given or found. */
+static enum sow_status make_own(struct sow_function made, const double *kinks, size_t kink_count,
+                                struct sow_function *function, struct sow_error *error)
 {
-    struct sow_function made = {.value = value, .user = user};
     struct sow_kinks met = {.count = 0};
     struct sow_moments m;
     enum sow_status status = take_kinks(&made, kinks, kinks != NULL ? kink_count : 0, error);
@@ -130,4 +130,55 @@ enum sow_status sow_function_own(double (*value)(void *user, double x), void *us
     made.jumps |= !(fabs(m.value_z - m.slope) <= 1e-7 * sow_sqrt(m.square + m.slope_square));
     *function = made;
     return SOW_OK;
+}
+
+enum sow_status sow_function_own(double (*value)(void *user, double x), void *user,
+                                 const double *kinks, size_t kink_count,
+                                 struct sow_function *function, struct sow_error *error)
+{
+    struct sow_function made = {.value = value, .user = user};
+    return make_own(made, kinks, kink_count, function, error);
+}
+
+/* ---- Expressions --------------------------------------------------------------------------- */
+
+static double expression_value(void *user, double x)
+{
+    const struct sow_expression_program *program = user;
+    double value;
+    sow_expression_run(program->steps, program->count, &x, &value, NULL, 1);
+    return value;
+}
+
+static double expression_value_and_slope(void *user, double x, double *slope)
+{
+    const struct sow_expression_program *program = user;
+    double value;
+    sow_expression_run(program->steps, program->count, &x, &value, slope, 1);
+    return value;
+}
+
+int sow_is_expression(const struct sow_function *function)
+{
+    return function->activation == NULL && function->value == expression_value;
+}
+
+struct sow_function sow_expression_move(const struct sow_function *function,
+                                        struct sow_expression_program *copy)
+{
+    struct sow_function moved = *function;
+    moved.user = copy;
+    moved.name = copy->name;
+    return moved;
+}
+
+enum sow_status sow_expression_own(struct sow_expression_program *program, const double *kinks,
+                                   size_t kink_count, struct sow_function *function,
+                                   struct sow_error *error)
+{
+    struct sow_function made = {.value = expression_value,
+                                .value_and_slope = expression_value_and_slope,
+                                .user = program,
+                                .name = program->name};
+    return make_own(made, kinks, kink_count, function, error);
 }

@@ -91,6 +91,11 @@ static void make_differences(struct integral *integral)
     }
 }
 
+static int has_slopes(const struct sow_function *function)
+{
+    return function->activation != NULL || function->value_and_slope != NULL;
+}
+
 /* phi and phi' at the nodes of a panel; z[j] are its nodes. */
 static void take_values(struct integral *integral, const double z[NODES], double half,
                         double values[NODES], double slopes[NODES])
@@ -104,7 +109,7 @@ static void take_values(struct integral *integral, const double z[NODES], double
             integral->bad = x;
         }
     }
-    for (size_t i = 0; function->activation == NULL && i < NODES; i++) {
+    for (size_t i = 0; !has_slopes(function) && i < NODES; i++) {
         slopes[i] = 0;
         for (size_t j = 0; j < NODES; j++) {
             slopes[i] += integral->differences[i][j] * (values[j] - values[i]);
@@ -307,16 +312,16 @@ static size_t make_ends(const struct integral *integral, int limit, double shift
 
 static enum sow_status fail(const struct integral *integral, struct sow_error *error)
 {
-    const struct sow_activation *row = integral->function->activation;
-    const char *name = row != NULL ? row->name : "the function";
+    const char *name = sow_function_name(integral->function);
     if (integral->is_bad) {
         return sow_fail(error, SOW_E_ARGUMENT,
-                        "%s is not finite at x = %s; an activation is finite on the whole line",
+                        "%.200s is not finite at x = %s; an activation is finite on the whole line",
                         name, sow_number_text(integral->bad).text);
     }
-    return sow_fail(error, SOW_E_ARGUMENT,
-                    "%s has no mean that can be computed: near x = %s it grows or varies too fast",
-                    name, sow_number_text(integral->bad).text);
+    return sow_fail(
+        error, SOW_E_ARGUMENT,
+        "%.200s has no mean that can be computed: near x = %s it grows or varies too fast", name,
+        sow_number_text(integral->bad).text);
 }
 
 /* The first look: every panel once, for the sizes against which errors are measured. */
@@ -337,7 +342,7 @@ static void look(struct integral *integral, const double *ends, size_t count,
         integral->bad = ends[count - 1] * integral->scale;
     }
     double both = sow_sqrt(integral->sizes[SQUARE] * integral->sizes[SLOPE_SQUARE]);
-    if (integral->function->activation == NULL) { /* what rounding does to differences */
+    if (!has_slopes(integral->function)) { /* what rounding does to differences */
         integral->sizes[SLOPE_SQUARE] += both;
         integral->sizes[SLOPE] += sow_sqrt(integral->sizes[SQUARE]);
         integral->sizes[PULL] += integral->sizes[SQUARE];
@@ -358,7 +363,7 @@ enum sow_status sow_moments(const struct sow_function *function, double q,
     double ends[PANELS_MAX + 1];
     int own = function->activation == NULL, limit = q > 1 ? LIMIT_WIDE : LIMIT;
     integral.tolerance = own ? 1e-12 : 1e-13;
-    if (own) {
+    if (!has_slopes(function)) {
         make_differences(&integral);
     }
     size_t count = make_ends(&integral, limit, met != NULL ? SHIFT : 0, ends);
@@ -395,6 +400,12 @@ double sow_second_moment_by_quadrature(const struct sow_function *function)
 
 double sow_second_moment(const struct sow_function *function)
 {
+    struct sow_moments moments;
+    if (function->activation == NULL) {
+        return sow_moments(function, 1, &moments, NULL, NULL) == SOW_OK
+                   ? moments.square
+                   : sow_second_moment_by_quadrature(function);
+    }
     const struct sow_activation_row *row = sow_activation_row_of(function->activation);
     return row->second_moment != NULL ? row->second_moment(function->parameters)
                                       : sow_second_moment_by_quadrature(function);

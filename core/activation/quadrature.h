@@ -33,7 +33,8 @@ enum sow_status sow_moments(const struct sow_function *function, double q,
                             struct sow_moments *moments, struct sow_kinks *met,
                             struct sow_error *error);
 
-/* E[phi(z)^2] of a row: in closed form where there is one, else by the plain rule, without halving. */
+/* E[phi(z)^2] of a row: in closed form where there is one, else by the plain rule, without halving; of an own function as
+ * sow_moments has it. */
 double sow_second_moment(const struct sow_function *function);
 /* The plain rule in any case. */
 double sow_second_moment_by_quadrature(const struct sow_function *function);

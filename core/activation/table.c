@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/activation/expression.h"
 #include "core/activation/row.h"
 #include "core/base/error.h"
 
@@ -125,9 +126,27 @@ enum sow_status sow_function_named(const char *activation, const struct sow_argu
     return SOW_OK;
 }
 
+int sow_function_same(const struct sow_function *a, const struct sow_function *b)
+{
+    int named = a->name != NULL && b->name != NULL;
+    return a->activation == b->activation &&
+           memcmp(a->parameters, b->parameters, sizeof a->parameters) == 0 &&
+           a->value == b->value && (named ? strcmp(a->name, b->name) == 0 : a->user == b->user);
+}
+
+const char *sow_function_name(const struct sow_function *function)
+{
+    return function->activation != NULL ? function->activation->name
+           : function->name != NULL     ? function->name
+                                        : "the function";
+}
+
 double sow_function_value(const struct sow_function *function, double x, double *slope)
 {
     if (function->activation == NULL) {
+        if (slope != NULL && function->value_and_slope != NULL) {
+            return function->value_and_slope(function->user, x, slope);
+        }
         if (slope != NULL) {
             *slope = NAN;
         }

@@ -91,7 +91,9 @@ enum sow_status sow_call_gain(const struct sow_call *call, double *gain)
         enum sow_gain_rule rule = find_rule(request.word);
         const char *activation = rule != SOW_GAIN_RULES ? request.activation : request.word;
         status = sow_gain_by_rule(rule, activation, request.slope, gain, call->error);
-        snprintf(call->detail->activation, sizeof call->detail->activation, "%s", activation);
+        int fits = strlen(activation) < sizeof call->detail->activation;
+        snprintf(call->detail->activation, sizeof call->detail->activation, "%s",
+                 fits ? activation : "its expression");
         if (rule != SOW_GAIN_RULES && rule != SOW_GAIN_EXACT) {
             call->detail->gain_rule = sow_gain_rule_name(rule);
         }

@@ -22,9 +22,12 @@ struct sow_model; /* parameters, and the graph between them where the source has
 struct sow_model_options {
     /* a folder of the user's own families, searched first; NULL for none */
     const char *recipes_dir;
-    /* for a short form only: the activation between its layers, "tanh" or "leaky_relu{slope=0.2}" (NULL: relu), and
-     * the scheme of its weights, written as on the right of --set (NULL: the one that fits the activation) */
+    /* for a short form only: the activation between its layers, "tanh", "leaky_relu{slope=0.2}" or "expr{max(x, 0)}"
+     * (NULL: relu), and the scheme of its weights, written as on the right of --set (NULL: the one that fits the
+     * activation) */
     const char *activation, *scheme;
+    const char
+        *expression; /* instead of `activation`: what stands inside expr{...}; NULL for none */
     /* for a model.lua only: what its config{...} finds as the field "width"; 0: nothing */
     uint64_t width;
 };
@@ -59,25 +62,20 @@ SOW_API const char *sow_family_name(size_t index);
 SOW_API enum sow_status sow_function_parse(const char *text, struct sow_function *function,
                                            struct sow_error *error);
 
-struct sow_expression; /* a Lua expression of x in the sandbox of the recipes; opaque */
+struct sow_expression; /* an expression of x, written as in Lua; opaque, immutable */
 
-/* `text` is such as "x * tanh(log(1 + exp(x)))": arithmetic, comparisons (x > 0 and x or 0), exp, log, sqrt,
- * tanh, erf, sin, cos, atan, abs, sign, min, max, pow, pi, and every activation by its name. The caller owns
- * *expression. SOW_E_ARGUMENT when it is no expression. */
+/* `text`, at most 1000 characters, is such as "x * tanh(log(1 + exp(x)))": arithmetic with ^, comparisons
+ * (x > 0 and x or 0), exp, log, sqrt, min, max, pow, pi, and every activation by its name (docs/activations.md). The
+ * caller owns *expression. SOW_E_ARGUMENT, with the character, when it is no expression that gives a number. */
 SOW_API enum sow_status sow_expression_load(const char *text, struct sow_expression **expression,
                                             struct sow_error *error);
 SOW_API void sow_expression_free(struct sow_expression *expression);
-/* The expression as a function for sow_function_numbers and its like; it must outlive *function. `kinks` as for
- * sow_function_own: NULL to have them found. SOW_E_ARGUMENT when it is not finite on the line, gives no number
- * or does not end. */
+/* The expression as a function, with its exact derivative; it must outlive *function. `kinks` as for
+ * sow_function_own: NULL to have them found. SOW_E_ARGUMENT when it is not finite on the line. */
 SOW_API enum sow_status sow_expression_function(struct sow_expression *expression,
                                                 const double *kinks, size_t kink_count,
                                                 struct sow_function *function,
                                                 struct sow_error *error);
-/* What went wrong inside while it was evaluated, SOW_OK when nothing did: better known here than by the
- * function's caller, who sees a NaN. */
-SOW_API enum sow_status sow_expression_check(const struct sow_expression *expression,
-                                             struct sow_error *error);
 
 /* ---- Plan: what will be drawn ---------------------------------------------------------------- */
 

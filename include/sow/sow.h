@@ -379,9 +379,8 @@ struct sow_activation_parameter {
 
 /* A gain that a framework ships for it, not computed here. */
 struct sow_activation_constant {
-    const char
-        *framework; /* "torch": a factor of weights; "nfnet": 1 / std(phi), of centred weights */
-    double gain;    /* NAN: the exact one, whatever the parameters */
+    const char *framework; /* "torch": a factor of weights; "nfnet": 1 / std(phi), centred */
+    double gain;           /* NAN: the exact one, whatever the parameters */
     const char *source;
 };
 
@@ -404,13 +403,14 @@ SOW_API const struct sow_activation *sow_activation_at(size_t index);
 /* By name or alias; NULL with SOW_E_ARGUMENT and the nearest name when unknown. */
 SOW_API const struct sow_activation *sow_activation_find(const char *name, struct sow_error *error);
 
-/* A function phi of one variable: a row with its parameters, or the caller's own. Make one with the
- * two functions below. */
+/* A function phi of one variable, made below: a row with its parameters, or the caller's own. */
 struct sow_function {
-    const struct sow_activation *activation; /* NULL: the caller's own */
+    const struct sow_activation *activation; /* NULL: the caller's own, an expression too */
     double parameters[SOW_ACTIVATION_PARAMETERS_MAX];
-    double (*value)(void *user, double x); /* own; the derivative is taken numerically */
+    double (*value)(void *user, double x);                          /* own */
+    double (*value_and_slope)(void *user, double x, double *slope); /* own; NULL: numerically */
     void *user;
+    const char *name;            /* own, such as "expr{max(x, 0) - 0.5}"; NULL: it has none */
     double kinks[SOW_KINKS_MAX]; /* where phi or phi' jumps, ascending */
     size_t kink_count;
     int jumps;
@@ -425,8 +425,10 @@ SOW_API enum sow_status sow_function_named(const char *activation,
 SOW_API enum sow_status sow_function_own(double (*value)(void *user, double x), void *user,
                                          const double *kinks, size_t kink_count,
                                          struct sow_function *function, struct sow_error *error);
-/* phi(x), and phi'(x) when `slope` is not NULL (of a row only; own functions give NAN). */
+/* phi(x), and phi'(x) when `slope` is not NULL (NAN of own functions without value_and_slope). */
 SOW_API double sow_function_value(const struct sow_function *function, double x, double *slope);
+/* The row's name, its own, or "the function". */
+SOW_API const char *sow_function_name(const struct sow_function *function);
 
 /* Means over z ~ N(0, 1), error <= 1e-10 (docs/activations.md). NAN stands for undefined: where phi
  * jumps, whatever needs a derivative; where phi is 0, whatever divides by it.

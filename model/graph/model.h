@@ -5,6 +5,7 @@
 #ifndef SOW_GRAPH_MODEL_H
 #define SOW_GRAPH_MODEL_H
 
+#include "core/activation/expression.h"
 #include "sow/model.h"
 
 /* Consecutive slices of one axis that are initialised as separate matrices (packed QKV). */
@@ -63,6 +64,13 @@ struct sow_tie {
     const char *name, *to; /* `name` is not stored: it is the tensor `to` */
 };
 
+/* An expression that is used as an activation, under the name "expr{...}". */
+struct sow_graph_function {
+    struct sow_expression_program program;
+    struct sow_function function; /* refers to the program */
+    const struct sow_graph_function *next;
+};
+
 struct sow_graph {
     const struct sow_parameter *parameters;
     size_t parameter_count;
@@ -72,11 +80,19 @@ struct sow_graph {
     size_t value_count;
     const struct sow_tie *ties;
     size_t tie_count;
+    const struct sow_graph_function *functions; /* each expression once */
 };
 
 /* The read-only view of a loaded model. */
 const struct sow_graph *sow_model_graph(const struct sow_model *model);
 /* The dtype its config names (torch_dtype, dtype), 0 when it names none. */
 enum sow_dtype sow_model_dtype(const struct sow_model *model);
+/* The expression called "expr{...}"; NULL when there is none. */
+const struct sow_function *sow_graph_expression(const struct sow_graph *graph, const char *name);
+/* The activation of an operation with this name and these numbers among its attributes; of an expression that of the graph,
+ * which it must outlive. SOW_E_ARGUMENT when there is none. */
+enum sow_status sow_graph_activation(const struct sow_graph *graph, const char *name,
+                                     const struct sow_argument *arguments, size_t count,
+                                     struct sow_function *function, struct sow_error *error);
 
 #endif

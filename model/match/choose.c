@@ -41,7 +41,7 @@ static enum sow_status find_target(struct sow_matching *matching, const struct s
         if (site->walk == SOW_WALK_MULTIPLY) {
             break;
         }
-        status = sow_activation_of(site->operation, &function, error);
+        status = sow_activation_of(matching, site->operation, &function, error);
         if (status == SOW_OK && sow_is_homogeneous(&function)) {
             choice->law = SOW_LAW_HE;
             choice->left = sow_kept_second_moment(matching, &function);

@@ -63,16 +63,10 @@ static enum sow_status remembered(struct sow_matching *matching,
                                   const struct sow_site *in, double *mean, double *second,
                                   struct sow_error *error)
 {
-    const double key[] = {function->parameters[0],
-                          function->parameters[1],
-                          function->parameters[2],
-                          function->parameters[3],
-                          in->mean,
-                          in->second,
-                          self_gated};
+    const double key[] = {in->mean, in->second, self_gated};
     for (size_t i = 0; i < SOW_MATCH_REMEMBERED; i++) {
         const struct sow_remembered *old = &matching->remembered[i];
-        if (old->activation == function->activation && memcmp(old->key, key, sizeof key) == 0) {
+        if (sow_function_same(&old->function, function) && memcmp(old->key, key, sizeof key) == 0) {
             *mean = old->mean;
             *second = old->second;
             return SOW_OK;
@@ -81,7 +75,7 @@ static enum sow_status remembered(struct sow_matching *matching,
     enum sow_status status = work_out(function, self_gated, in, mean, second, error);
     struct sow_remembered *made = &matching->remembered[matching->remembered_next++];
     matching->remembered_next %= SOW_MATCH_REMEMBERED;
-    made->activation = status == SOW_OK ? function->activation : NULL;
+    made->function = status == SOW_OK ? *function : (struct sow_function){0};
     memcpy(made->key, key, sizeof key);
     made->mean = *mean;
     made->second = *second;
@@ -109,7 +103,7 @@ static enum sow_status flow_activation(struct sow_matching *matching, uint32_t i
     struct sow_site *site = &matching->sites[index];
     const struct sow_site *in = &matching->sites[sow_input_of(matching, site, 0)];
     struct sow_function function;
-    enum sow_status status = sow_activation_of(site->operation, &function, error);
+    enum sow_status status = sow_activation_of(matching, site->operation, &function, error);
     if (status == SOW_OK) {
         status = apply(matching, &function, 0, in, site, error);
     }
@@ -132,7 +126,7 @@ static enum sow_status flow_multiply(struct sow_matching *matching, uint32_t ind
         return SOW_OK;
     }
     const struct sow_site *gate = x == 0 ? b : a, *signal = x == 0 ? a : b;
-    enum sow_status status = sow_activation_of(gate->operation, &function, error);
+    enum sow_status status = sow_activation_of(matching, gate->operation, &function, error);
     return status == SOW_OK ? apply(matching, &function, 1, signal, site, error) : status;
 }
 
@@ -145,7 +139,7 @@ static enum sow_status flow_gated(struct sow_matching *matching, uint32_t index,
     const struct sow_site *gate = &matching->sites[sow_input_of(matching, site, 0)];
     const struct sow_site *value = &matching->sites[sow_input_of(matching, site, last)];
     struct sow_function function; /* of a gate: phi */
-    enum sow_status status = sow_activation_of(site->operation, &function, error);
+    enum sow_status status = sow_activation_of(matching, site->operation, &function, error);
     status = status == SOW_OK ? apply(matching, &function, 0, gate, site, error) : status;
     site->mean *= value->mean;
     site->second *= value->second;
@@ -207,7 +201,7 @@ static enum sow_status flow_max_pool(struct sow_matching *matching, uint32_t ind
     int activated = in->walk == SOW_WALK_ACTIVATION;
     const double n = window_of(matching, site), step = 1.0 / 128;
     if (activated) {
-        enum sow_status status = sow_activation_of(in->operation, &function, error);
+        enum sow_status status = sow_activation_of(matching, in->operation, &function, error);
         if (status != SOW_OK) {
             return status;
         }

@@ -132,8 +132,8 @@ struct sow_choice {
 #define SOW_MATCH_REMEMBERED 32
 /* Moments that an activation was worked out for. */
 struct sow_remembered {
-    const struct sow_activation *activation;
-    double key[7], mean, second;
+    struct sow_function function; /* neither a row nor own: nothing yet */
+    double key[3], mean, second;
 };
 
 /* The point that an activation has in a run. */
@@ -180,8 +180,9 @@ double sow_attribute(const struct sow_operation *operation, const char *name, do
 int sow_attribute_is(const struct sow_operation *operation, const char *name, const char *text);
 /* The parameter carries a state from step to step. */
 int sow_is_recurrent(const struct sow_parameter *parameter);
-/* The function of an activation's operation. SOW_E_CONFIG when the table has none of that name. */
-enum sow_status sow_activation_of(const struct sow_operation *operation,
+/* The function of an activation's operation. SOW_E_CONFIG when there is none of that name. */
+enum sow_status sow_activation_of(const struct sow_matching *matching,
+                                  const struct sow_operation *operation,
                                   struct sow_function *function, struct sow_error *error);
 /* phi(c x) = c phi(x) for c > 0, as far as 4 (relu6 ends at 6): gains hold at every scale. */
 int sow_is_homogeneous(const struct sow_function *function);

@@ -137,10 +137,13 @@ static int write_by_name(const struct sow_matching *matching, const struct sow_c
         return 0;
     }
     const struct sow_site *after = &matching->sites[matching->sites[choice->site].need.site];
-    if (sow_activation_of(after->operation, &function, NULL) != SOW_OK) {
+    if (sow_activation_of(matching, after->operation, &function, NULL) != SOW_OK) {
         return 0;
     }
     const struct sow_activation *row = function.activation;
+    if (row == NULL) { /* an expression: its gain as a number */
+        return 0;
+    }
     int sloped = row->parameter_count == 1 && strcmp(row->parameters[0].name, "slope") == 0;
     double gain = sow_sqrt(1 / choice->left);
     if ((row->parameter_count > 0 && !sloped) || row->is_gate ||

@@ -30,7 +30,7 @@ static enum sow_status through_activation(struct sow_matching *matching, uint32_
         need.feeds = SOW_FEEDS_GATE;
     } else if (out->norm == SOW_NO_SITE && out->feeds == SOW_FEEDS_OUTPUT) {
         struct sow_function function;
-        enum sow_status status = sow_activation_of(site->operation, &function, error);
+        enum sow_status status = sow_activation_of(matching, site->operation, &function, error);
         if (status != SOW_OK) {
             return status;
         }

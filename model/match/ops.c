@@ -97,7 +97,8 @@ int sow_is_recurrent(const struct sow_parameter *parameter)
     return strcmp(parameter->role, "recurrent.hidden") == 0;
 }
 
-enum sow_status sow_activation_of(const struct sow_operation *operation,
+enum sow_status sow_activation_of(const struct sow_matching *matching,
+                                  const struct sow_operation *operation,
                                   struct sow_function *function, struct sow_error *error)
 {
     struct sow_argument arguments[SOW_ACTIVATION_PARAMETERS_MAX];
@@ -113,7 +114,7 @@ enum sow_status sow_activation_of(const struct sow_operation *operation,
         }
     }
     struct sow_error inner;
-    if (sow_function_named(name, arguments, count, function, &inner) != SOW_OK) {
+    if (sow_graph_activation(matching->graph, name, arguments, count, function, &inner) != SOW_OK) {
         return sow_fail_at(error, SOW_E_CONFIG, operation->file, operation->line, 0,
                            "the variant matched cannot follow this activation: %s", inner.message);
     }
@@ -155,8 +156,7 @@ static int rises_between_ends(const struct sow_function *function)
 static void look_at(struct sow_matching *matching, const struct sow_function *function)
 {
     const struct sow_function *last = &matching->looked_at.function;
-    if (!matching->looked_at.is_known || last->activation != function->activation ||
-        memcmp(last->parameters, function->parameters, sizeof last->parameters) != 0) {
+    if (!matching->looked_at.is_known || !sow_function_same(last, function)) {
         matching->looked_at.function = *function;
         matching->looked_at.is_known = 1;
         matching->looked_at.is_sigmoidal = rises_between_ends(function);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* An activation as one text, NAME or NAME{parameter=number,...}: as options and configs hold it. What the names and
- * parameters are is core/activation's to say. */
+/* An activation as one text, NAME, NAME{parameter=number,...} or expr{EXPRESSION}: as options and configs hold it. What
+ * the names, parameters and expressions are is core/activation's to say. */
+#include "model/recipe/activation.h"
+
+#include "core/activation/expression.h"
 #include "core/base/error.h"
 
 #include "sow/model.h"
@@ -68,6 +71,11 @@ enum sow_status sow_function_parse(const char *text, struct sow_function *functi
                                    struct sow_error *error)
 {
     struct reading reading = {.at = text};
+    size_t length;
+    if (sow_expression_inside(text, &length) != NULL) {
+        return sow_fail(error, SOW_E_ARGUMENT, "'%.100s' is an expression; here a name is expected",
+                        text);
+    }
     skip_blanks(&reading);
     int bad = read_word(&reading, "{ ", reading.name, sizeof reading.name);
     if (!bad && *reading.at == '{') {
@@ -86,4 +94,56 @@ enum sow_status sow_function_parse(const char *text, struct sow_function *functi
                         text);
     }
     return sow_function_named(reading.name, reading.arguments, reading.count, function, error);
+}
+
+/* ---- For a model ------------------------------------------------------------------------------- */
+
+/* Weights of zeros give inputs of exactly 0. */
+static enum sow_status check_at_0(const struct sow_function *function, struct sow_error *error)
+{
+    double slope;
+    (void)sow_function_value(function, 0, &slope);
+    return slope - slope == 0
+               ? SOW_OK
+               : sow_fail(error, SOW_E_ARGUMENT,
+                          "the derivative of %.200s is not finite at x = 0, where zero weights "
+                          "put a network",
+                          function->name);
+}
+
+enum sow_status sow_model_activation(struct sow_model *model, const char *text,
+                                     struct sow_function *function, struct sow_error *error)
+{
+    size_t length;
+    if (sow_expression_inside(text, &length) == NULL) {
+        return sow_function_parse(text, function, error);
+    }
+    const struct sow_function *same = sow_graph_expression(&model->graph, text);
+    if (same != NULL) {
+        *function = *same;
+        return SOW_OK;
+    }
+    struct sow_graph_function *made = sow_arena_take(&model->arena, sizeof *made);
+    if (made == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory while reading an expression");
+    }
+    enum sow_status status = sow_expression_compile_braced(text, &made->program, error);
+    const struct sow_function *known =
+        status == SOW_OK ? sow_graph_expression(&model->graph, made->program.name) : NULL;
+    if (known != NULL) {
+        *function = *known;
+        return SOW_OK;
+    }
+    if (status == SOW_OK) {
+        status = sow_expression_own(&made->program, NULL, 0, &made->function, error);
+    }
+    if (status == SOW_OK) {
+        status = check_at_0(&made->function, error);
+    }
+    if (status == SOW_OK) {
+        made->next = model->graph.functions;
+        model->graph.functions = made;
+        *function = made->function;
+    }
+    return status;
 }

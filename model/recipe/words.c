@@ -2,6 +2,7 @@
 /* Small things for the prelude: errors and notes, the words of the catalogue of schemes and of the activations, and
  * arithmetic with the same bits everywhere (core/base/elementary.h instead of the C library's). */
 #include "model/match/match.h"
+#include "model/recipe/activation.h"
 #include "model/recipe/host.h"
 
 #include "core/activation/gain.h"
@@ -170,22 +171,23 @@ static int bridge_schemes(lua_State *L)
     return 1;
 }
 
-/* activation(text) -> the catalogue's own name, {parameter, value, ...} of those that are not at their defaults, and
- * whether it is a gate; or nil and a sentence */
+/* activation(text) -> the catalogue's own name or "expr{...}", {parameter, value, ...} of those that are not at their
+ * defaults, and whether it is a gate; or nil and a sentence */
 static int bridge_activation(lua_State *L)
 {
     struct sow_error error = {.code = SOW_OK};
     struct sow_function function;
-    if (sow_function_parse(luaL_checkstring(L, 1), &function, &error) != SOW_OK) {
+    if (sow_model_activation(sow_host_of(L)->model, luaL_checkstring(L, 1), &function, &error) !=
+        SOW_OK) {
         lua_pushnil(L);
         lua_pushstring(L, error.message);
         return 2;
     }
     const struct sow_activation *row = function.activation;
     lua_Integer count = 0;
-    lua_pushstring(L, row->name);
+    lua_pushstring(L, sow_function_name(&function));
     lua_newtable(L);
-    for (size_t i = 0; i < row->parameter_count; i++) {
+    for (size_t i = 0; row != NULL && i < row->parameter_count; i++) {
         if (function.parameters[i] != row->parameters[i].value) {
             lua_pushstring(L, row->parameters[i].name);
             lua_rawseti(L, -2, ++count);
@@ -193,7 +195,7 @@ static int bridge_activation(lua_State *L)
             lua_rawseti(L, -2, ++count);
         }
     }
-    lua_pushboolean(L, row->is_gate);
+    lua_pushboolean(L, row != NULL && row->is_gate);
     return 3;
 }
 
@@ -203,7 +205,8 @@ static int bridge_gain(lua_State *L)
     struct sow_error error = {.code = SOW_OK};
     struct sow_function function;
     struct sow_activation_numbers numbers;
-    if (sow_function_parse(luaL_checkstring(L, 1), &function, &error) != SOW_OK ||
+    if (sow_model_activation(sow_host_of(L)->model, luaL_checkstring(L, 1), &function, &error) !=
+            SOW_OK ||
         sow_function_numbers(&function, &numbers, &error) != SOW_OK) {
         return sow_host_raise_error(sow_host_of(L), &error);
     }

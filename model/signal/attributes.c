@@ -92,7 +92,8 @@ static int is_function_parameter(const struct sow_node *node, const char *name)
     return 0;
 }
 
-enum sow_status sow_node_attribute(struct sow_node *node, const struct sow_operation *operation,
+enum sow_status sow_node_attribute(struct sow_node *node, const struct sow_graph *graph,
+                                   const struct sow_operation *operation,
                                    const struct sow_attribute *attribute, struct sow_arena *arena,
                                    struct sow_error *error)
 {
@@ -141,7 +142,7 @@ enum sow_status sow_node_attribute(struct sow_node *node, const struct sow_opera
     struct sow_argument arguments[SOW_ACTIVATION_PARAMETERS_MAX];
     size_t count = function_arguments(operation, attribute->text, arguments);
     struct sow_error inner;
-    if (sow_function_named(attribute->text, arguments, count, field, &inner) != SOW_OK) {
+    if (sow_graph_activation(graph, attribute->text, arguments, count, field, &inner) != SOW_OK) {
         return sow_node_fail(node, SOW_E_ARGUMENT, error, "%.400s", inner.message);
     }
     return SOW_OK;

@@ -206,7 +206,7 @@ static int is_kept(const struct sow_kept_expansion *kept, const struct sow_funct
                    int times_x, double mean, double std)
 {
     return kept->function != NULL && kept->mean == mean && kept->std == std &&
-           kept->times_x == times_x && sow_same_function(kept->function, function);
+           kept->times_x == times_x && sow_function_same(kept->function, function);
 }
 
 static enum sow_status expand(struct sow_predictor *p, const struct sow_function *function,

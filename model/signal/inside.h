@@ -16,9 +16,10 @@ struct sow_op_row {
 };
 extern const struct sow_op_row sow_op_rows[SOW_OP_COUNT];
 
-/* Reads one attribute into the node, texts into `arena`. SOW_E_UNSUPPORTED for one that the row does not name,
+/* Reads one attribute into the node, texts into `arena`; an expression is still the graph's. SOW_E_UNSUPPORTED for one that the row does not name,
  * SOW_E_ARGUMENT for a value that cannot be. */
-enum sow_status sow_node_attribute(struct sow_node *node, const struct sow_operation *operation,
+enum sow_status sow_node_attribute(struct sow_node *node, const struct sow_graph *graph,
+                                   const struct sow_operation *operation,
                                    const struct sow_attribute *attribute, struct sow_arena *arena,
                                    struct sow_error *error);
 

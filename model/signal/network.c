@@ -23,6 +23,11 @@ struct lowering {
     struct sow_node *nodes;
     struct sow_flow *flows;
     uint32_t *outputs;
+    struct owned { /* expressions */
+        struct sow_expression_program program;
+        struct sow_function function;
+        struct owned *next;
+    } * owned;
 
     /* while it is made */
     const struct sow_graph *graph;
@@ -74,8 +79,9 @@ static const char *name_node(struct lowering *lowering, const struct sow_operati
         const char *first = sow_plan_at(lowering->plan, node->parameters[0])->name;
         snprintf(wanted, sizeof wanted, "%s", first);
     } else {
-        if (node->op == SOW_OP_ACTIVATION && node->at.function.activation != NULL) {
-            word = node->at.function.activation->name;
+        if (node->op == SOW_OP_ACTIVATION) {
+            const struct sow_activation *row = node->at.function.activation;
+            word = row != NULL ? row->name : "expression";
         }
         snprintf(wanted, sizeof wanted, "%s%s%s", node->scope, node->scope[0] != 0 ? "." : "",
                  word);
@@ -178,6 +184,28 @@ static enum sow_status take_flow(struct lowering *lowering, const struct sow_nod
     return SOW_OK;
 }
 
+/* The model's expression as the network's own, which is one for all nodes. */
+static enum sow_status own_function(struct lowering *lowering, struct sow_function *function,
+                                    struct sow_error *error)
+{
+    struct owned *at = lowering->owned;
+    while (at != NULL && !sow_function_same(&at->function, function)) {
+        at = at->next;
+    }
+    if (at == NULL) {
+        at = sow_arena_take(&lowering->arena, sizeof *at);
+        if (at == NULL) {
+            return sow_fail(error, SOW_E_MEMORY, "out of memory");
+        }
+        at->program = *(const struct sow_expression_program *)function->user;
+        at->function = sow_expression_move(function, &at->program);
+        at->next = lowering->owned;
+        lowering->owned = at;
+    }
+    *function = at->function;
+    return SOW_OK;
+}
+
 static enum sow_status take_node(struct lowering *lowering, size_t index, struct sow_error *error)
 {
     const struct sow_operation *operation = &lowering->graph->operations[index];
@@ -202,8 +230,11 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
     node->at.groups = 1;
     status = check_lists(node, error);
     for (uint32_t i = 0; i < operation->attribute_count && status == SOW_OK; i++) {
-        status =
-            sow_node_attribute(node, operation, &operation->attributes[i], &lowering->arena, error);
+        status = sow_node_attribute(node, lowering->graph, operation, &operation->attributes[i],
+                                    &lowering->arena, error);
+        if (status == SOW_OK && sow_is_expression(&node->at.function)) {
+            status = own_function(lowering, &node->at.function, error);
+        }
     }
     if (status != SOW_OK) {
         return status;

@@ -183,7 +183,7 @@ static struct repeated most_repeated(const struct sow_predictor *p)
         if (!layer_of(p, &p->network->nodes[i], &layer)) {
             continue;
         }
-        int same = run.count > 0 && sow_same_function(run.function, layer.function) &&
+        int same = run.count > 0 && sow_function_same(run.function, layer.function) &&
                    fabs(run.sigma_w2 - layer.sigma_w2) <= 1e-9 * run.sigma_w2 &&
                    run.sigma_b2 == layer.sigma_b2;
         layer.count = same ? run.count + 1 : 1;
@@ -224,7 +224,7 @@ static void tell_depth(const struct sow_predictor *p, struct sow_probe_depth *de
     }
     *depth = (struct sow_probe_depth){
         .layers = layer.count,
-        .activation = layer.function->activation->name,
+        .activation = sow_function_name(layer.function),
         .function = *layer.function,
         .sigma_w2 = layer.sigma_w2,
         .sigma_b2 = layer.sigma_b2,

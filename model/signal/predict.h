@@ -5,6 +5,7 @@
 #ifndef SOW_SIGNAL_PREDICT_H
 #define SOW_SIGNAL_PREDICT_H
 
+#include "core/activation/expression.h"
 #include "core/activation/pair.h"
 #include "model/graph/arena.h"
 #include "model/signal/network.h"
@@ -130,8 +131,6 @@ double sow_cross_feature(const struct sow_state *state, double same_feature);
 double sow_both(const struct sow_state *state);
 /* The correlation of values, from that of second moments. */
 double sow_centred(const struct sow_state *state, double ratio);
-/* Whether two functions of the table are one. */
-int sow_same_function(const struct sow_function *a, const struct sow_function *b);
 /* Of elements whose index along the output axis is in [begin, end); end 0: all. */
 struct sow_weights sow_weights_of(const struct sow_plan_entry *entry, uint64_t begin, uint64_t end);
 /* Of elements whose index along `axis` is in [begin, end); end 0: all. */

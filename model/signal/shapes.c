@@ -215,7 +215,7 @@ static enum sow_status check_pair(const struct sow_shapes *s)
 static enum sow_status check_gated(const struct sow_shapes *s)
 {
     const struct sow_op_attributes *at = &s->node->at;
-    int fits = at->function.activation != NULL && at->first != NULL;
+    int fits = (at->function.activation != NULL || at->function.value != NULL) && at->first != NULL;
     if (s->node->input_count == 1) {
         fits = fits && sow_shape_same_but_last(s->in, s->out) &&
                sow_shape_last(s->in) == 2 * sow_shape_last(s->out);

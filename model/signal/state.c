@@ -56,12 +56,6 @@ double sow_both(const struct sow_state *state)
     return state->place < state->sample ? state->place : state->sample;
 }
 
-int sow_same_function(const struct sow_function *a, const struct sow_function *b)
-{
-    return a->activation == b->activation &&
-           memcmp(a->parameters, b->parameters, sizeof a->parameters) == 0;
-}
-
 /* ---- Weights ------------------------------------------------------------------------------------- */
 
 static void add_draw(const struct sow_draw *draw, double share, struct sow_weights *weights)

@@ -2,13 +2,16 @@
 /* The short form: a network told on the command line, without a file.
  *
  *     mlp:IN,W1,W2xN,...,OUT      widths from the input to the output; WxN is N layers of width W
+ *     mlp:WxN                     N layers of width W, from an input of width W
  *
  * It becomes a config with the fields widths, activation and scheme, and recipes/mlp.lua does the rest. */
 #include "model/source/source.h"
 
 #include "core/base/error.h"
+#include "model/recipe/activation.h"
 #include "model/recipe/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +83,9 @@ static enum sow_status read_spec(struct spec *spec)
         if (status != SOW_OK) {
             return status;
         }
-        if (times > 0 && (before == 0 || *spec->at == '\0')) {
+        if (times > 0 && before == 0 && *spec->at == '\0') {
+            times++; /* all widths are one: that of the input too */
+        } else if (times > 0 && (before == 0 || *spec->at == '\0')) {
             spec->at = begin;
             return bad_spec(spec, before == 0 ? "the input has one width" : "the output has one");
         }
@@ -106,26 +111,44 @@ static int set_text(json_t *object, const char *name, const char *text)
     return text == NULL ? 0 : json_object_set_new(object, name, json_string(text));
 }
 
-static enum sow_status check_activation(const char *text, struct sow_error *error)
+/* The activation as one text, NULL for none; `braced` has room for an expression. */
+static enum sow_status take_activation(struct sow_model *model,
+                                       const struct sow_model_options *options,
+                                       char braced[SOW_EXPRESSION_TEXT_MAX + 8], const char **text,
+                                       struct sow_error *error)
 {
     struct sow_function function;
     struct sow_error cause;
-    if (text == NULL) {
+    const char *option = options->expression != NULL ? "--activation-expr" : "--activation";
+    *text = options->activation;
+    if (options->activation != NULL && options->expression != NULL) {
+        return sow_fail(error, SOW_E_ARGUMENT,
+                        "--activation and --activation-expr say the same thing twice; give one");
+    }
+    if (options->expression != NULL) {
+        snprintf(braced, SOW_EXPRESSION_TEXT_MAX + 8, "expr{%.*s}", SOW_EXPRESSION_TEXT_MAX + 1,
+                 options->expression);
+        *text = braced;
+    }
+    if (*text == NULL) {
         return SOW_OK;
     }
-    if (sow_function_parse(text, &function, &cause) != SOW_OK) {
-        return sow_fail(error, SOW_E_ARGUMENT, "--activation: %s", cause.message);
+    if (sow_model_activation(model, *text, &function, &cause) != SOW_OK) {
+        return sow_fail(error, cause.code, "%s: %s", option, cause.message);
     }
-    return function.activation->is_gate
+    return function.activation != NULL && function.activation->is_gate
                ? sow_fail(error, SOW_E_ARGUMENT,
                           "--activation: %s is a gate of two signals, and a layer here has one",
                           function.activation->name)
                : SOW_OK;
 }
 
-static enum sow_status make_config(const char *source, const struct sow_model_options *options,
+static enum sow_status make_config(struct sow_model *model, const char *source,
+                                   const struct sow_model_options *options,
                                    struct sow_config **config, struct sow_error *error)
 {
+    char braced[SOW_EXPRESSION_TEXT_MAX + 8];
+    const char *activation = NULL;
     struct sow_config *made = calloc(1, sizeof *made);
     struct spec spec = {source, source + strlen(START) - 1, json_array(), error};
     enum sow_status status =
@@ -143,8 +166,8 @@ static enum sow_status make_config(const char *source, const struct sow_model_op
     }
     status = read_spec(&spec);
     if (status == SOW_OK && options != NULL) {
-        status = check_activation(options->activation, error);
-        if (status == SOW_OK && (set_text(made->root, "activation", options->activation) != 0 ||
+        status = take_activation(model, options, braced, &activation, error);
+        if (status == SOW_OK && (set_text(made->root, "activation", activation) != 0 ||
                                  set_text(made->root, "scheme", options->scheme) != 0)) {
             status =
                 sow_fail(error, SOW_E_ARGUMENT, "--activation and --scheme are texts in UTF-8");
@@ -164,6 +187,6 @@ enum sow_status sow_source_short(struct sow_model *model, const char *source,
                                  const struct sow_model_options *options, struct sow_error *error)
 {
     struct sow_config *config = NULL;
-    enum sow_status status = make_config(source, options, &config, error);
+    enum sow_status status = make_config(model, source, options, &config, error);
     return status == SOW_OK ? sow_source_family(model, config, "mlp", NULL, error) : status;
 }

@@ -108,12 +108,16 @@ static enum sow_status load(struct sow_model *model, const char *source,
     if (sow_source_is_short(source)) {
         return sow_source_short(model, source, options, error);
     }
-    if (options != NULL && (options->activation != NULL || options->scheme != NULL)) {
+    if (options != NULL &&
+        (options->activation != NULL || options->expression != NULL || options->scheme != NULL)) {
+        int is_scheme = options->activation == NULL && options->expression == NULL;
         return sow_fail(error, SOW_E_ARGUMENT,
                         "--%s belongs to a short form such as mlp:784,256x3,10; %s is a file and "
                         "says its own%s",
-                        options->activation != NULL ? "activation" : "scheme", source,
-                        options->activation != NULL ? "" : ": write --set '*.weight=SCHEME'");
+                        options->activation != NULL ? "activation"
+                        : is_scheme                 ? "scheme"
+                                                    : "activation-expr",
+                        source, is_scheme ? ": write --set '*.weight=SCHEME'" : "");
     }
     if (sow_source_is_named(source)) {
         return sow_source_named(model, source, options, error);

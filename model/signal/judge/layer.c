@@ -3,6 +3,7 @@
  * (SATURATED), units that nothing switches on (DEAD). From predicted moments; where there is a measurement, from it. */
 #include <math.h>
 
+#include "core/activation/expression.h"
 #include "core/base/elementary.h"
 #include "model/signal/judge/judge.h"
 #include "model/signal/recurrent.h"
@@ -158,7 +159,7 @@ static double turn_between(const struct sow_function *function, double least, do
 /* Looks from -FAR to FAR, in steps of 0.05 and farther out of a twentieth. */
 static void take_shape(struct shape *shape, const struct sow_function *function)
 {
-    if (shape->function != NULL && sow_same_function(shape->function, function)) {
+    if (shape->function != NULL && sow_function_same(shape->function, function)) {
         return;
     }
     double least = FLAT * sow_judge_steepest(function), before = -FAR;

@@ -6,6 +6,7 @@
 #include <math.h> /* NAN, isfinite: macros */
 #include <string.h>
 
+#include "core/activation/expression.h"
 #include "core/activation/pair.h"
 #include "core/base/elementary.h"
 #include "model/signal/measure/jacobian.h"
@@ -101,7 +102,7 @@ static double log_slope_transform(const struct factor *factor, double z)
 static int same_slopes(const struct factor *a, const struct factor *b)
 {
     return a != NULL && a->mean == b->mean && a->std == b->std &&
-           memcmp(a->function, b->function, sizeof *a->function) == 0;
+           sow_function_same(a->function, b->function);
 }
 
 /* ln of S(z) of all factors at once. */

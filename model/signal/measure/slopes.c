@@ -24,7 +24,12 @@ struct units {
 
 static double slope_at(const struct sow_function *function, double x)
 {
-    double slope = sow_activation_row_of(function->activation)->derivative(x, function->parameters);
+    double slope;
+    if (function->activation != NULL) {
+        slope = sow_activation_row_of(function->activation)->derivative(x, function->parameters);
+    } else {
+        (void)sow_function_value(function, x, &slope);
+    }
     return isnan(x) ? x : slope < 0 ? -slope : slope;
 }
 
@@ -103,7 +108,7 @@ struct sow_slopes sow_slopes_of(struct sow_team *team, const struct sow_view *vi
     uint64_t taken = elements < SAMPLE ? elements : SAMPLE;
     struct units job = {.view = view, .function = function};
     double steepest = 0;
-    if (elements == 0 || in->non_finite == elements || function->activation == NULL) {
+    if (elements == 0 || in->non_finite == elements) {
         return (struct sow_slopes){NAN, NAN, NAN, NAN};
     }
     sow_team_ranges(team, view->features, 16, units_range, &job);

@@ -3,7 +3,17 @@
 local host = ...
 local words = host.words
 
--- activation("gelu"), activation("leaky_relu{slope=0.2}")
+-- expr "max(x, 0) - 0.5": an activation of one's own, wherever the name of one goes
+function words.expr(text)
+    host.check_text("expr", text)
+    local name, why = host.activation("expr{" .. text .. "}")
+    if name == nil then
+        host.fail(why)
+    end
+    return name
+end
+
+-- activation("gelu"), activation("leaky_relu{slope=0.2}"), activation(expr "max(x, 0) - 0.5")
 function words.activation(name)
     host.check_text("activation", name)
     local canonical, parameters = host.activation(name)
