@@ -133,7 +133,7 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
         sow_cli_probe_json(run->probe, run->measured, &run->sample, run->judgement, &run->asked,
                            run->learned, variant != NULL ? variant->name : NULL, options);
     } else if (options->csv) {
-        sow_cli_probe_csv(run->probe, run->measured, &run->sample, &run->asked);
+        sow_cli_probe_csv(run->probe, run->measured, &run->sample, &run->asked, run->learned);
         sow_cli_sample_note(&run->sample, options);
     } else {
         int rows = !options->brief && (run->learned == NULL || run->measured != NULL);
@@ -158,6 +158,7 @@ static void print_all(const struct sow_cli_runs *runs, const struct sow_cli_opti
         sow_cli_compare_json(runs, options);
     } else if (options->csv) {
         sow_cli_add_picture_data(&text, runs);
+        sow_cli_add_compared_losses(&text, runs);
         fputs(text.bytes, stdout);
         sow_cli_text_free(&text);
         sow_cli_sample_note(&runs->items[0].sample, options);

@@ -177,3 +177,16 @@ void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_
     puts("\n]}");
     sow_cli_text_free(&text);
 }
+
+void sow_cli_add_compared_losses(struct sow_cli_text *text, const struct sow_cli_runs *runs)
+{
+    int any = 0;
+    for (size_t run = 0; run < runs->count; run++) {
+        const struct sow_learning *learned = runs->items[run].learned;
+        for (uint32_t t = 0; learned != NULL && t <= sow_learning_report(learned)->done; t++) {
+            double loss = sow_learning_report(learned)->loss[t];
+            sow_cli_add(text, any++ ? "" : "\nrun,step,loss\n");
+            sow_cli_add(text, isfinite(loss) ? "%zu,%u,%.10g\n" : "%zu,%u,NaN\n", run, t, loss);
+        }
+    }
+}

@@ -139,7 +139,7 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
 }
 
 /* Names of values come from recipes: quoted as RFC 4180 says where they must be. */
-static void add_word(struct sow_cli_text *text, const char *word)
+void sow_cli_add_csv_word(struct sow_cli_text *text, const char *word)
 {
     int plain = strpbrk(word, ",\"\r\n") == NULL;
     sow_cli_add(text, plain ? "" : "\"");
@@ -153,7 +153,8 @@ static void add_word(struct sow_cli_text *text, const char *word)
 }
 
 void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured,
-                       const struct sow_cli_sample *sample, const struct sow_cli_asked *asked)
+                       const struct sow_cli_sample *sample, const struct sow_cli_asked *asked,
+                       const struct sow_learning *learned)
 {
     const struct sow_probe_value *value;
     struct sow_cli_text text = {0};
@@ -165,10 +166,13 @@ void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measureme
         sow_cli_measured_titles();
     }
     sow_cli_add_asked_titles(&text, asked);
+    if (learned != NULL) {
+        sow_cli_add_learned_titles(&text, learned);
+    }
     puts(text.length > 0 ? text.bytes : "");
     for (size_t i = 0; (value = sow_probe_at(probe, i)) != NULL; i++) {
         sow_cli_text_clear(&text);
-        add_word(&text, value->name);
+        sow_cli_add_csv_word(&text, value->name);
         sow_cli_add(&text, ",%s,%ld", value->operation, (long)value->layer);
         for (size_t k = 0; k < COLUMNS; k++) {
             double number = value->is_signal ? number_of(value, k) : NAN;
@@ -178,7 +182,15 @@ void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measureme
             sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i), sample);
         }
         sow_cli_add_asked_csv(&text, asked, i, value->name);
+        if (learned != NULL) {
+            sow_cli_add_learned_csv(&text, learned, i);
+        }
         puts(text.bytes);
+    }
+    if (learned != NULL) {
+        sow_cli_text_clear(&text);
+        sow_cli_add_learned_block(&text, learned);
+        fputs(text.bytes, stdout);
     }
     sow_cli_text_free(&text);
 }

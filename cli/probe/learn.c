@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "learn.h"
+#include "probe.h"
 #include "cli/text/message.h"
 #include "cli/stats.h"
 
@@ -175,4 +176,49 @@ void sow_cli_add_learning(struct sow_cli_text *text, const struct sow_learning *
         add_weight(text, weight, report->steps);
     }
     sow_cli_add(text, "]}");
+}
+
+/* ---- CSV ------------------------------------------------------------------------------------------ */
+
+static void add_field(struct sow_cli_text *text, double number)
+{
+    sow_cli_add(text, isnan(number) ? "," : ",%.17g", number);
+}
+
+void sow_cli_add_learned_titles(struct sow_cli_text *text, const struct sow_learning *learned)
+{
+    sow_cli_add(text, ",size");
+    for (uint32_t t = 1; t <= sow_learning_report(learned)->steps; t++) {
+        sow_cli_add(text, ",moved_after_%u", t);
+    }
+}
+
+void sow_cli_add_learned_csv(struct sow_cli_text *text, const struct sow_learning *learned,
+                             size_t index)
+{
+    const struct sow_learned_value *value = sow_learned_value_at(learned, index);
+    add_field(text, value->size);
+    for (uint32_t t = 1; t <= sow_learning_report(learned)->steps; t++) {
+        add_field(text, value->change[t]);
+    }
+}
+
+void sow_cli_add_learned_block(struct sow_cli_text *text, const struct sow_learning *learned)
+{
+    const struct sow_learning_report *report = sow_learning_report(learned);
+    const struct sow_learned_weight *weight;
+    sow_cli_add(text, "\nstep,loss");
+    for (size_t i = 0; (weight = sow_learned_weight_at(learned, i)) != NULL; i++) {
+        sow_cli_add(text, ",");
+        sow_cli_add_csv_word(text, weight->name);
+    }
+    sow_cli_add(text, "\n");
+    for (uint32_t t = 0; t <= report->steps; t++) {
+        sow_cli_add(text, "%u", t);
+        add_field(text, report->loss[t]);
+        for (size_t i = 0; (weight = sow_learned_weight_at(learned, i)) != NULL; i++) {
+            add_field(text, t > 0 ? weight->ratio[t - 1] : NAN);
+        }
+        sow_cli_add(text, "\n");
+    }
 }

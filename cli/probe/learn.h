@@ -26,6 +26,12 @@ int sow_cli_learns(const struct sow_learning *learned);
 /* An object. */
 void sow_cli_add_learning(struct sow_cli_text *text, const struct sow_learning *learned,
                           const struct sow_cli_options *options);
+/* For the CSV of values: titles, each after a comma; of value `index` its size and how far each step moved it; and a block of
+ * its own, a row a step: the loss, and how far it moved each weight. */
+void sow_cli_add_learned_titles(struct sow_cli_text *text, const struct sow_learning *learned);
+void sow_cli_add_learned_csv(struct sow_cli_text *text, const struct sow_learning *learned,
+                             size_t index);
+void sow_cli_add_learned_block(struct sow_cli_text *text, const struct sow_learning *learned);
 /* The loss, the values that `shown` marks (2: after some that are left out), the weights, and what does not move. */
 void sow_cli_steps_table(const struct sow_learning *learned, const unsigned char *shown,
                          const struct sow_cli_options *options);

@@ -84,9 +84,14 @@ void sow_cli_add_jacobians(struct sow_cli_text *text, const struct sow_cli_runs 
 /* Pairs of inputs and inputs of three sizes, of one run that was asked for them: two panels (picture_curves.c). */
 int sow_cli_has_curves(const struct sow_cli_runs *runs);
 void sow_cli_add_curves_panels(struct sow_cli_text *text, const struct sow_cli_runs *runs);
+/* The first steps of learning: how many panels they have, 0 where no run took some (picture_learned.c). */
+int sow_cli_learned_panels(const struct sow_cli_runs *runs);
+void sow_cli_add_learned_panels(struct sow_cli_text *text, const struct sow_cli_runs *runs);
 /* Colour, dash and point of run `index`, as words for "plot". */
 const char *sow_cli_color(size_t index);
 
+/* The losses of several runs as CSV after an empty line, a row a run and step; nothing where no step was taken. */
+void sow_cli_add_compared_losses(struct sow_cli_text *text, const struct sow_cli_runs *runs);
 /* --compare for people and machines (compare.c). */
 void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
 void sow_cli_compare_json(const struct sow_cli_runs *runs, const struct sow_cli_options *options);

@@ -368,7 +368,7 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
 {
     int is_seen = extent_of(runs, 0).is_seen, has_jacobian = sow_cli_has_jacobian(runs);
     int panels = 4 + (is_seen ? 1 + (runs->count == 1) : 0) + has_jacobian +
-                 2 * sow_cli_has_curves(runs),
+                 2 * sow_cli_has_curves(runs) + sow_cli_learned_panels(runs),
         rows = (panels + 1) / 2;
     add_frame(text, stem, kind, rows);
     sow_cli_add(text, "dot = %s*small\n", depth_of(runs) > 60 ? "0.5" : "0.9");
@@ -402,6 +402,9 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
     }
     if (sow_cli_has_curves(runs)) {
         sow_cli_add_curves_panels(text, runs);
+    }
+    if (sow_cli_learned_panels(runs) > 0) {
+        sow_cli_add_learned_panels(text, runs);
     }
     sow_cli_add(text, "unset multiplot\n");
 }

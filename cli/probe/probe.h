@@ -16,9 +16,12 @@ void sow_cli_probe_json(const struct sow_probe *probe, const struct sow_measurem
                         const struct sow_cli_sample *sample, const struct sow_judgement *judgement,
                         const struct sow_cli_asked *asked, const struct sow_learning *learned,
                         const char *variant, const struct sow_cli_options *options);
-/* A row a value, with a title. */
+/* A row a value, with a title; after an empty line, a row a step of learning. */
 void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measurement *measured,
-                       const struct sow_cli_sample *sample, const struct sow_cli_asked *asked);
+                       const struct sow_cli_sample *sample, const struct sow_cli_asked *asked,
+                       const struct sow_learning *learned);
+/* A name as RFC 4180 has it. */
+void sow_cli_add_csv_word(struct sow_cli_text *text, const char *word);
 /* Which values the tables show, one byte a value: 1 shown, 2 shown and something before it left out. Rows of repeated
  * layers in the middle are left out unless `all`. The caller frees it. */
 unsigned char *sow_cli_probe_shown(const struct sow_probe *probe, int all);

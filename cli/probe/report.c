@@ -390,6 +390,11 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
         sow_cli_add(text, "<h%d>%s</h%d>\n", runs->count > 1 ? 3 : 2, parts[i].title,
                     runs->count > 1 ? 3 : 2);
         parts[i].add(text, run);
+        if (parts[i].add == add_words && run->learned != NULL) {
+            sow_cli_add(text, "<h%d>The first steps of learning</h%d>\n", runs->count > 1 ? 3 : 2,
+                        runs->count > 1 ? 3 : 2);
+            sow_cli_add_report_learned(text, run);
+        }
         if (i == 0 && runs->count == 1) {
             sow_cli_add(text, "<h2>Pictures</h2>\n");
             add_picture(text, runs);

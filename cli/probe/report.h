@@ -10,4 +10,7 @@ int sow_cli_check_report(const struct sow_cli_options *options);
 /* Writes the file under a temporary name and renames it; tells what goes wrong. */
 int sow_cli_report(const struct sow_cli_runs *runs, const struct sow_cli_options *options);
 
+/* The section on --steps (report_learned.c). */
+void sow_cli_add_report_learned(struct sow_cli_text *text, const struct sow_cli_run *run);
+
 #endif

@@ -101,3 +101,58 @@ PYTHON
     run -4 --separate-stderr sow probe 'gpt2-{}.json' --widths 64,128
     has "$stderr" "gpt2-64.json"
 }
+
+@test "CSV has what each step moved, and a row a step" {
+    run -0 --separate-stderr sow probe mlp:32,48x2,10 --steps 3 --json
+    echo "$output" >probe.json
+    sow probe mlp:32,48x2,10 --steps 3 --csv >probe.csv
+    python3 - <<'PYTHON'
+import csv, json
+learned = json.load(open("probe.json"))["learning"]
+values, steps = (list(csv.DictReader(block.splitlines())) for block in open("probe.csv").read().split("\n\n"))
+number = lambda field: float(field) if field else None
+assert [row["name"] for row in values] == [value["name"] for value in learned["values"]]
+for row, value in zip(values, learned["values"]):
+    assert number(row["size"]) == value["size"]
+    assert [number(row[f"moved_after_{t}"]) for t in (1, 2, 3)] == value["change"][1:], row
+assert [row["step"] for row in steps] == ["0", "1", "2", "3"]
+assert [number(row["loss"]) for row in steps] == learned["loss"]
+for weight in learned["weights"]:
+    assert [number(row[weight["name"]]) for row in steps] == [None, *weight["ratio"]], weight["name"]
+assert None in [number(row["layers.0.bias"]) for row in steps[1:]]  # zeros have no ratio
+PYTHON
+    run -0 --separate-stderr sow probe mlp:32,48x2,10 --steps 2 --compare he_normal glorot_normal --csv
+    has "$output" $'\n\nrun,step,loss\n0,0,' $'\n1,2,'
+    run -0 --separate-stderr sow probe mlp:32,48x2,10 --compare he_normal glorot_normal --csv
+    lacks "$output" "run,step"
+}
+
+@test "pictures and the report have the first steps" {
+    command -v gnuplot >/dev/null || skip "no gnuplot"
+    sow probe mlp:32,48x6,10 --steps 5 --json >probe.json
+    run -0 --separate-stderr sow probe mlp:32,48x6,10 --steps 5 -q --plot out.svg --report out.html
+    has "$(cat out.svg)" "Loss on the one random batch" "How fast weights move" "How far values move"
+    python3 - <<'PYTHON'
+import json, re
+learned = json.load(open("probe.json"))["learning"]
+script, html = open("out.gp").read(), open("out.html").read()
+block = lambda name: [[float(x) for x in row.split(",")] for row in re.search(rf"{re.escape(name)} << EOD\n(.*?)\nEOD", script, re.S)[1].splitlines()]
+near = lambda a, b: abs(a - b) < 1e-4 * abs(b)
+assert all(near(row[1], loss) for row, loss in zip(block("$loss0"), learned["loss"], strict=True))
+matrices = [w for w in learned["weights"] if w["name"].endswith(".weight")]
+for t, row in enumerate(block("$updates0")):
+    assert len(row) == 8 and all(near(10 ** x, w["ratio"][t]) for x, w in zip(row[1:], matrices, strict=True))
+assert block("$moved")[-1][0] == 7 and near(10 ** block("$moved")[-1][2], learned["values"][-1]["change"][5] / learned["values"][-1]["size"])
+assert "The first steps of learning" in html and "Loss on the one random batch" in html
+assert f"<strong>falls</strong> from {learned['loss'][0]:.5g} to {learned['loss'][5]:.5g}" in html
+assert all(f"<td class=w>{w['name']}</td>" in html for w in learned["weights"])
+PYTHON
+    run -0 --separate-stderr sow probe mlp:32,48x6,10 --steps 5 -q --compare he_normal glorot_normal --plot two.svg --report two.html
+    has "$(cat two.svg)" "Loss on the one random batch" "(median)"
+    lacks "$(cat two.svg)" "How far values move"
+    [[ $(grep -c "<h3>The first steps of learning</h3>" two.html) == 2 ]]
+    run -1 --separate-stderr sow probe mlp:32,48x6,10 --steps 5 --lr 1e30 -q --plot bad.svg --report bad.html
+    has "$(cat bad.html)" "<strong>is not finite</strong>" "Loss on the one random batch"
+    run -0 --separate-stderr sow probe mlp:32,48x6,10 -q --plot none.svg
+    lacks "$(cat none.svg)" "Loss on"
+}
