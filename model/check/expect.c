@@ -85,7 +85,7 @@ size_t sow_check_differences(const struct sow_name_index *index, const struct so
         const struct sow_parameter *parameter = &graph->parameters[i];
         size_t at = sow_name_index_find(index, parameter->name);
         found += at != SIZE_MAX;
-        wrong += at == SIZE_MAX || !same_shape(index->run->tensors[at].header, &parameter->tensor);
+        wrong += at == SIZE_MAX || !same_shape(index->run->tensors[at].header, parameter->tensor);
     }
     for (size_t i = 0; i < graph->tie_count; i++) {
         found += sow_name_index_find(index, graph->ties[i].name) != SIZE_MAX;
@@ -103,7 +103,7 @@ size_t sow_check_differences(const struct sow_name_index *index, const struct so
 static void find_missing(struct sow_check_run *run, const struct sow_parameter *parameter,
                          size_t order)
 {
-    struct sow_shape_text shape = sow_shape_text(parameter->tensor.shape, parameter->tensor.rank);
+    struct sow_shape_text shape = sow_shape_text(parameter->tensor->shape, parameter->tensor->rank);
     sow_findings_add(
         run->findings,
         &(struct sow_raw_finding){
@@ -189,8 +189,8 @@ static void compare_graph(struct sow_check_run *run, const struct sow_name_index
             continue;
         }
         seen[at] = 1;
-        if (!same_shape(run->tensors[at].header, &parameter->tensor)) {
-            find_shape(run, at, &parameter->tensor);
+        if (!same_shape(run->tensors[at].header, parameter->tensor)) {
+            find_shape(run, at, parameter->tensor);
         }
     }
     for (size_t i = 0; i < graph->tie_count; i++) {

@@ -111,8 +111,9 @@ static size_t find_values(const struct search *search, json_int_t now, json_int_
         size_t at = sow_name_index_find(search->index, parameter->name);
         const struct sow_st_tensor *found = at == SIZE_MAX ? NULL : run->tensors[at].header;
         for (uint32_t axis = 0;
-             found != NULL && found->rank == parameter->tensor.rank && axis < found->rank; axis++) {
-            double is = (double)found->shape[axis], should = (double)parameter->tensor.shape[axis];
+             found != NULL && found->rank == parameter->tensor->rank && axis < found->rank;
+             axis++) {
+            double is = (double)found->shape[axis], should = (double)parameter->tensor->shape[axis];
             if (is != should && should > 0) {
                 count = add_value(values, count, now > 0 ? (double)now * is / should : is);
                 count = add_value(values, count, is);

@@ -22,6 +22,8 @@ struct sow_names {
     size_t capacity;
 };
 
+#define SOW_MODEL_ALIKE 64u
+
 struct sow_model {
     struct sow_graph graph; /* points into the arrays below */
     struct sow_parameter *parameters;
@@ -29,7 +31,8 @@ struct sow_model {
     struct sow_value *values;
     struct sow_tie *ties;
     size_t parameter_capacity, operation_capacity, value_capacity, tie_capacity;
-    struct sow_names names; /* of parameters */
+    struct sow_names names;                          /* of parameters */
+    const struct sow_tensor *alike[SOW_MODEL_ALIKE]; /* kept lately, by hash */
 
     struct sow_variant *variants;
     size_t variant_count, variant_capacity;
@@ -57,6 +60,9 @@ enum sow_status sow_model_add_parameter(struct sow_model *model,
 /* The operation and the value it makes; `operation->output` and `value->operation` are filled in. */
 enum sow_status sow_model_add_operation(struct sow_model *model, struct sow_operation *operation,
                                         struct sow_value *value, struct sow_error *error);
+/* A tensor like that one, kept for parameters; NULL when out of memory. */
+const struct sow_tensor *sow_model_keep_tensor(struct sow_model *model,
+                                               const struct sow_tensor *tensor);
 enum sow_status sow_model_add_tie(struct sow_model *model, const char *name, const char *to,
                                   struct sow_error *error);
 /* The first one is the default if it may be. */

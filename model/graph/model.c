@@ -115,6 +115,32 @@ uint32_t sow_model_find(const struct sow_model *model, const char *name)
     return index == 0 ? UINT32_MAX : index - 1;
 }
 
+/* Of what tells most tensors apart: for the table of those kept lately only. */
+static uint32_t hash_tensor(const struct sow_tensor *tensor)
+{
+    uint64_t hash = (uint64_t)tensor->kind * 8 + tensor->rank;
+    for (uint32_t axis = 0; axis < tensor->rank; axis++) {
+        hash = (hash ^ tensor->shape[axis]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)hash % SOW_MODEL_ALIKE;
+}
+
+const struct sow_tensor *sow_model_keep_tensor(struct sow_model *model,
+                                               const struct sow_tensor *tensor)
+{
+    const struct sow_tensor **alike = &model->alike[hash_tensor(tensor)];
+    if (*alike == NULL || memcmp(*alike, tensor, sizeof *tensor) != 0) {
+        struct sow_tensor *kept = sow_arena_take(&model->arena, sizeof *kept);
+        if (kept == NULL) {
+            return NULL;
+        }
+        memcpy(kept, tensor, sizeof *kept);
+        *alike = kept;
+    }
+    return *alike;
+}
+
 enum sow_status sow_model_add_parameter(struct sow_model *model,
                                         const struct sow_parameter *parameter, uint32_t *index,
                                         struct sow_error *error)

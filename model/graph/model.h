@@ -17,11 +17,11 @@ struct sow_blocks {
     const char *gates;
 };
 
+/* A model may have a million of them: what they can share they share. */
 struct sow_parameter {
-    const char *name; /* full, UTF-8 */
-    const char *key;  /* NULL: draws as its name */
-    struct sow_tensor tensor;
-    enum sow_dtype dtype; /* 0: whatever the user asks for */
+    const char *name;                /* full, UTF-8 */
+    const char *key;                 /* NULL: draws as its name */
+    const struct sow_tensor *tensor; /* shared by those that are alike */
     struct sow_blocks blocks;
     int64_t zero_row; /* row of axis 0 that starts as zeros (padding_idx); -1 for none */
     double value;     /* what a buffer starts at when no rule claims it */
@@ -29,8 +29,9 @@ struct sow_parameter {
     const char *role; /* "embedding", "attention.query", "residual.output", "head", ... or "" */
     int32_t layer;    /* index in the innermost repeated(); -1 outside */
     int32_t layer_count;
-    const char *file; /* where it was declared */
-    uint32_t line;
+    enum sow_dtype dtype; /* 0: whatever the user asks for */
+    uint32_t line;        /* where it was declared */
+    const char *file;
 };
 
 /* A value that flows: the output of an operation. Sizes may be symbolic: size 0 with a name ("tokens"). */

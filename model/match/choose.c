@@ -78,7 +78,7 @@ static enum sow_status choose_weight(struct sow_matching *matching, uint32_t ind
     const struct sow_site *site = &matching->sites[index];
     struct sow_fans fans;
     struct sow_error inner;
-    struct sow_tensor tensor = parameter->tensor;
+    struct sow_tensor tensor = *parameter->tensor;
     if (parameter->blocks.count > 0 && site->walk == SOW_WALK_RECURRENT) { /* a gate by itself */
         tensor.shape[parameter->blocks.axis] = parameter->blocks.sizes[0];
     }
@@ -89,9 +89,10 @@ static enum sow_status choose_weight(struct sow_matching *matching, uint32_t ind
     }
     choice->fan_in = fans.in;
     choice->fan_out = fans.out;
-    if (parameter->tensor.kind == SOW_KIND_EMBEDDING) { /* looked up, and here a matrix (out, in) */
-        choice->fan_in = (double)parameter->tensor.shape[1];
-        choice->fan_out = (double)parameter->tensor.shape[0];
+    if (parameter->tensor->kind ==
+        SOW_KIND_EMBEDDING) { /* looked up, and here a matrix (out, in) */
+        choice->fan_in = (double)parameter->tensor->shape[1];
+        choice->fan_out = (double)parameter->tensor->shape[0];
     }
     choice->input = 1;
     for (uint32_t i = 0; i < site->operation->input_count; i++) {
@@ -147,7 +148,7 @@ static enum sow_status choose_rows(struct sow_matching *matching, uint32_t index
 {
     const struct sow_site *site = &matching->sites[index];
     const struct sow_need *need = &site->need;
-    const struct sow_tensor *tensor = &parameter->tensor;
+    const struct sow_tensor *tensor = parameter->tensor;
     choice->fan_in = tensor->rank > 0 ? (double)tensor->shape[tensor->rank - 1] : 1;
     choice->site = index;
     choice->input = 1;
@@ -216,7 +217,7 @@ enum sow_status sow_choose(struct sow_matching *matching, uint32_t index, struct
             site->second = choice->target;
             continue;
         }
-        switch (parameter->tensor.kind) {
+        switch (parameter->tensor->kind) {
         case SOW_KIND_LINEAR:
         case SOW_KIND_CONV:
         case SOW_KIND_CONV_TRANSPOSE:

@@ -40,7 +40,7 @@ static const struct sow_parameter *bias_of(const struct sow_matching *matching,
     for (uint32_t i = 0; i < site->operation->parameter_count; i++) {
         const struct sow_parameter *parameter =
             &matching->graph->parameters[site->operation->parameters[i]];
-        if (parameter->tensor.kind == SOW_KIND_BIAS) {
+        if (parameter->tensor->kind == SOW_KIND_BIAS) {
             return parameter;
         }
     }

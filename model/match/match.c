@@ -201,7 +201,7 @@ static enum sow_status unknown_use(const struct sow_parameter *parameter, struct
                        "operation of the graph uses it in a way it knows; say how it starts: "
                        "--set '%.300s=normal{std=0.02}'",
                        parameter->name,
-                       sow_shape_text(parameter->tensor.shape, parameter->tensor.rank).text,
+                       sow_shape_text(parameter->tensor->shape, parameter->tensor->rank).text,
                        parameter->name);
 }
 
@@ -211,7 +211,7 @@ enum sow_status sow_matching_at(struct sow_matching *matching, size_t index,
     const struct sow_parameter *parameter = &matching->graph->parameters[index];
     const struct sow_choice *choice = &matching->choices[index];
     char text[768];
-    if (choice->law == SOW_LAW_NONE && parameter->tensor.kind != SOW_KIND_BIAS) {
+    if (choice->law == SOW_LAW_NONE && parameter->tensor->kind != SOW_KIND_BIAS) {
         return unknown_use(parameter, error);
     }
     write_scheme(matching, choice, matched);

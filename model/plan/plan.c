@@ -125,7 +125,7 @@ static enum sow_status make_entry(struct sow_plan *plan, const struct sow_parame
             return status;
         }
     }
-    entry->tensor = parameter->tensor;
+    entry->tensor = *parameter->tensor;
     entry->dtype = dtype;
     entry->layer = parameter->layer;
     entry->scheme = resolution->scheme;

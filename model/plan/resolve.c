@@ -100,12 +100,12 @@ static enum sow_status resolve_rows(struct sow_resolver *resolver,
 static enum sow_status check_blocks(const struct sow_parameter *parameter, struct sow_error *error)
 {
     const struct sow_blocks *blocks = &parameter->blocks;
-    if (blocks->axis >= parameter->tensor.rank) {
+    if (blocks->axis >= parameter->tensor->rank) {
         return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
                            "`%s` has blocks on axis %" PRIu32 " but only %" PRIu32 " axes",
-                           parameter->name, blocks->axis, parameter->tensor.rank);
+                           parameter->name, blocks->axis, parameter->tensor->rank);
     }
-    uint64_t sum = 0, size = parameter->tensor.shape[blocks->axis];
+    uint64_t sum = 0, size = parameter->tensor->shape[blocks->axis];
     for (uint32_t i = 0; i < blocks->count; i++) {
         if (sow_add_u64(sum, blocks->sizes[i], &sum)) {
             sum = UINT64_MAX;
@@ -140,7 +140,7 @@ static enum sow_status resolve_blocks(struct sow_resolver *resolver,
     uint32_t kept = 0;
     int alike = 1;
     for (size_t i = 0; i < count; i++) {
-        struct sow_tensor block = parameter->tensor;
+        struct sow_tensor block = *parameter->tensor;
         struct sow_region *region = &regions[kept];
         block.packed_axis = blocks->axis;
         block.packed = block.shape[blocks->axis];
@@ -200,9 +200,9 @@ static enum sow_status resolve_whole(struct sow_resolver *resolver,
     made->regions = region;
     made->details = detail;
     made->detail_count = 1;
-    fans_of(&parameter->tensor, &made->fan_in, &made->fan_out);
+    fans_of(parameter->tensor, &made->fan_in, &made->fan_out);
     enum sow_status status =
-        resolve_scheme(parameter, &parameter->tensor, match, &made->draw, detail, error);
+        resolve_scheme(parameter, parameter->tensor, match, &made->draw, detail, error);
     if (status != SOW_OK || detail->rows == 0) {
         return status;
     }
@@ -218,7 +218,7 @@ static enum sow_status keep_one_row_of_gates(const struct sow_parameter *paramet
                                              struct sow_resolution *made, struct sow_error *error)
 {
     const struct sow_scheme *scheme = made->details[0].scheme;
-    const struct sow_tensor *tensor = &parameter->tensor;
+    const struct sow_tensor *tensor = parameter->tensor;
     struct sow_draw zero;
     if (scheme == NULL || !scheme->sets_gates || tensor->rank != 2 || made->region_count == 0) {
         return SOW_OK;
@@ -233,7 +233,7 @@ static enum sow_status keep_one_row_of_gates(const struct sow_parameter *paramet
 static enum sow_status resolve_zero_row(const struct sow_parameter *parameter,
                                         struct sow_resolution *made, struct sow_error *error)
 {
-    const struct sow_tensor *tensor = &parameter->tensor;
+    const struct sow_tensor *tensor = parameter->tensor;
     uint64_t row = (uint64_t)parameter->zero_row;
     if (tensor->rank == 0 || row >= tensor->shape[0]) {
         return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
@@ -356,7 +356,7 @@ static enum sow_status resolve_words(struct sow_resolver *resolver,
     made->declared_file = sow_plan_share(plan, parameter->file);
     made->declared_line = parameter->line;
     made->layer_count = parameter->layer_count;
-    made->tensor = parameter->tensor;
+    made->tensor = *parameter->tensor;
     if (made->scheme != NULL) {
         scheme_text(&text, made->scheme, match);
         made->scheme_text = sow_plan_share(plan, text.bytes);

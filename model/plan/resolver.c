@@ -31,7 +31,7 @@ static void key_write(struct sow_plan_text *key, const struct sow_parameter *par
                       const struct sow_rule_match *match)
 {
     key->length = 0;
-    const struct sow_tensor *tensor = &parameter->tensor;
+    const struct sow_tensor *tensor = parameter->tensor;
     const uint64_t numbers[] = {tensor->rank,
                                 (uint64_t)tensor->kind,
                                 (uint64_t)tensor->layout,
@@ -139,10 +139,10 @@ enum sow_status sow_resolver_resolve(struct sow_resolver *resolver,
     struct sow_plan_text *key = &resolver->key;
     struct sow_rule_match shared = *claimed, *match = &shared;
     share_with_twin(resolver, parameter, &shared);
-    if (parameter->tensor.rank > SOW_RANK_MAX) {
+    if (parameter->tensor->rank > SOW_RANK_MAX) {
         return sow_fail_at(error, SOW_E_SHAPE, parameter->file, parameter->line, 0,
                            "`%s` has %" PRIu32 " axes; at most %d are possible", parameter->name,
-                           parameter->tensor.rank, SOW_RANK_MAX);
+                           parameter->tensor->rank, SOW_RANK_MAX);
     }
     key_write(key, parameter, match);
     if (key->failed || resolver_grow(resolver)) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What layers are written with, but for tensors (param.c): op (a value made from values), tie, scopes. Everything that
- * comes from Lua is checked here; the prelude's own checks are for better words. Lua numbers tensors and values from
- * 0. */
+/* What layers are written with, but for tensors (param.c) and values (value.c): names, scopes, ties, options. Everything
+ * that comes from Lua is checked here; the prelude's own checks are for better words. Lua numbers tensors from 0. */
 #include "model/recipe/bridge.h"
 
 #include "core/base/error.h"
@@ -28,17 +27,28 @@ char *sow_bridge_keep(struct sow_host *host, const char *text, size_t length)
     return copy;
 }
 
+/* Of the length and of the first and the last eight bytes: for the table of recent words only. */
+static size_t hash_word(const char *word, size_t length)
+{
+    const size_t part = length < 8 ? length : 8;
+    uint64_t first = 0, last = 0;
+    memcpy(&first, word, part);
+    memcpy(&last, word + length - part, part);
+    uint64_t hash = (first ^ length) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash ^ hash >> 32 ^ last) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash >> 56;
+}
+
 const char *sow_bridge_keep_word(struct sow_host *host, const char *word, size_t length)
 {
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < length; i++) {
-        hash = (hash ^ (unsigned char)word[i]) * 16777619u;
+    _Static_assert(SOW_HOST_WORDS == 256, "one for each hash");
+    struct sow_host_word *recent = &host->recent[hash_word(word, length)];
+    if (recent->text == NULL || recent->length != length ||
+        memcmp(recent->text, word, length) != 0) {
+        recent->text = sow_bridge_keep(host, word, length);
+        recent->length = length;
     }
-    const char **recent = &host->recent[(hash ^ hash >> 16) % SOW_HOST_WORDS];
-    if (*recent == NULL || strlen(*recent) != length || memcmp(*recent, word, length) != 0) {
-        *recent = sow_bridge_keep(host, word, length);
-    }
-    return *recent;
+    return recent->text;
 }
 
 uint64_t sow_bridge_check_size(lua_State *L, const char *what, uint32_t number, const char *name)
@@ -62,11 +72,39 @@ uint64_t sow_bridge_check_size(lua_State *L, const char *what, uint32_t number, 
 
 /* ---- Names --------------------------------------------------------------------------------- */
 
-void sow_bridge_check_name(struct sow_host *host, const char *name, size_t length)
+/* Whether all bytes are printable ASCII, as those of almost every name are: eight at a time. */
+static int is_plain(const char *text, size_t length)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    while (length >= 8) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+        /* a top bit: of a byte that has it itself, that is below 0x20, or that is 0x7f */
+        if (((word | (word - ones * 0x20) | (word + ones)) & tops) != 0) {
+            return 0;
+        }
+        text += 8;
+        length -= 8;
+    }
+    for (; length > 0 && (unsigned char)*text >= 0x20 && (unsigned char)*text < 0x7f; length--) {
+        text++;
+    }
+    return length == 0;
+}
+
+static void check_length(struct sow_host *host, size_t length)
 {
     if (length == 0 || length > SOW_MODEL_NAME_MAX) {
         sow_host_raise(host, SOW_E_CONFIG, "a name has 1 to %u bytes, and this one %zu",
                        SOW_MODEL_NAME_MAX, length);
+    }
+}
+
+void sow_bridge_check_name(struct sow_host *host, const char *name, size_t length)
+{
+    check_length(host, length);
+    if (is_plain(name, length)) {
+        return;
     }
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f) {
@@ -78,29 +116,49 @@ void sow_bridge_check_name(struct sow_host *host, const char *name, size_t lengt
     }
 }
 
-const char *sow_bridge_full_name(lua_State *L, int index)
+const char *sow_bridge_full_name(lua_State *L, int index, int suffix)
 {
     struct sow_host *host = sow_host_of(L);
-    size_t length, prefix = host->scopes[host->scope_depth].length;
+    size_t length, more = 0, prefix = host->scopes[host->scope_depth].length;
     const char *name = luaL_checklstring(L, index, &length);
-    sow_bridge_check_name(host, name, length);
-    if (prefix + length > SOW_MODEL_NAME_MAX) {
+    const char *last = suffix == 0 ? "" : luaL_checklstring(L, suffix, &more);
+    if (length == 0 && more > 0) {
+        last++;
+        more--;
+    }
+    check_length(host, length + more);
+    if (prefix + length + more > SOW_MODEL_NAME_MAX) {
         sow_host_raise(host, SOW_E_CONFIG, "the name %s... is longer than %u bytes", host->prefix,
                        SOW_MODEL_NAME_MAX);
     }
-    char *full = sow_bridge_take(host, prefix + length + 1);
+    char *full = sow_bridge_take(host, prefix + length + more + 1);
     memcpy(full, host->prefix, prefix);
     memcpy(full + prefix, name, length);
+    memcpy(full + prefix + length, last, more);
+    sow_bridge_check_name(host, full + prefix, length + more);
     return full;
+}
+
+const char *sow_bridge_scope(struct sow_host *host)
+{
+    if (host->prefix_kept == NULL) {
+        host->prefix_kept =
+            sow_bridge_keep(host, host->prefix, host->scopes[host->scope_depth].length);
+    }
+    return host->prefix_kept;
 }
 
 /* full_name(name) -> the name under the current scope */
 static int bridge_full_name(lua_State *L)
 {
     struct sow_host *host = sow_host_of(L);
-    lua_pushlstring(L, host->prefix, host->scopes[host->scope_depth].length);
-    lua_pushvalue(L, 1);
-    lua_concat(L, 2);
+    const size_t prefix = host->scopes[host->scope_depth].length;
+    lua_settop(L, 1);
+    if (prefix > 0) {
+        lua_pushlstring(L, host->prefix, prefix);
+        lua_insert(L, 1);
+        lua_concat(L, 2);
+    }
     return 1;
 }
 
@@ -170,7 +228,7 @@ static int bridge_tie(lua_State *L)
         SOW_OK) {
         return sow_host_raise_error(host, &error);
     }
-    const struct sow_tensor *tensor = &host->model->parameters[target].tensor;
+    const struct sow_tensor *tensor = host->model->parameters[target].tensor;
     lua_pushinteger(L, (lua_Integer)target);
     lua_createtable(L, (int)tensor->rank, 0);
     for (uint32_t axis = 0; axis < tensor->rank; axis++) {
@@ -180,118 +238,38 @@ static int bridge_tie(lua_State *L)
     return 2;
 }
 
-/* ---- Operations ---------------------------------------------------------------------------- */
+/* ---- Options ---------------------------------------------------------------------------------- */
 
-/* A list of numbers below `limit`. */
-static uint32_t *read_indices(lua_State *L, int index, size_t limit, uint32_t *count)
+/* overlay({given}, {defaults}) -> a copy of what was given, or nil and a name that the defaults do not have */
+static int bridge_overlay(lua_State *L)
 {
-    struct sow_host *host = sow_host_of(L);
-    luaL_checktype(L, index, LUA_TTABLE);
-    lua_Unsigned length = lua_rawlen(L, index);
-    if (length > 4096) {
-        sow_host_raise(host, SOW_E_CONFIG, "an operation of more than 4096 inputs");
-    }
-    uint32_t *indices = sow_bridge_take(host, (size_t)length * sizeof *indices + 1);
-    for (lua_Unsigned i = 0; i < length; i++) {
-        lua_rawgeti(L, index, (lua_Integer)i + 1);
-        lua_Integer value = luaL_checkinteger(L, -1);
-        if (value < 0 || (uint64_t)value >= limit) {
-            sow_host_raise(host, SOW_E_CONFIG, "an operation on a value that does not exist");
+    int count = 0;
+    lua_settop(L, 2);
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        lua_pushvalue(L, -2);
+        if (lua_rawget(L, 2) == LUA_TNIL) {
+            lua_pushnil(L);
+            lua_pushvalue(L, -4);
+            return 2;
         }
-        indices[i] = (uint32_t)value;
         lua_pop(L, 1);
+        count++;
     }
-    *count = (uint32_t)length;
-    return indices;
-}
-
-/* {name, value, name, value, ...}: a list, so that the order is fixed. */
-static struct sow_attribute *read_attributes(lua_State *L, int index, uint32_t *count)
-{
-    struct sow_host *host = sow_host_of(L);
-    luaL_checktype(L, index, LUA_TTABLE);
-    lua_Unsigned pairs = lua_rawlen(L, index) / 2;
-    *count = (uint32_t)(pairs < 64 ? pairs : 64);
-    struct sow_attribute *attributes = sow_bridge_take(host, *count * sizeof *attributes + 1);
-    for (uint32_t i = 0; i < *count; i++) {
-        size_t length;
-        lua_rawgeti(L, index, 2 * (lua_Integer)i + 1);
-        lua_rawgeti(L, index, 2 * (lua_Integer)i + 2);
-        const char *name = luaL_checklstring(L, -2, &length);
-        attributes[i].name = sow_bridge_keep_word(host, name, length);
-        if (lua_type(L, -1) == LUA_TSTRING) {
-            const char *text = lua_tolstring(L, -1, &length);
-            attributes[i].text = sow_bridge_keep_word(host, text, length);
-        } else if (lua_isboolean(L, -1)) {
-            attributes[i].number = lua_toboolean(L, -1);
-        } else {
-            attributes[i].number = luaL_checknumber(L, -1);
-        }
-        lua_pop(L, 2);
+    lua_createtable(L, 0, count);
+    for (lua_pushnil(L); lua_next(L, 1);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, 3);
     }
-    return attributes;
-}
-
-static void read_value_shape(lua_State *L, int index, struct sow_value *value)
-{
-    struct sow_host *host = sow_host_of(L);
-    luaL_checktype(L, index, LUA_TTABLE);
-    value->rank = (uint32_t)lua_rawlen(L, index);
-    if (lua_rawlen(L, index) > SOW_RANK_MAX) {
-        sow_host_raise(host, SOW_E_SHAPE, "a value of more than %d dimensions", SOW_RANK_MAX);
-    }
-    for (uint32_t axis = 0; axis < value->rank; axis++) {
-        if (lua_rawgeti(L, index, (lua_Integer)axis + 1) == LUA_TSTRING) {
-            size_t length;
-            const char *symbol = lua_tolstring(L, -1, &length);
-            value->symbol[axis] = sow_bridge_keep_word(host, symbol, length);
-            lua_pop(L, 1);
-        } else {
-            value->shape[axis] = sow_bridge_check_size(L, "size", axis + 1, "a value");
-        }
-    }
-}
-
-/* op(kind, {values}, {tensors}, {attribute, value, ...}, {sizes or symbols}) -> number of the value */
-static int bridge_op(lua_State *L)
-{
-    struct sow_host *host = sow_host_of(L);
-    struct sow_operation operation = {.layer = host->scopes[host->scope_depth].layer};
-    struct sow_value value = {.rank = 0};
-    struct sow_error error = {.code = SOW_OK};
-    size_t length;
-    if (!host->declared) {
-        return sow_host_raise(host, SOW_E_CONFIG, "there is nothing to connect inside rules");
-    }
-    const char *kind = luaL_checklstring(L, 1, &length);
-    operation.kind = sow_bridge_keep_word(host, kind, length);
-    operation.inputs = read_indices(L, 2, host->model->graph.value_count, &operation.input_count);
-    operation.parameters =
-        read_indices(L, 3, host->model->graph.parameter_count, &operation.parameter_count);
-    operation.attributes = read_attributes(L, 4, &operation.attribute_count);
-    read_value_shape(L, 5, &value);
-    if (host->prefix_kept == NULL) {
-        host->prefix_kept =
-            sow_bridge_keep(host, host->prefix, host->scopes[host->scope_depth].length);
-    }
-    operation.scope = host->prefix_kept;
-    sow_host_where(host, &operation.file, &operation.line);
-    if (sow_model_add_operation(host->model, &operation, &value, &error) != SOW_OK) {
-        return sow_host_raise_error(host, &error);
-    }
-    lua_pushinteger(L, (lua_Integer)operation.output);
     return 1;
 }
 
 void sow_bridge_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"op", bridge_op},
-        {"tie", bridge_tie},
-        {"enter", bridge_enter},
-        {"leave", bridge_leave},
-        {"full_name", bridge_full_name},
-        {NULL, NULL},
+        {"tie", bridge_tie},         {"enter", bridge_enter},
+        {"leave", bridge_leave},     {"full_name", bridge_full_name},
+        {"overlay", bridge_overlay}, {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
 }

@@ -18,7 +18,7 @@
 /* The fans of one block where blocks are alike; none, and why, where they differ or cannot be known. */
 static const char *fans_of(const struct sow_parameter *parameter, struct sow_fans *fans)
 {
-    struct sow_tensor tensor = parameter->tensor;
+    struct sow_tensor tensor = *parameter->tensor;
     const struct sow_blocks *blocks = &parameter->blocks;
     for (uint32_t i = 1; i < blocks->count; i++) {
         if (blocks->sizes[i] != blocks->sizes[0]) {
@@ -62,7 +62,7 @@ static void set_text(lua_State *L, const char *name, const char *text)
 /* The parameter as a table, on top of the stack. */
 static void push_tensor(lua_State *L, const struct sow_parameter *parameter)
 {
-    const struct sow_tensor *tensor = &parameter->tensor;
+    const struct sow_tensor *tensor = parameter->tensor;
     struct sow_fans fans;
     uint64_t elements = 0;
     lua_createtable(L, 0, 10);
@@ -215,15 +215,15 @@ static enum sow_status match_rest(struct sow_matching *matching, size_t index,
 static enum sow_status no_rule(const struct sow_model *model, const struct sow_parameter *parameter,
                                struct sow_error *error)
 {
-    int bias = parameter->tensor.kind == SOW_KIND_BIAS,
-        norm = parameter->tensor.kind == SOW_KIND_NORM;
+    int bias = parameter->tensor->kind == SOW_KIND_BIAS,
+        norm = parameter->tensor->kind == SOW_KIND_NORM;
     const char *scheme = bias ? "zeros" : norm ? "ones" : "normal{std=0.02}";
     return sow_fail_at(error, SOW_E_RULE, model->variant_count > 0 ? parameter->file : NULL,
                        model->variant_count > 0 ? parameter->line : 0, 0,
                        "no rule claims the tensor %.300s %s; write one: --set '%.300s=%s', or "
                        "rule(...) in a rules file%s",
                        parameter->name,
-                       sow_shape_text(parameter->tensor.shape, parameter->tensor.rank).text,
+                       sow_shape_text(parameter->tensor->shape, parameter->tensor->rank).text,
                        parameter->name, scheme,
                        model->graph.operation_count > 0 ? "; or take --variant matched" : "");
 }
@@ -231,7 +231,7 @@ static enum sow_status no_rule(const struct sow_model *model, const struct sow_p
 /* Whether the rule may have this tensor. A wildcard means the weights: it takes no buffer. */
 static int fits(const struct sow_rule *rule, const struct sow_parameter *parameter)
 {
-    return (parameter->tensor.kind != SOW_KIND_BUFFER || rule->names_tensors) &&
+    return (parameter->tensor->kind != SOW_KIND_BUFFER || rule->names_tensors) &&
            sow_glob_run(rule->glob, parameter->name);
 }
 
@@ -279,7 +279,7 @@ enum sow_status sow_rules_match(struct sow_rules *rules, size_t index, struct so
             }
         }
     }
-    if (claimed == NULL && parameter->tensor.kind == SOW_KIND_BUFFER) {
+    if (claimed == NULL && parameter->tensor->kind == SOW_KIND_BUFFER) {
         return claim_itself(rules, parameter, match, error);
     }
     if (claimed == NULL && rules->matching != NULL) {

@@ -42,25 +42,33 @@ static const struct sow_host_file *file_of(const struct sow_host *host, const ch
     return index < host->file_count ? &host->files[index] : NULL;
 }
 
-void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
+/* From a level of the stack on; 0 is what runs. */
+static void where_from(struct sow_host *host, int level, const char **path, uint32_t *line)
 {
     lua_Debug frame;
     const char *end;
     *path = "";
     *line = 0;
-    for (int level = 0; lua_getstack(host->L, level, &frame); level++) {
-        lua_getinfo(host->L, "l", &frame);
-        if (frame.currentline <= 0) { /* a function in C */
-            continue;
-        }
+    for (; lua_getstack(host->L, level, &frame); level++) {
         lua_getinfo(host->L, "S", &frame);
-        const struct sow_host_file *file = file_of(host, frame.source, &end);
+        const struct sow_host_file *file = file_of(host, frame.source, &end); /* "=[C]": none */
         if (file != NULL && !file->prelude) {
+            lua_getinfo(host->L, "l", &frame); /* last: it counts lines from afar */
             *path = file->path;
             *line = (uint32_t)frame.currentline;
             return;
         }
     }
+}
+
+void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
+{
+    where_from(host, 0, path, line);
+}
+
+void sow_host_caller(struct sow_host *host, const char **path, uint32_t *line)
+{
+    where_from(host, 1, path, line);
 }
 
 /* ---- Errors -------------------------------------------------------------------------------- */
@@ -411,6 +419,9 @@ enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
         return sow_fail(error, SOW_E_MEMORY, "out of memory while starting Lua");
     }
     lua_sethook(made->L, sow_ceilings_count, LUA_MASKCOUNT, SOW_HOST_HOOK_STEPS);
+#if LUA_VERSION_RELEASE_NUM >= 50404
+    lua_gc(made->L, LUA_GCGEN, 0, 0); /* what a layer leaves is young, and the prelude is old */
+#endif
     lua_pushcfunction(made->L, open_language);
     *host = made;
     return sow_host_call(made, 0, 0, error);

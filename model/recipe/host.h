@@ -25,12 +25,16 @@
  * plain tensors, of which a model may have SOW_MODEL_PARAMETERS_MAX. Steps, not time: what runs here runs everywhere. */
 #define SOW_HOST_STEPS        INT64_C(5000000)
 #define SOW_HOST_STEPS_TENSOR INT64_C(4000)
-#define SOW_HOST_STEPS_IN_ALL INT64_C(160000000)
-/* What the counter of instructions does not see: memory taken, an object (a text, a table) made, a tensor declared. */
-#define SOW_HOST_BYTES_A_STEP  32
-#define SOW_HOST_STEPS_OBJECT  12
-#define SOW_HOST_STEPS_DECLARE 30
-#define SOW_HOST_HOOK_STEPS    100
+#define SOW_HOST_STEPS_IN_ALL INT64_C(60000000)
+/* What the counter of instructions does not see: memory taken, an object (a text, a table) made, a plain tensor, a layer's
+ * tensor, an operation. A step is about 80 instructions of the processor whatever it goes to, so that the steps of a run
+ * end within a second: 1,400,000 plain tensors, or 100,000 layers and as many activations. */
+#define SOW_HOST_BYTES_A_STEP    32
+#define SOW_HOST_STEPS_OBJECT    8
+#define SOW_HOST_STEPS_PLAIN     10
+#define SOW_HOST_STEPS_DECLARE   50
+#define SOW_HOST_STEPS_OPERATION 60
+#define SOW_HOST_HOOK_STEPS      1000
 /* The same for time, which catches what steps do not tell (a walk through a huge empty table). */
 #define SOW_HOST_NANOSECONDS        INT64_C(1000000000)
 #define SOW_HOST_NANOSECONDS_TENSOR INT64_C(50000)
@@ -61,7 +65,10 @@ struct sow_host {
     struct sow_host_scope scopes[SOW_HOST_SCOPES_MAX];
     size_t scope_depth; /* scopes[0] is the outermost: no prefix */
 
-    const char *recent[SOW_HOST_WORDS]; /* words kept lately, by hash */
+    struct sow_host_word {
+        const char *text;
+        size_t length;
+    } recent[SOW_HOST_WORDS]; /* words kept lately, by hash */
 
     struct sow_pool pool;       /* Lua's memory */
     size_t bytes;               /* of it in use */
@@ -104,13 +111,16 @@ int sow_host_raise_error(struct sow_host *host, const struct sow_error *error);
 struct sow_host *sow_host_of(lua_State *L);
 /* The innermost line of a recipe (not of the prelude) that is running; "" and 0 when there is none. */
 void sow_host_where(struct sow_host *host, const char **path, uint32_t *line);
+/* The same for a function in C that Lua called, which need not look at itself. */
+void sow_host_caller(struct sow_host *host, const char **path, uint32_t *line);
 /* More steps, more time: something was declared or is about to be evaluated. */
 void sow_host_extend(struct sow_host *host);
 /* At least the base of both: the rules begin, which are evaluated once for each tensor and so end. */
 void sow_host_renew(struct sow_host *host);
 
 /* Puts the C functions that the prelude is written with into the table on top of the stack. */
-void sow_bridge_open(lua_State *L);         /* operations, ties, scopes: bridge.c */
+void sow_bridge_open(lua_State *L);         /* names, scopes, ties, options: bridge.c */
+void sow_bridge_open_value(lua_State *L);   /* values, layers, operations: value.c */
 void sow_bridge_open_param(lua_State *L);   /* tensors: param.c */
 void sow_bridge_open_config(lua_State *L);  /* fields of the config: field.c */
 void sow_bridge_open_include(lua_State *L); /* a recipe inside another: include.c */

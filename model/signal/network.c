@@ -269,7 +269,7 @@ static uint64_t position_count(const struct sow_graph *graph)
         }
         uint32_t maker = graph->values[operation->inputs[0]].operation;
         if (strcmp(graph->operations[maker].kind, "positions") == 0) {
-            uint64_t rows = graph->parameters[operation->parameters[0]].tensor.shape[0];
+            uint64_t rows = graph->parameters[operation->parameters[0]].tensor->shape[0];
             least = rows < least ? rows : least;
         }
     }

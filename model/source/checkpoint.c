@@ -29,11 +29,12 @@ static enum sow_status add_tensor(struct sow_model *model, const struct sow_st_t
                            tensor->name);
     }
     parameter.name = sow_arena_copy(&model->arena, tensor->name, length);
-    if (parameter.name == NULL) {
+    struct sow_tensor shape = {.rank = tensor->rank};
+    memcpy(shape.shape, tensor->shape, sizeof shape.shape);
+    parameter.tensor = sow_model_keep_tensor(model, &shape);
+    if (parameter.name == NULL || parameter.tensor == NULL) {
         return sow_fail(error, SOW_E_MEMORY, "the names of %s take too much memory", path);
     }
-    parameter.tensor.rank = tensor->rank;
-    memcpy(parameter.tensor.shape, tensor->shape, sizeof parameter.tensor.shape);
     parameter.dtype = tensor->dtype;
     enum sow_status status = sow_model_add_parameter(model, &parameter, &index, error);
     if (status == SOW_E_CONFIG && error != NULL) {

@@ -128,10 +128,27 @@ static inline struct sow_rule_match number_rule(const char *glob, const char *sc
     return rule;
 }
 
+/* That tensor for as long as the program runs, as a model keeps it: tests need few. */
+static inline const struct sow_tensor *kept(struct sow_tensor tensor)
+{
+    static struct sow_tensor all[64];
+    static size_t count;
+    size_t i = 0;
+    while (i < count && memcmp(&all[i], &tensor, sizeof tensor) != 0) {
+        i++;
+    }
+    if (i == sizeof all / sizeof all[0]) {
+        abort();
+    }
+    all[i] = tensor;
+    count += i == count;
+    return &all[i];
+}
+
 static inline struct sow_parameter parameter_of(const char *name, struct sow_tensor tensor)
 {
     return (struct sow_parameter){.name = name,
-                                  .tensor = tensor,
+                                  .tensor = kept(tensor),
                                   .zero_row = -1,
                                   .role = "",
                                   .layer = -1,

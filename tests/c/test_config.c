@@ -208,7 +208,7 @@ static void test_totals(void **state)
         const struct sow_graph *graph = sow_model_graph(model);
         uint64_t total = 0;
         for (size_t j = 0; j < graph->parameter_count; j++) {
-            const struct sow_tensor *tensor = &graph->parameters[j].tensor;
+            const struct sow_tensor *tensor = graph->parameters[j].tensor;
             uint64_t elements;
             assert_int_equal(sow_product_u64(tensor->shape, tensor->rank, &elements), 0);
             total += elements;
@@ -235,9 +235,9 @@ static void check_shape(const struct sow_model *model, const char *name, uint64_
 {
     const struct sow_parameter *parameter = find(model, name);
     assert_non_null(parameter);
-    assert_int_equal(parameter->tensor.shape[0], rows);
-    assert_int_equal(parameter->tensor.rank, columns == 0 ? 1 : 2);
-    assert_int_equal(parameter->tensor.shape[1], columns);
+    assert_int_equal(parameter->tensor->shape[0], rows);
+    assert_int_equal(parameter->tensor->rank, columns == 0 ? 1 : 2);
+    assert_int_equal(parameter->tensor->shape[1], columns);
 }
 
 static void test_f10_head_dim(void **state)
@@ -368,9 +368,9 @@ static void check_tensor(const struct sow_model *model, const char *name, enum s
     const struct sow_parameter *parameter = find(model, name);
     assert_non_null(parameter);
     assert_int_equal(parameter->dtype, dtype);
-    assert_int_equal(parameter->tensor.kind, SOW_KIND_OTHER);
-    assert_int_equal(parameter->tensor.rank, rank);
-    assert_int_equal(parameter->tensor.shape[0], first);
+    assert_int_equal(parameter->tensor->kind, SOW_KIND_OTHER);
+    assert_int_equal(parameter->tensor->rank, rank);
+    assert_int_equal(parameter->tensor->shape[0], first);
     assert_int_equal(parameter->layer, -1);
     assert_int_equal(parameter->zero_row, -1);
 }

@@ -141,8 +141,8 @@ static void test_gpt2(void **state)
     assert_int_equal(parameter->line, 29);
     assert_int_equal(parameter->layer, 0);
     assert_int_equal(parameter->layer_count, 1);
-    assert_int_equal(parameter->tensor.kind, SOW_KIND_LINEAR);
-    assert_int_equal(parameter->tensor.layout, SOW_LAYOUT_IN_OUT);
+    assert_int_equal(parameter->tensor->kind, SOW_KIND_LINEAR);
+    assert_int_equal(parameter->tensor->layout, SOW_LAYOUT_IN_OUT);
     assert_int_equal(parameter->blocks.count, 3);
     assert_int_equal(parameter->blocks.axis, 1);
     assert_int_equal(parameter->blocks.sizes[2], 8);
@@ -213,10 +213,10 @@ static void test_convolutions(void **state)
     check_graph(model, wanted);
     const struct sow_graph *graph = sow_model_graph(model);
     static const uint64_t shapes[2][4] = {{6, 2, 3, 3}, {3, 2, 3, 0}};
-    assert_memory_equal(graph->parameters[0].tensor.shape, shapes[0], sizeof shapes[0]);
-    assert_int_equal(graph->parameters[0].tensor.groups, 2);
-    assert_memory_equal(graph->parameters[2].tensor.shape, shapes[1], sizeof shapes[1]);
-    assert_int_equal(graph->parameters[2].tensor.layout, SOW_LAYOUT_IN_OUT);
+    assert_memory_equal(graph->parameters[0].tensor->shape, shapes[0], sizeof shapes[0]);
+    assert_int_equal(graph->parameters[0].tensor->groups, 2);
+    assert_memory_equal(graph->parameters[2].tensor->shape, shapes[1], sizeof shapes[1]);
+    assert_int_equal(graph->parameters[2].tensor->layout, SOW_LAYOUT_IN_OUT);
     sow_model_free(model);
 }
 
@@ -264,11 +264,11 @@ static void test_vision(void **state)
     check_graph(model, wanted);
     const struct sow_graph *graph = sow_model_graph(model);
     const struct sow_parameter *variance = &graph->parameters[3], *counter = &graph->parameters[4];
-    assert_int_equal(variance->tensor.kind, SOW_KIND_BUFFER);
+    assert_int_equal(variance->tensor->kind, SOW_KIND_BUFFER);
     assert_true(variance->value == 1 && counter->value == 0);
     assert_int_equal(variance->dtype, 0);
     assert_int_equal(counter->dtype, SOW_I64);
-    assert_int_equal(counter->tensor.rank, 0);
+    assert_int_equal(counter->tensor->rank, 0);
     assert_string_equal(variance->role, "running variance");
     sow_model_free(model);
 }
@@ -340,8 +340,8 @@ static void test_layers_of_more_kinds(void **state)
         "h = bundle(h, t) >> bilinear(\"b\", 2, 4, 3, { bias = false })\n");
     check_graph(model, wanted);
     const struct sow_graph *graph = sow_model_graph(model);
-    assert_int_equal(graph->parameters[1].tensor.stride, 4);
-    assert_int_equal(graph->parameters[1].tensor.groups, 2);
+    assert_int_equal(graph->parameters[1].tensor->stride, 4);
+    assert_int_equal(graph->parameters[1].tensor->groups, 2);
     assert_int_equal(graph->parameters[3].blocks.count, 4);
     assert_string_equal(graph->parameters[3].blocks.gates, "i f g o");
     assert_string_equal(graph->parameters[6].twin, "l.bias_ih_l0");
@@ -388,7 +388,7 @@ static void test_keys_and_layers(void **state)
     assert_int_equal(last->layer_count, 3);
     assert_int_equal(last->dtype, SOW_BF16);
     assert_int_equal(graph->parameters[0].dtype, 0);
-    assert_int_equal(last->tensor.shape[0] * 10 + last->tensor.shape[1], 23);
+    assert_int_equal(last->tensor->shape[0] * 10 + last->tensor->shape[1], 23);
     sow_model_free(model);
 }
 

@@ -289,11 +289,13 @@ static void sizes_are_checked(void **state)
         parameter_of("other", vector_of(1))};
     struct sow_model model = model_of(parameters, 2, rules, COUNT(rules));
     ASSERT_ERROR(&model, 0, SOW_E_SHAPE, "`big`", "2^57");
-    parameters[0].tensor = sow_tensor_linear(UINT64_C(1) << 29, UINT64_C(1) << 28);
+    parameters[0].tensor = kept(sow_tensor_linear(UINT64_C(1) << 29, UINT64_C(1) << 28));
     struct sow_plan *plan = made(&model, 1, SOW_F32);
     assert_true(sow_plan_bytes(plan) == (UINT64_C(1) << 59) + 4);
     sow_plan_free(plan);
-    parameters[0].tensor.rank = SOW_RANK_MAX + 1;
+    struct sow_tensor wide = *parameters[0].tensor;
+    wide.rank = SOW_RANK_MAX + 1;
+    parameters[0].tensor = kept(wide);
     ASSERT_ERROR(&model, 0, SOW_E_SHAPE, "`big`", "9 axes");
 
     struct sow_parameter *many = calloc(64, sizeof *many);
@@ -307,8 +309,8 @@ static void sizes_are_checked(void **state)
     ASSERT_ERROR(&model, 0, SOW_E_SHAPE, "2^63 bytes");
     free(many);
 
-    parameters[0].tensor = (struct sow_tensor){.rank = 0}; /* one number */
-    parameters[1].tensor = sow_tensor_linear(0, 4);        /* none */
+    parameters[0].tensor = kept((struct sow_tensor){.rank = 0}); /* one number */
+    parameters[1].tensor = kept(sow_tensor_linear(0, 4));        /* none */
     model = model_of(parameters, 2, rules, COUNT(rules));
     plan = made(&model, 1, SOW_F32);
     assert_int_equal(sow_plan_parameters(plan), 1);

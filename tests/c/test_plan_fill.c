@@ -69,7 +69,7 @@ static void fill_gives_every_cut_the_same_bytes(void **state)
         check_fill(parameter, dtypes[i]);
         parameter.zero_row = 5; /* within a block */
         check_fill(parameter, dtypes[i]);
-        parameter.tensor = sow_tensor_linear_in_out(5, 12);
+        parameter.tensor = kept(sow_tensor_linear_in_out(5, 12));
         parameter.blocks.axis = 1;
         parameter.zero_row = -1;
         check_fill(parameter, dtypes[i]);
@@ -91,7 +91,7 @@ static void fill_draws_as_the_key(void **state)
     struct sow_parameter parameter = parameter_of("new.normal", sow_tensor_linear(4, 4));
     parameter.key = "old.normal";
     struct sow_plan *renamed = one(parameter, 0);
-    struct sow_plan *before = one(parameter_of("old.normal", parameter.tensor), 0);
+    struct sow_plan *before = one(parameter_of("old.normal", *parameter.tensor), 0);
     float a[16], b[16];
     sow_plan_fill(sow_plan_at(renamed, 0), 42, a, 0, 16);
     sow_plan_fill(sow_plan_at(before, 0), 42, b, 0, 16);

@@ -59,7 +59,10 @@ function host.kind_of(x)
     return meta and meta.__name or (x == nil and "nil") or "a " .. type(x)
 end
 
--- The options of a layer over their defaults, a fresh table with false for "none"; an unknown one is an error.
+-- The options of a layer over their defaults, to be read only; an unknown one is an error. `defaults`, with false for
+-- "none", is one table made once: what was not given is looked up there.
+local over = {}
+
 function host.options(what, given, defaults)
     if given == nil then
         return defaults
@@ -67,19 +70,16 @@ function host.options(what, given, defaults)
     if type(given) ~= "table" or getmetatable(given) ~= nil then
         host.failf("%s takes its options in braces, { name = value }, and got %s", what, host.kind_of(given))
     end
-    for name in next, given do
-        if defaults[name] == nil then
-            local known = {}
-            for key in pairs(defaults) do
-                known[#known + 1] = key
-            end
-            host.failf("%s has no option %s%s", what, tostring(name), host.hint(tostring(name), known))
+    local options, unknown = host.overlay(given, defaults)
+    if options == nil then
+        local known = {}
+        for key in pairs(defaults) do
+            known[#known + 1] = key
         end
+        host.failf("%s has no option %s%s", what, tostring(unknown), host.hint(tostring(unknown), known))
     end
-    for name, value in next, given do
-        defaults[name] = value
-    end
-    return defaults
+    over[defaults] = over[defaults] or { __index = defaults }
+    return setmetatable(options, over[defaults])
 end
 
 -- ---- What is left of Lua's own library ----

@@ -1,14 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- What layers are written with. A layer is one function, in a file under layers/ by what it does: it declares its tensors
--- where it is made (host.declare), and records an operation (host.record) each time a value goes through the layer it
--- returns (host.layer); so a layer used twice shares its tensors. Not here: any layer.
+-- where it is made (host.declare, in param.c), and records an operation (host.record, in value.c) each time a value goes
+-- through the layer it returns (host.layer); so a layer used twice shares its tensors. Not here: any layer.
 local host = ...
-
--- Tensor `name .. suffix` with what it shares with its layer: role and key. A layer without a name has its scope's.
-function host.declare(name, suffix, shape, kind, options, more)
-    local full = name == "" and string.sub(suffix, 2) or name .. suffix
-    return host.tensor(full, shape, more, options.key and options.key .. suffix, options.role, kind)
-end
+local type = type
 
 function host.check_text(what, name)
     if type(name) ~= "string" then
@@ -21,15 +16,6 @@ function host.need_last(kind, name, shape, size)
         host.fail_shape(string.format("%s \"%s\" takes %s in the last dimension, and gets a value of shape %s", kind, name,
                                       tostring(size), host.shape_text(shape)))
     end
-end
-
-function host.with_last(shape, size)
-    local copy = {}
-    for i = 1, #shape - 1 do
-        copy[i] = shape[i]
-    end
-    copy[#shape] = size
-    return copy
 end
 
 -- An option of a layer over `count` axes: one number for all, or a list.

@@ -2,17 +2,10 @@
 -- Values, and what connects them: x >> layer, x + y, x * y. A value is a number of the graph and its shape, whose sizes
 -- are integers or symbols ("batch", "tokens"). Not here: any layer.
 local host = ...
-local words, open = host.words, host.open
+local words, is_value, is_layer, is_bundle = host.words, host.is_value, host.is_layer, host.is_bundle
 
 local value, layer = { __name = "a value" }, { __name = "a layer" }
-
-function host.is_value(x)
-    return type(x) == "table" and getmetatable(x) == value
-end
-
-local function is_layer(x)
-    return type(x) == "table" and getmetatable(x) == layer
-end
+host.metatables(value, layer)
 
 function host.shape_text(shape)
     local text = "["
@@ -22,42 +15,24 @@ function host.shape_text(shape)
     return text .. "]"
 end
 
--- Records an operation. `inputs` are values, `attributes` a list {name, value, ...}.
-function host.record(kind, inputs, parameters, attributes, shape)
-    local ids = {}
-    for i, input in ipairs(inputs) do
-        ids[i] = open(input).id
-    end
-    return host.seal({ id = host.op(kind, ids, parameters, attributes, shape), shape = shape }, value)
-end
-
--- A layer: `connect(x, shape)` makes a value from a value, or from a bundle's list (then without a shape) when it
--- takes_bundle. The name is for messages.
-function host.layer(kind, name, connect, takes_bundle)
-    return host.seal({ kind = kind, name = name, connect = connect, takes_bundle = takes_bundle }, layer)
-end
-
-function host.shape(x)
-    return open(x).shape
-end
-
 -- ---- x >> layer ----
 
 local function describe(x)
     if not is_layer(x) then
         return host.kind_of(x)
     end
-    local inner = open(x)
-    return inner.name and string.format("%s \"%s\"", inner.kind, inner.name) or inner.kind
+    local kind, name = host.layer_words(x)
+    return name and string.format("%s \"%s\"", kind, name) or kind
 end
 
-function value.__shr(x, f)
-    if not host.is_value(x) then
+-- What is not a value that goes into a layer.
+local function connect_other(x, f)
+    if not is_value(x) then
         host.failf("the left side of >> is %s; it must be a value, as tokens() or input{...} give one", describe(x))
     end
     if type(f) == "function" then -- a block: function(x) ... return x end
         local y = f(x)
-        if not host.is_value(y) then
+        if not is_value(y) then
             host.failf("the function on the right of >> returned %s; it must return a value", describe(y))
         end
         return y
@@ -65,13 +40,11 @@ function value.__shr(x, f)
     if not is_layer(f) then
         host.failf("the right side of >> is %s; it must be a layer", describe(f))
     end
-    local from, to = open(x), open(f)
-    if from.bundle and not to.takes_bundle then
-        host.failf("bundle(...) goes into a layer of several values only (attention, bilinear, gated), not into %s",
-                   describe(f))
-    end
-    return to.connect(from.bundle or x, from.shape)
+    host.failf("bundle(...) goes into a layer of several values only (attention, bilinear, gated), not into %s",
+               describe(f))
 end
+
+value.__shr = host.connecting(connect_other)
 
 function layer.__shr(x, f)
     if is_layer(x) then
@@ -90,14 +63,14 @@ local function check_operands(sign, x, y)
                        .. "with the parentheses", describe(operand), sign, sign, sign)
         end
     end
-    if not host.is_value(x) or not host.is_value(y) or open(x).bundle or open(y).bundle then
+    if not is_value(x) or not is_value(y) or is_bundle(x) or is_bundle(y) then
         host.failf("%s %s %s: both sides must be values", describe(x), sign, describe(y))
     end
 end
 
 -- Sizes from the right must be equal, or 1, or missing (as NumPy broadcasts).
 local function broadcast(kind, x, y)
-    local a, b = open(x).shape, open(y).shape
+    local a, b = host.shape(x), host.shape(y)
     local rank, shape = math.max(#a, #b), {}
     for i = 1, rank do
         local p, q = a[#a - rank + i], b[#b - rank + i]
@@ -120,8 +93,8 @@ function value.__mul(x, y)
     if type(x) == "number" then
         x, y = y, x
     end
-    if type(y) == "number" and host.is_value(x) and not open(x).bundle then
-        return host.record("scale", { x }, {}, { "factor", y }, open(x).shape)
+    if type(y) == "number" and is_value(x) and not is_bundle(x) then
+        return host.record("scale", { x }, {}, { "factor", y }, host.shape(x))
     end
     check_operands("*", x, y)
     return host.record("multiply", { x, y }, {}, {}, broadcast("multiply", x, y))
@@ -191,11 +164,11 @@ end
 function words.bundle(...)
     local parts = { ... }
     for _, part in ipairs(parts) do
-        if not host.is_value(part) or open(part).bundle then
+        if not is_value(part) or is_bundle(part) then
             host.failf("bundle takes values, and got %s", describe(part))
         end
     end
-    return host.seal({ bundle = parts }, value)
+    return host.bundle_of(parts)
 end
 
 -- ---- Scopes ----
@@ -210,14 +183,14 @@ function words.scope(name, body)
     return result
 end
 
--- "h" is h.0, h.1, ...; "layer_%d" is layer_0, layer_1, ...
-local function numbered(name, i)
+-- What stands before and after the number: "h" is h.0, h.1, ...; "layer_%d" is layer_0, layer_1, ...
+local function around_number(name)
     for at = 1, #name - 1 do
         if string.sub(name, at, at + 1) == "%d" then
-            return string.sub(name, 1, at - 1) .. i .. string.sub(name, at + 2)
+            return string.sub(name, 1, at - 1), string.sub(name, at + 2)
         end
     end
-    return name .. "." .. i
+    return name .. ".", ""
 end
 
 -- repeated("h", 12, x, function(x, i) ... return x end), i from 0; without x: repeated("h", 12, function(i) ... end)
@@ -229,13 +202,14 @@ function words.repeated(name, count, x, body)
         host.fail("repeated takes a name, a count from 0, a value and a function: repeated(\"h\", 12, x, function(x, i) "
                   .. "... return x end)")
     end
+    local before, after = around_number(name)
     for i = 0, count - 1 do
-        host.enter(numbered(name, i), i, count)
+        host.enter(before .. i .. after, i, count)
         if x == nil then
             body(i)
         else
             local y = body(x, i)
-            if not host.is_value(y) then
+            if not is_value(y) then
                 host.failf("the function of repeated(\"%s\") returned %s; it must return the value that goes on", name,
                            describe(y))
             end

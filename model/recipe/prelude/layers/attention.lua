@@ -33,12 +33,13 @@ end
 -- "llama3", "yarn": slower where a turn is longer than original / high, or / low, places; "proportional": only a share.
 local rope_names = { "theta", "kind", "factor", "low", "high", "original", "share", "fractions" }
 
+local rope_options = {}
+for _, name in ipairs(rope_names) do
+    rope_options[name] = false
+end
+
 local function add_rope(attributes, given)
-    local rope = {}
-    for _, name in ipairs(rope_names) do
-        rope[name] = false
-    end
-    rope = host.options("rope", given, rope)
+    local rope = host.options("rope", given, rope_options)
     for _, name in ipairs(rope_names) do
         if rope[name] then
             attributes[#attributes + 1], attributes[#attributes + 2] = "rope_" .. name, rope[name]
@@ -46,11 +47,13 @@ local function add_rope(attributes, given)
     end
 end
 
+local attention_options = { heads = false, kv_heads = false, head_dim = false, causal = false, rotary = false, rope = false,
+                            window = false, scale = false }
+
 -- attention { heads =, kv_heads = heads, head_dim =, causal = false, rotary = false, rope = none, window = none, scale = none }
 -- takes one value with queries, keys and values side by side, or bundle(q, k, v).
 function words.attention(options)
-    options = host.options("attention", options, { heads = false, kv_heads = false, head_dim = false, causal = false,
-                                                   rotary = false, rope = false, window = false, scale = false })
+    options = host.options("attention", options, attention_options)
     local heads = options.heads or host.fail("attention needs the number of heads: attention { heads = 12 }")
     local kv_heads = options.kv_heads or heads
     if heads % kv_heads ~= 0 then

@@ -77,10 +77,10 @@ end
 
 -- conv2d(name, inputs, outputs, { kernel = 3 or {3, 3}, stride = 1, padding = 0, groups = 1 })
 local function convolution(kind, spatial)
+    local defaults = { kernel = 3, stride = 1, padding = 0, groups = 1, bias = true, layout = "out-in", role = "", key = false }
     words[kind] = function(name, inputs, outputs, options)
         host.check_text(kind, name)
-        options = host.options(kind, options, { kernel = 3, stride = 1, padding = 0, groups = 1, bias = true,
-                                                layout = "out-in", role = "", key = false })
+        options = host.options(kind, options, defaults)
         local groups = options.groups
         local lists = per_axis(kind, options, { "kernel", "stride", "padding" }, spatial)
         if inputs % groups ~= 0 or outputs % groups ~= 0 then
@@ -100,10 +100,11 @@ end
 -- [k, k, channels, multiplier].
 local function depthwise(kind, spatial)
     local keras = times("kernel-", spatial) .. "each-out"
+    local defaults = { multiplier = 1, kernel = 3, stride = 1, padding = 0, bias = true, layout = "out-in", role = "",
+                       key = false }
     words[kind] = function(name, channels, options)
         host.check_text(kind, name)
-        options = host.options(kind, options, { multiplier = 1, kernel = 3, stride = 1, padding = 0, bias = true,
-                                                layout = "out-in", role = "", key = false })
+        options = host.options(kind, options, defaults)
         local lists = per_axis(kind, options, { "kernel", "stride", "padding" }, spatial)
         local outputs, more = channels * options.multiplier, { layout = options.layout, stride = product(lists.stride) }
         local shape
@@ -137,10 +138,11 @@ end
 local function transposed(kind, spatial)
     local kernels = times("-kernel", spatial)
     local torch, keras, flax = "in-out" .. kernels, kernels:sub(2) .. "-out-in", kernels:sub(2) .. "-in-out"
+    local defaults = { kernel = 3, stride = 1, padding = 0, output_padding = 0, groups = 1, bias = true, layout = torch,
+                       role = "", key = false }
     words[kind] = function(name, inputs, outputs, options)
         host.check_text(kind, name)
-        options = host.options(kind, options, { kernel = 3, stride = 1, padding = 0, output_padding = 0, groups = 1,
-                                                bias = true, layout = torch, role = "", key = false })
+        options = host.options(kind, options, defaults)
         local groups, layout = options.groups, options.layout
         local lists = per_axis(kind, options, { "kernel", "stride", "padding", "output_padding" }, spatial)
         if inputs % groups ~= 0 or outputs % groups ~= 0 then

@@ -5,10 +5,12 @@
 local host = ...
 local words = host.words
 
+local route_options = { experts = false, top_k = 2, normalised = true }
+
 -- route { experts = 8, top_k = 2, normalised = true }: scores [..., experts] to weights of the same shape: a softmax over
 -- all, the top_k largest kept, the others 0, and their sum made 1 (normalised)
 function words.route(options)
-    options = host.options("route", options, { experts = false, top_k = 2, normalised = true })
+    options = host.options("route", options, route_options)
     local count, top_k = options.experts, options.top_k
     if math.type(count) ~= "integer" or math.type(top_k) ~= "integer" or top_k < 1 or top_k > count then
         host.fail_shape(string.format("route takes whole numbers: 1 to experts for top_k; and got experts = %s, top_k = %s",
@@ -20,11 +22,12 @@ function words.route(options)
     end)
 end
 
+local experts_options = { router = false, experts = false, top_k = 2, normalised = true, name = "experts", expert = false }
+
 -- experts { router = layer, experts = 8, top_k = 2, name = "experts", expert = function(x, i) ... return y end }: i from 0,
 -- under name.i; the layers of an expert are declared inside
 function words.experts(options)
-    options = host.options("experts", options, { router = false, experts = false, top_k = 2, normalised = true,
-                                                 name = "experts", expert = false })
+    options = host.options("experts", options, experts_options)
     local count = options.experts
     local route = words.route { experts = count, top_k = options.top_k, normalised = options.normalised }
     if count > 4095 then

@@ -27,19 +27,21 @@ local function shapes(name, inputs, outputs, options)
     return { heads, inputs // heads, outputs }, { outputs }
 end
 
+local linear_options = { bias = true, layout = "out-in", blocks = false, heads = false, join = ".", role = "", key = false }
+
 -- linear(name, inputs, outputs, { bias = true, layout = "out-in", blocks = { sizes of the outputs }, heads = none,
 -- join = "." }); join is what stands between the name and `weight`
 function words.linear(name, inputs, outputs, options)
     host.check_text("linear", name)
-    options = host.options("linear", options, { bias = true, layout = "out-in", blocks = false, heads = false, join = ".",
-                                                role = "", key = false })
-    local blocks = options.blocks
+    options = host.options("linear", options, linear_options)
+    local blocks, join, layout = options.blocks, options.join, options.layout
     local shape, bias_shape = shapes(name, inputs, outputs, options)
-    local parameters = { host.declare(name, options.join .. "weight", shape, "linear", options,
-                                      { layout = options.layout, blocks = blocks }) }
-    if options.bias then
-        parameters[2] = host.declare(name, options.join .. "bias", bias_shape, "bias", options, { blocks = blocks })
-    end
+    local is_plain = layout == "out-in" and not blocks
+    local weight = host.declare(name, join .. "weight", shape, "linear", options,
+                                not is_plain and { layout = layout, blocks = blocks } or nil)
+    local bias = options.bias and host.declare(name, join .. "bias", bias_shape, "bias", options,
+                                               blocks and { blocks = blocks } or nil) or nil
+    local parameters = { weight, bias }
     name = host.full_name(name)
     return host.layer("linear", name, function(x, from)
         host.need_last("linear", name, from, inputs)
@@ -48,10 +50,12 @@ function words.linear(name, inputs, outputs, options)
     end)
 end
 
+local bilinear_options = { bias = true, role = "", key = false }
+
 -- bundle(x, y) >> bilinear(name, inputs1, inputs2, outputs, { bias = true }): y_o = sum of x_i w_oij y_j
 function words.bilinear(name, inputs1, inputs2, outputs, options)
     host.check_text("bilinear", name)
-    options = host.options("bilinear", options, { bias = true, role = "", key = false })
+    options = host.options("bilinear", options, bilinear_options)
     local parameters = { host.declare(name, ".weight", { outputs, inputs1, inputs2 }, "bilinear", options) }
     if options.bias then
         parameters[2] = host.declare(name, ".bias", { outputs }, "bias", options)
@@ -68,12 +72,14 @@ function words.bilinear(name, inputs1, inputs2, outputs, options)
     end, true)
 end
 
+local tied_options = { bias = false, role = "", key = false }
+
 -- tied(name, to, { bias = none }): `name` is the tensor `to` and is not stored. Full names, whatever the scope. As a layer
 -- it is a linear one whose weight, (out, in), is that tensor: the head of a language model. `bias` names one of its own.
 function words.tied(name, to, options)
     host.check_text("tied", name)
     host.check_text("tied", to)
-    options = host.options("tied", options, { bias = false, role = "", key = false })
+    options = host.options("tied", options, tied_options)
     local parameter, shape = host.tie(name, to)
     local parameters = { parameter }
     if options.bias then

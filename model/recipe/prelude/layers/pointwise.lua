@@ -29,11 +29,13 @@ function words.activation(name)
     end)
 end
 
+local gated_options = { first = "gate" }
+
 -- gated("swiglu"): a * phi(b). From bundle(b, a), the gate first, or from both side by side in one value of a packed
 -- weight: { first = "gate" } (Llama's gate_up) or "value" (torch's GLU).
 function words.gated(name, options)
     host.check_text("gated", name)
-    options = host.options("gated", options, { first = "gate" })
+    options = host.options("gated", options, gated_options)
     local canonical, why = host.activation(name)
     if canonical == nil then
         host.fail(why)

@@ -4,15 +4,18 @@ local host = ...
 local words = host.words
 
 -- max_pool(2), average_pool(2, { stride = 2 }): over all sizes after [batch, channels]
+local pool_options = { stride = false, padding = 0 } -- without a stride it is the kernel
+
 local function pool(kind)
     words[kind] = function(kernel, options)
-        options = host.options(kind, options, { stride = kernel, padding = 0 })
+        options = host.options(kind, options, pool_options)
+        local stride = options.stride or kernel
         return host.layer(kind, nil, function(x, from)
             local out = { from[1], from[2] }
             for i = 3, #from do
-                out[i] = host.slid(kind, from[i], kernel, options.stride, options.padding)
+                out[i] = host.slid(kind, from[i], kernel, stride, options.padding)
             end
-            return host.record(kind, { x }, {}, { "kernel", kernel, "stride", options.stride, "padding", options.padding },
+            return host.record(kind, { x }, {}, { "kernel", kernel, "stride", stride, "padding", options.padding },
                                out)
         end)
     end
@@ -21,10 +24,12 @@ end
 pool("max_pool")
 pool("average_pool")
 
+local global_pool_options = { kind = "average", over = "sizes", skip = 0 }
+
 -- global_pool { kind = "average", over = "sizes" }: one number a feature. Over all sizes of [batch, features, sizes...],
 -- or over the tokens of [batch, tokens, features] but for the first `skip` (a class token).
 function words.global_pool(options)
-    options = host.options("global_pool", options, { kind = "average", over = "sizes", skip = 0 })
+    options = host.options("global_pool", options, global_pool_options)
     local kind, over = options.kind, options.over
     if (kind ~= "average" and kind ~= "max") or (over ~= "sizes" and over ~= "tokens") then
         host.fail("global_pool takes kind = \"average\" or \"max\", and over = \"sizes\" or \"tokens\"")

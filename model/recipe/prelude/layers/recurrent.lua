@@ -87,10 +87,11 @@ end
 -- lstm(name, inputs, hidden, { layers = 1, bidirectional = false, bias = true, names = "torch" or "keras" }) over
 -- [batch, tokens, inputs]; each layer of the stack is one operation, with the tensors of both directions.
 local function recurrent(kind)
+    local defaults = { layers = 1, bidirectional = false, bias = true, names = "torch", key = false,
+                       nonlinearity = kind == "rnn" and "tanh" or nil }
     words[kind] = function(name, inputs, hidden, options)
         check_sizes(kind, name, inputs, hidden)
-        options = read_options(kind, options, { layers = 1, bidirectional = false, bias = true, names = "torch", key = false,
-                                                nonlinearity = kind == "rnn" and "tanh" or nil })
+        options = read_options(kind, options, defaults)
         local order, directions = gates[kind][options.names], options.bidirectional and 2 or 1
         if math.type(options.layers) ~= "integer" or options.layers < 1 or options.layers > 10000 then
             host.failf("layers of %s \"%s\" is %s; it must be an integer of 1 to 10000", kind, name, tostring(options.layers))
@@ -132,10 +133,10 @@ end
 -- lstm_cell(name, inputs, hidden, { bias = true }): one step from a state of zeros, over [batch, inputs]
 local function cell(kind)
     local word = kind .. "_cell"
+    local defaults = { bias = true, names = "torch", key = false, nonlinearity = kind == "rnn" and "tanh" or nil }
     words[word] = function(name, inputs, hidden, options)
         check_sizes(word, name, inputs, hidden)
-        options = read_options(word, options, { bias = true, names = "torch", key = false,
-                                                nonlinearity = kind == "rnn" and "tanh" or nil })
+        options = read_options(word, options, defaults)
         local order = gates[kind][options.names]
         local tensors = options.names == "torch" and declare_torch(kind, name .. ".", "", inputs, hidden, options)
                         or declare_keras(kind, name .. ".", inputs, hidden, options)

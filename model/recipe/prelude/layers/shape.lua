@@ -52,6 +52,8 @@ local function sum(a, b)
     return math.type(a) and math.type(b) and a + b or tostring(a) .. "+" .. tostring(b)
 end
 
+local concat_options = { axis = -1 }
+
 -- concat(x, y, ..., { axis = 2 }): side by side along an axis. Other sizes are equal, or 1: such a value is repeated.
 function words.concat(...)
     local parts = { ... }
@@ -60,7 +62,7 @@ function words.concat(...)
         options = parts[#parts]
         parts[#parts] = nil
     end
-    options = host.options("concat", options, { axis = -1 })
+    options = host.options("concat", options, concat_options)
     if #parts == 0 then
         host.fail("concat takes values: concat(x, y, { axis = 2 })")
     end
@@ -82,9 +84,11 @@ function words.concat(...)
     return host.record("concat", parts, {}, { "axis", axis - 1 }, shape)
 end
 
+local take_options = { axis = 2 }
+
 -- take(1, { axis = 2 }): one of the places along an axis, which goes away. Both count from 1.
 function words.take(index, options)
-    options = host.options("take", options, { axis = 2 })
+    options = host.options("take", options, take_options)
     return host.layer("take", nil, function(x, from)
         local axis = check_axis("take", options.axis, #from)
         if math.type(index) ~= "integer" or index < 1 or (math.type(from[axis]) and index > from[axis]) then
