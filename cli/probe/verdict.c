@@ -89,7 +89,7 @@ static int check_weights(const struct sow_cli_options *options, struct sow_check
 {
     static const char *const only[] = {"twins",      "identical-layers", "permuted-copy",
                                        "equal-rows", "equal-columns",    "permuted-rows",
-                                       "constant"};
+                                       "near-rows",  "near-columns",     "constant"};
     struct sow_check_options how = {.no_record = 1,
                                     .only = only,
                                     .only_count = sizeof only / sizeof only[0],

@@ -99,6 +99,7 @@ static enum sow_status take_cells(void *user, size_t number,
     if (tensor->order.width != 0) {
         enum sow_status rows =
             sow_check_symmetry(run, number, row, status == SOW_OK ? error : NULL);
+        rows = rows == SOW_OK ? sow_check_near(run, number, row, error) : rows;
         status = status == SOW_OK ? rows : status;
         sow_order_end(&tensor->order);
     }

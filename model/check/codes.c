@@ -146,10 +146,22 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
          "not loaded; after training, units that died or were pruned. One zero row of "
          "an embedding is the padding token's, and only a note.",
          "fill them, or name the padding row in the config (pad_token_id)"},
+    [SOW_CODE_NEAR_ROWS] =
+        {"near-rows", SOW_SEVERITY_WARNING, 0, "rows that are nearly copies",
+         "Two units of a layer, or tokens of an embedding, that start as one but for noise (a "
+         "cosine above 1 - 1e-6) and learn nearly the same: a widened layer, rows set to a mean. "
+         "A row and a multiple of it are such a pair.",
+         "draw the rows"},
+    [SOW_CODE_NEAR_COLUMNS] = {"near-columns", SOW_SEVERITY_WARNING, 0,
+                               "columns that are nearly copies",
+                               "Inputs that are treated alike but for noise: a layer widened by "
+                               "copying, with noise added.",
+                               "draw the columns"},
     [SOW_CODE_TRAINED] =
         {"trained", SOW_SEVERITY_NOTE, 0, "the checkpoint looks trained",
          "Norm scales start as constants, and batch counters at 0; here they have moved. Check is "
-         "for initial weights: no law holds after training, and sibling-std, unit-std and "
+         "for initial weights: no law holds after training, and sibling-std, unit-std, near-rows "
+         "and "
          "zero-rows "
          "(units that died or were pruned) are notes.",
          "check the weights that were saved before the first step"},

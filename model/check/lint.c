@@ -319,6 +319,7 @@ void sow_check_trained(struct sow_check_run *run)
     for (size_t i = 0; i < run->findings->raw_count; i++) {
         struct sow_raw_finding *raw = &run->findings->raw[i];
         raw->is_note |= raw->code == SOW_CODE_SIBLING || raw->code == SOW_CODE_UNIT_STD ||
-                        raw->code == SOW_CODE_ZERO_ROWS;
+                        raw->code == SOW_CODE_ZERO_ROWS || raw->code == SOW_CODE_NEAR_ROWS ||
+                        raw->code == SOW_CODE_NEAR_COLUMNS;
     }
 }

@@ -108,6 +108,10 @@ enum sow_status sow_check_symmetry(struct sow_check_run *run, size_t tensor,
                                    const struct sow_tensor_statistics *row,
                                    struct sow_error *error);
 
+/* near.c: rows and columns that are nearly copies; called after the one before. */
+enum sow_status sow_check_near(struct sow_check_run *run, size_t tensor,
+                               const struct sow_tensor_statistics *row, struct sow_error *error);
+
 /* twins.c: after the pass; ties first. */
 enum sow_status sow_check_twins(struct sow_check_run *run, struct sow_error *error);
 

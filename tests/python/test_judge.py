@@ -137,6 +137,14 @@ def same_columns(weights):
     weights["transformer.h.1.mlp.c_proj.weight"][7] = weights["transformer.h.1.mlp.c_proj.weight"][70]
 
 
+def near_rows(weights, reader):
+    """Unit 9 is unit 5 but for noise of 1e-4: a cosine of 1 - 5e-9."""
+    weights["layers.1.weight"][9] = weights["layers.1.weight"][5] * (1 + 1e-4 * torch.randn(32, generator=torch.Generator().manual_seed(1)))
+    if reader:
+        column = weights["layers.2.weight"][:, 5]
+        weights["layers.2.weight"][:, 9] = column * (1 + 1e-4 * torch.randn(32, generator=torch.Generator().manual_seed(2)))
+
+
 def clone(weights, part, other):
     for name in [name for name in weights if part in name]:
         weights[name.replace(part, other)] = weights[name].clone()
@@ -150,6 +158,8 @@ def clone(weights, part, other):
     ("mlp:64,32x4,10", lambda w: clone(w, "layers.1.weight", "layers.2.weight"), "error", "layers.1", "bit for bit"),
     ("mlp:64,32x4,10", lambda w: same_rows(w, "layers.1.weight", "layers.2.weight"), "error", "layers.1", "learn as one"),
     ("mlp:64,32x4,10", lambda w: same_rows(w, "layers.1.weight", None), "warning", "layers.1", "(5, 9)"),
+    ("mlp:64,32x4,10", lambda w: near_rows(w, True), "warning", "layers.1", "learn as one for long"),
+    ("mlp:64,32x4,10", lambda w: near_rows(w, False), "warning", "layers.1", "(5 and 9 first)"),
     ("mlp:64,32x4,10", lambda w: w["layers.2.weight"].fill_(0.1), "error", "layers.2", "start as one")])
 def test_copies_in_a_file(tmp_path, source, edit, severity, where, words):
     """sow probe --weights FILE: layers and units that are there twice (acceptance case A46)."""
@@ -169,3 +179,36 @@ def test_copies_in_a_file(tmp_path, source, edit, severity, where, words):
     else:
         assert [(v["code"], v["severity"], v["where"], v["how"]) for v in found] == [("SYMMETRIC", severity, where, "measured")]
         assert words in found[0]["reason"] and found[0]["cure"] is None
+
+
+def test_near_copies_that_chance_makes(tmp_path):
+    """Random rows of one, two or three numbers often point nearly the same way, and sparse ones do: no finding. Torch says that they
+    do. In 64 numbers two such rows are no chance, whichever of the two ways a layer is stored."""
+    from safetensors.torch import save_file
+
+    torch.manual_seed(4)
+    def near(w):
+        unit = (w.double() / w.double().norm(dim=1, keepdim=True))
+        return int(((unit @ unit.T).triu(1) > 1 - 1e-6).sum())
+
+    sparse = torch.zeros(1500, 64)
+    sparse[torch.arange(1500), torch.randint(64, (1500,))] = 1 + torch.rand(1500)
+    sparse += 1e-5 * torch.randn(1500, 64)
+    chance = {"one": torch.randn(800, 1), "two": torch.randn(1500, 2), "three": torch.randn(3000, 3), "sparse": sparse}
+    assert all(near(w) > 0 for w in chance.values())
+    apart = {"ten": torch.randn(3000, 10), "many": torch.randn(3000, 64), "half": torch.rand(2000, 64).bfloat16()}
+    assert all(near(w) == 0 for w in apart.values())
+    save_file({f"{name}.weight": w * 0.05 for name, w in (chance | apart).items()}, tmp_path / "random.safetensors")
+    assert "near-" not in check(tmp_path / "random.safetensors")
+    w = torch.randn(3000, 64) * 0.05
+    w[2000] = 1.5 * w[17] + 1e-5 * torch.randn(64)
+    assert near(w) == 1
+    save_file({"rows.weight": w, "columns.weight": (w * 1.1).T.contiguous(), "half.weight": w.half()}, tmp_path / "planted.safetensors")
+    told = json.loads(check(tmp_path / "planted.safetensors"))["findings"]
+    found = {(finding["code"], finding["where"]) for finding in told if finding["code"].startswith("near-")}
+    assert found == {("near-rows", "rows.weight"), ("near-columns", "columns.weight"), ("near-rows", "half.weight")}
+    assert all("(17 and 2000 first)" in finding["text"] for finding in told if finding["code"].startswith("near-"))
+
+
+def check(path):
+    return subprocess.run([TOOL, "check", str(path), "--json"], capture_output=True, text=True).stdout

@@ -30,8 +30,10 @@ static int side_of(const struct sow_judgement *j, const struct sow_finding *find
                    const struct sow_node *node)
 {
     int rows = strcmp(finding->code->code, "equal-rows") == 0 ||
-               strcmp(finding->code->code, "permuted-rows") == 0;
-    int columns = strcmp(finding->code->code, "equal-columns") == 0;
+               strcmp(finding->code->code, "permuted-rows") == 0 ||
+               strcmp(finding->code->code, "near-rows") == 0;
+    int columns = strcmp(finding->code->code, "equal-columns") == 0 ||
+                  strcmp(finding->code->code, "near-columns") == 0;
     int turned = node->op == SOW_OP_LINEAR &&
                  sow_weight_turned(&sow_plan_at(j->plan, node->parameters[0])->tensor);
     return !rows && !columns ? 0 : rows != turned ? IN : OUT;
@@ -63,8 +65,13 @@ static const struct sow_node *reader_of(const struct sow_network *network,
     return NULL;
 }
 
-/* Whether another finding says that what goes out of the node's units is equal too. */
-static int goes_out_equal(const struct sow_judgement *j, const struct sow_node *node)
+static int is_near(const struct sow_finding *finding)
+{
+    return strncmp(finding->code->code, "near-", 5) == 0;
+}
+
+/* Whether another finding says that what goes out of the node's units is equal too, or, where `near` is, nearly. */
+static int goes_out_equal(const struct sow_judgement *j, const struct sow_node *node, int near)
 {
     const struct sow_node *reader = reader_of(j->network, node);
     const struct sow_finding *finding;
@@ -74,7 +81,8 @@ static int goes_out_equal(const struct sow_judgement *j, const struct sow_node *
     const char *name = sow_plan_at(j->plan, reader->parameters[0])->name;
     for (size_t i = 0; (finding = sow_check_at(j->checked, i)) != NULL; i++) {
         for (size_t k = 0; k < finding->tensor_count; k++) {
-            if (strcmp(finding->tensors[k], name) == 0 && side_of(j, finding, reader) == OUT) {
+            if (strcmp(finding->tensors[k], name) == 0 && side_of(j, finding, reader) == OUT &&
+                (near || !is_near(finding))) {
                 return 1;
             }
         }
@@ -85,8 +93,9 @@ static int goes_out_equal(const struct sow_judgement *j, const struct sow_node *
 static void tell(struct sow_judgement *j, const struct sow_finding *finding, const char *where,
                  int32_t layer, enum sow_severity severity, const char *what)
 {
-    enum sow_rule rule =
-        severity == SOW_SEVERITY_ERROR ? SOW_RULE_COPIES : SOW_RULE_COPIES_ONE_SIDE;
+    enum sow_rule rule = is_near(finding)                 ? SOW_RULE_COPIES_NEAR
+                         : severity == SOW_SEVERITY_ERROR ? SOW_RULE_COPIES
+                                                          : SOW_RULE_COPIES_ONE_SIDE;
     const char *kept = sow_arena_copy(&j->arena, where, strlen(where)); /* the check goes first */
     if (kept == NULL) {
         j->out_of_memory = 1;
@@ -109,7 +118,14 @@ static void judge_units(struct sow_judgement *j, const struct sow_finding *findi
         if (node == NULL || side_of(j, finding, node) != IN) {
             continue;
         }
-        int never = goes_out_equal(j, node);
+        if (is_near(finding)) {
+            tell(j, finding, node->name, node->layer, SOW_SEVERITY_WARNING,
+                 goes_out_equal(j, node, 1)
+                     ? "; what reads these units is nearly equal too: they learn as one for long"
+                     : "; these units start as one but for noise");
+            continue;
+        }
+        int never = goes_out_equal(j, node, 0);
         tell(j, finding, node->name, node->layer, never ? SOW_SEVERITY_ERROR : SOW_SEVERITY_WARNING,
              never ? "; what reads these units is equal too, so that they learn as one"
                    : "; these units start as one, and only what reads them tells them apart");
@@ -124,7 +140,7 @@ void sow_judge_copies(struct sow_judgement *j)
         const struct sow_node *node =
             finding->tensor_count > 0 ? node_of(j, finding->tensors[0]) : NULL;
         if (strcmp(code, "equal-rows") == 0 || strcmp(code, "equal-columns") == 0 ||
-            strcmp(code, "permuted-rows") == 0) {
+            strcmp(code, "permuted-rows") == 0 || is_near(finding)) {
             judge_units(j, finding);
         } else if (strcmp(code, "identical-layers") == 0 ||
                    (node != NULL &&

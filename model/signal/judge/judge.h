@@ -60,6 +60,7 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_SCHEME,
                 SOW_RULE_COPIES,
                 SOW_RULE_COPIES_ONE_SIDE,
+                SOW_RULE_COPIES_NEAR,
                 SOW_RULE_MEASURED,
                 SOW_RULE_MEASURED_GRADIENT,
 };
