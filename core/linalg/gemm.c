@@ -13,6 +13,7 @@
 #define DEPTH   256
 #define ROWS    168
 #define COLUMNS 2048
+#define ABREAST 84 /* elements packed from a row at once, at most */
 
 _Static_assert(DEPTH *(ROWS + COLUMNS) <= SOW_GEMM_SCRATCH_FLOATS, "the scratch holds both blocks");
 _Static_assert(COLUMNS % SOW_GEMM_COLUMNS_MAX == 0, "whole panels of B");
@@ -24,7 +25,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /* ---- Packing ------------------------------------------------------------------------------ */
 
-/* Where a panel comes from: `across` is the stride from one of its `count` elements to the next, `along` that of k. */
+/* Where panels come from: `across` is the stride from one of their `count` elements to the next, `along` that of k. */
 struct source {
     const float *at;
     uint64_t across, along, count;
@@ -63,30 +64,47 @@ pack_panel(float *restrict to, const struct source *from, uint64_t width, uint64
     }
 }
 
-/* Panels of a factor lie one after another. */
-static void pack(float *to, const float *from, uint64_t across, uint64_t along, uint64_t count,
-                 uint64_t width, uint64_t depth)
+/* All panels of a block. Where their elements lie side by side some are packed at once, so that more of a line of the
+ * cache is read. */
+static inline __attribute__((always_inline)) void
+pack_panels(float *restrict to, const struct source *from, uint64_t width, uint64_t depth)
 {
-    for (uint64_t i = 0; i < count; i += width) {
-        const struct source source = {from + i * across, across, along, least(width, count - i)};
-        float *const panel = to + i * depth;
-        switch (width) {
-        case 6: /* AVX2's rows */
-            pack_panel(panel, &source, 6, depth);
-            break;
-        case 14: /* AVX-512's */
-            pack_panel(panel, &source, 14, depth);
-            break;
-        case 16: /* AVX2's columns */
-            pack_panel(panel, &source, 16, depth);
-            break;
-        case 32: /* AVX-512's */
-            pack_panel(panel, &source, 32, depth);
-            break;
-        default:
-            pack_panel(panel, &source, width, depth);
-            break;
+    const uint64_t abreast = from->across == 1 ? ABREAST / width : 0;
+    uint64_t i = 0;
+    for (; abreast > 0 && i + abreast * width <= from->count; i += abreast * width) {
+        for (uint64_t k = 0; k < depth; k++) {
+            for (uint64_t panel = 0; panel < abreast; panel++) {
+                memcpy(to + i * depth + (panel * depth + k) * width,
+                       from->at + k * from->along + i + panel * width, width * sizeof *to);
+            }
         }
+    }
+    for (; i < from->count; i += width) {
+        const struct source panel = {from->at + i * from->across, from->across, from->along,
+                                     least(width, from->count - i)};
+        pack_panel(to + i * depth, &panel, width, depth);
+    }
+}
+
+/* Panels of a factor lie one after another. */
+static void pack(float *to, const struct source *from, uint64_t width, uint64_t depth)
+{
+    switch (width) {
+    case 6: /* AVX2's rows */
+        pack_panels(to, from, 6, depth);
+        break;
+    case 14: /* AVX-512's */
+        pack_panels(to, from, 14, depth);
+        break;
+    case 16: /* AVX2's columns */
+        pack_panels(to, from, 16, depth);
+        break;
+    case 32: /* AVX-512's */
+        pack_panels(to, from, 32, depth);
+        break;
+    default:
+        pack_panels(to, from, width, depth);
+        break;
     }
 }
 
@@ -109,6 +127,15 @@ static void edge_tile(const struct sow_kernels *kernels, float *c, uint64_t c_ro
     }
 }
 
+/* The next tile comes into the cache while this one is computed: its sums start from it. */
+static inline void fetch(const float *tile, uint64_t c_row, uint64_t rows, uint64_t columns)
+{
+    for (uint64_t i = 0; i < rows; i++) {
+        __builtin_prefetch(tile + i * c_row, 1);
+        __builtin_prefetch(tile + i * c_row + columns - 1, 1);
+    }
+}
+
 /* `rows` x `columns` of C from packed blocks. */
 static void multiply(const struct sow_kernels *kernels, float *c, uint64_t c_row, const float *a,
                      const float *b, uint64_t rows, uint64_t columns, uint64_t depth, int fresh)
@@ -118,6 +145,9 @@ static void multiply(const struct sow_kernels *kernels, float *c, uint64_t c_row
         for (uint64_t i = 0; i < rows; i += height) {
             float *tile = c + i * c_row + j;
             uint64_t tall = least(height, rows - i), wide = least(width, columns - j);
+            if (i + height < rows) {
+                fetch(tile + height * c_row, c_row, least(height, rows - i - height), wide);
+            }
             if (tall == height && wide == width) {
                 kernels->gemm_tile(tile, c_row, a + i * depth, b + j * depth, depth, fresh);
             } else {
@@ -149,12 +179,14 @@ void sow_gemm_with(const struct sow_kernels *kernels, const struct sow_gemm *pro
         uint64_t columns = least(COLUMNS, p.columns - j);
         for (uint64_t k = 0; k < p.depth; k += DEPTH) {
             uint64_t depth = least(DEPTH, p.depth - k);
-            pack(b, p.b.at + k * p.b.row + j * p.b.column, p.b.column, p.b.row, columns,
-                 kernels->gemm_columns, depth);
+            const struct source across = {p.b.at + k * p.b.row + j * p.b.column, p.b.column,
+                                          p.b.row, columns};
+            pack(b, &across, kernels->gemm_columns, depth);
             for (uint64_t i = 0; i < p.rows; i += ROWS) {
                 uint64_t rows = least(ROWS, p.rows - i);
-                pack(a, p.a.at + i * p.a.row + k * p.a.column, p.a.row, p.a.column, rows,
-                     kernels->gemm_rows, depth);
+                const struct source down = {p.a.at + i * p.a.row + k * p.a.column, p.a.row,
+                                            p.a.column, rows};
+                pack(a, &down, kernels->gemm_rows, depth);
                 multiply(kernels, p.c + i * p.c_row + j, p.c_row, a, b, rows, columns, depth,
                          k == 0 && !p.accumulate);
             }
