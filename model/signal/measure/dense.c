@@ -72,7 +72,7 @@ void sow_linear_forward(const struct sow_step *step)
                                .accumulate = has_bias};
     if (has_bias) {
         struct sow_step copy = *step;
-        sow_team_ranges(step->team, rows, 64, bias_range, &copy);
+        sow_team_ranges(step->team, rows, 16, bias_range, &copy);
     }
     sow_team_gemm(step->team, &product);
 }
