@@ -1,201 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Expansion of f(mean + std z) in Hermite polynomials by composite Gauss-Legendre, and what follows from it
- * (core/activation/pair.h): its means and its tails. */
+/* Expansion of f(mean + std z) in Hermite polynomials, and what follows from it (core/activation/pair.h): which sums over
+ * nodes (hermite.c) are good enough, its means and its tails. */
 #include "core/activation/pair.h"
 
 #include <math.h>
-#include <string.h>
 
+#include "core/activation/hermite.h"
 #include "core/activation/quadrature_constants.h"
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 
-#define NODES      16
-#define LIMIT      9 /* the density is 1e-18 there */
+#define LIMIT      10.5 /* h_47 times the density is 1e-12 there */
+#define LIMIT_MORE 14
 #define LIMIT_WIDE 24
-#define WIDTH      1.8
-#define STEP       0.35        /* of the trapezoidal rule */
-#define EDGE       (23 * STEP) /* its first node; one is at 0, so that halves of a bump differ */
-#define APART_MAX  2e-5        /* of its halves' squares: all of it errs by the square of that */
-#define ENDS_MAX   128
+#define APART_MAX  2e-5 /* of halves' squares: all of it errs by the square of that */
 #define DEPTH_MAX  7
 
 static const double inverse_root_2pi = 0x1.9884533d43651p-2;
 
-/* Two numbers at once, which every compiler meant here can. */
-typedef double two __attribute__((vector_size(16)));
-
-struct sums {
-    double base; /* a number taken off f for `hermite`, whose sums end before h_47 does */
-    double mean, square, fourth, slope, slope_square, pull;
-    double size;               /* E[|f z|] and such: what errors are measured against */
-    double edge;               /* of the square, beyond the panels */
-    double spread;             /* E[f^2 z^2] */
-    double apart, slope_apart; /* of squares: even nodes less odd ones */
-    two lanes[SOW_HERMITE];
-    double hermite[SOW_HERMITE]; /* sums of both lanes, once all are added */
-    int bad;
-};
-
-/* Of the recursion: h_(k+1) = up[k] z h_k - down[k] h_(k-1). */
-struct roots {
-    double up[SOW_HERMITE], down[SOW_HERMITE];
-};
-
-/* ---- Quadrature ---------------------------------------------------------------------------- */
-
-static void insert(double ends[ENDS_MAX], size_t *count, double end, double limit)
-{
-    if (!(end > -limit && end < limit) || *count == ENDS_MAX) {
-        return;
-    }
-    size_t at = *count;
-    while (at > 0 && ends[at - 1] > end) {
-        ends[at] = ends[at - 1];
-        at--;
-    }
-    ends[at] = end;
-    (*count)++;
-}
-
-/* Ends of panels in z: steps, kinks, and for a wide input a grading towards x = 0, where activations bend. */
-static size_t make_ends(const struct sow_pointwise *f, double mean, double std, double limit,
-                        double ends[ENDS_MAX])
-{
-    size_t count = 0;
-    int steps = (int)(2 * limit / WIDTH + 0.5);
-    for (size_t i = 0; i < f->kink_count; i++) {
-        insert(ends, &count, (f->kinks[i] - mean) / std, limit);
-    }
-    if (std * WIDTH > 2) {
-        insert(ends, &count, -mean / std, limit);
-        for (double x = 1; x < WIDTH * std; x *= 2) {
-            insert(ends, &count, (x - mean) / std, limit);
-            insert(ends, &count, (-x - mean) / std, limit);
-        }
-    }
-    for (int i = 1; i < steps; i++) {
-        insert(ends, &count, -limit + 2 * limit * i / steps, limit);
-    }
-    if (count > ENDS_MAX - 2) {
-        count = ENDS_MAX - 2;
-    }
-    for (size_t at = count; at > 0; at--) {
-        ends[at] = ends[at - 1];
-    }
-    ends[0] = -limit;
-    ends[count + 1] = limit;
-    return count + 2;
-}
-
-/* Normalised Hermite polynomials, h_(k+1) = (z h_k - sqrt(k) h_(k-1)) / sqrt(k + 1), times `weighted`: 8 nodes at a
- * time, which registers hold. */
-static void add_hermite(const double z[NODES], const double weighted[NODES],
-                        const struct roots *roots, two sums[SOW_HERMITE])
-{
-    for (size_t first = 0; first < NODES; first += 8) {
-        two x[4], before[4] = {{0}}, now[4];
-        memcpy(x, z + first, sizeof x);
-        memcpy(now, weighted + first, sizeof now);
-        for (size_t k = 0; k < SOW_HERMITE; k++) {
-            two down = {roots->down[k], roots->down[k]}, up = {roots->up[k], roots->up[k]};
-            sums[k] += (now[0] + now[1]) + (now[2] + now[3]);
-            for (size_t j = 0; j < 4; j++) {
-                two next = (up * x[j]) * now[j] - down * before[j];
-                before[j] = now[j];
-                now[j] = next;
-            }
-        }
-    }
-}
-
-/* 16 nodes with their weights, the density in them. */
-static void add_nodes(const struct sow_pointwise *f, double mean, double std, const double z[NODES],
-                      const double weights[NODES], const struct roots *roots, struct sums *sums)
-{
-    double weighted[NODES];
-    for (size_t j = 0; j < NODES; j++) {
-        double slope, y = f->value(f->of, mean + std * z[j], &slope), weight = weights[j];
-        sums->bad |= !(y - y == 0);
-        weighted[j] = (y - sums->base) * weight;
-        sums->square += y * y * weight;
-        sums->mean += y * weight;
-        sums->fourth += y * y * y * y * weight;
-        sums->slope += slope * weight;
-        sums->slope_square += slope * slope * weight;
-        sums->pull += y * slope * z[j] * weight;
-        sums->spread += y * y * z[j] * z[j] * weight;
-        sums->apart += j % 2 == 0 ? y * y * weight : -(y * y * weight);
-        sums->slope_apart += j % 2 == 0 ? slope * slope * weight : -(slope * slope * weight);
-        sums->size += (fabs(y * z[j]) + fabs(slope) * std) * weight;
-    }
-    add_hermite(z, weighted, roots, sums->lanes);
-}
-
-static void add_panel(const struct sow_pointwise *f, double mean, double std, double low,
-                      double high, const struct roots *roots, struct sums *sums)
-{
-    double z[NODES], weights[NODES];
-    double middle = 0.5 * (low + high), half = 0.5 * (high - low);
-    for (size_t j = 0; j < NODES; j++) {
-        z[j] = middle + (j % 2 == 0 ? -half : half) * sow_legendre[j / 2].node;
-        weights[j] =
-            half * sow_legendre[j / 2].weight * inverse_root_2pi * sow_exp(-0.5 * z[j] * z[j]);
-    }
-    add_nodes(f, mean, std, z, weights, roots, sums);
-}
-
-static void take_roots(struct roots *roots)
-{
-    for (size_t k = 0; k < SOW_HERMITE; k++) {
-        roots->up[k] = 1 / sow_sqrt((double)(k + 1));
-        roots->down[k] = sow_sqrt((double)k) * roots->up[k];
-    }
-}
-
-static void join_lanes(struct sums *sums)
-{
-    for (size_t k = 0; k < SOW_HERMITE; k++) {
-        sums->hermite[k] = sums->lanes[k][0] + sums->lanes[k][1];
-    }
-}
-
-static double value_at(const struct sow_pointwise *f, double x)
-{
-    double slope, y = f->value(f->of, x, &slope);
-    return y - y == 0 ? y : 0;
-}
-
-/* The integral of f^2 beyond z, or near enough. */
-static double beyond(const struct sow_pointwise *f, double mean, double std, double z)
-{
-    double slope, y = f->value(f->of, mean + std * z, &slope);
-    return y * y * inverse_root_2pi * sow_exp(-0.5 * z * z) / fabs(z);
-}
-
-/* The trapezoidal rule, which for a smooth f and the normal density errs by exp(-2 pi a / step), a the distance of f's
- * nearest pole from the line (Trefethen and Weideman 2014). 48 nodes. */
-static void integrate_smooth(const struct sow_pointwise *f, double mean, double std,
-                             struct sums *sums)
-{
-    double z[NODES], weights[NODES];
-    struct roots roots;
-    *sums = (struct sums){.base = value_at(f, mean)};
-    take_roots(&roots);
-    for (int block = 0; block < 3; block++) {
-        for (int j = 0; j < NODES; j++) {
-            z[j] = STEP * (block * NODES + j) - EDGE;
-            weights[j] = STEP * inverse_root_2pi * sow_exp(-0.5 * z[j] * z[j]);
-        }
-        add_nodes(f, mean, std, z, weights, &roots, sums);
-    }
-    join_lanes(sums);
-    sums->edge = beyond(f, mean, std, -EDGE) + beyond(f, mean, std, EDGE + STEP);
-}
+/* ---- Whether sums are good enough ---------------------------------------------------------------- */
 
 /* How far Stein's identity is missed, E[f z] = std E[f'], of f and a tenth of that of f^2, relative to the terms: it
  * tells whether panels are narrow enough. A function that jumps breaks it. */
-static double stein_miss(const struct sums *sums, double std)
+static double stein_miss(const struct sow_hermite_sums *sums, double std)
 {
     double miss = fabs(sums->hermite[1] - std * sums->slope);
     double of_square = fabs(sums->spread - sums->square - 2 * std * sums->pull);
@@ -206,32 +33,23 @@ static double stein_miss(const struct sums *sums, double std)
 }
 
 /* Whether the trapezoidal rule did: every other node alone says almost the same, too. */
-static int is_smooth_enough(const struct sums *sums, double std)
+static int is_smooth_enough(const struct sow_hermite_sums *sums, double std)
 {
-    return !sums->bad && stein_miss(sums, std) <= 1e-12 &&
-           fabs(sums->apart) <= APART_MAX * sums->square &&
+    return stein_miss(sums, std) <= 1e-12 && fabs(sums->apart) <= APART_MAX * sums->square &&
            fabs(sums->slope_apart) <= APART_MAX * sums->slope_square &&
            sums->edge <= 1e-12 * sums->square;
 }
 
-static void integrate(const struct sow_pointwise *f, double mean, double std, double limit,
-                      int depth, struct sums *sums)
+/* By the trapezoidal rule, finer and finer. */
+static int try_smooth(const struct sow_pointwise *f, double mean, double std,
+                      struct sow_hermite_sums *sums)
 {
-    double ends[ENDS_MAX];
-    struct roots roots;
-    size_t count = make_ends(f, mean, std, limit, ends);
-    int parts = 1 << depth;
-    *sums = (struct sums){.base = value_at(f, mean)};
-    take_roots(&roots);
-    for (size_t i = 0; i + 1 < count; i++) {
-        double step = (ends[i + 1] - ends[i]) / parts;
-        for (int part = 0; part < parts && step > 0; part++) {
-            double low = ends[i] + part * step;
-            add_panel(f, mean, std, low, part + 1 < parts ? low + step : ends[i + 1], &roots, sums);
+    for (int i = 0; sow_hermite_smooth(f, mean, std, i, sums) && !sums->bad; i++) {
+        if (is_smooth_enough(sums, std)) {
+            return 1;
         }
     }
-    join_lanes(sums);
-    sums->edge = beyond(f, mean, std, -limit) + beyond(f, mean, std, limit);
+    return 0;
 }
 
 /* ---- Tails ----------------------------------------------------------------------------------- */
@@ -311,7 +129,8 @@ static void constant(const struct sow_pointwise *f, double mean, struct sow_expa
                                         .coefficients = {y}};
 }
 
-static void take(const struct sums *sums, double std, int jumps, struct sow_expansion *expansion)
+static void take(const struct sow_hermite_sums *sums, double std, int jumps,
+                 struct sow_expansion *expansion)
 {
     double terms[SOW_HERMITE], slopes[SOW_HERMITE] = {0};
     *expansion = (struct sow_expansion){
@@ -370,7 +189,7 @@ static int expand_closed(const struct sow_pointwise *f, double mean, double std,
 enum sow_status sow_expand(const struct sow_pointwise *f, double mean, double std,
                            struct sow_expansion *expansion, struct sow_error *error)
 {
-    struct sums sums;
+    struct sow_hermite_sums sums;
     double low, high, limit = LIMIT, last_miss = INFINITY;
     if (!(mean - mean == 0 && std >= 0 && std < 1e100)) {
         return sow_fail(error, SOW_E_ARGUMENT, "a mean or std of an input is out of range");
@@ -386,17 +205,14 @@ enum sow_status sow_expand(const struct sow_pointwise *f, double mean, double st
     if (expand_closed(f, mean, std, expansion)) {
         return expansion->square - expansion->square == 0 ? SOW_OK : no_means(mean, std, error);
     }
-    if (f->kink_count == 0 && !f->jumps && std <= 3) {
-        integrate_smooth(f, mean, std, &sums);
-        if (is_smooth_enough(&sums, std)) {
-            take(&sums, std, 0, expansion);
-            return SOW_OK;
-        }
+    if (f->kink_count == 0 && !f->jumps && try_smooth(f, mean, std, &sums)) {
+        take(&sums, std, 0, expansion);
+        return SOW_OK;
     }
     for (int depth = 0; depth <= DEPTH_MAX; depth++) {
-        integrate(f, mean, std, limit, depth, &sums);
+        sow_hermite_panels(f, mean, std, limit, depth, &sums);
         if (!sums.bad && limit < LIMIT_WIDE && !(sums.edge <= 1e-15 * sums.square)) {
-            limit = LIMIT_WIDE;
+            limit = limit < LIMIT_MORE ? LIMIT_MORE : LIMIT_WIDE;
             depth--;
             continue;
         }

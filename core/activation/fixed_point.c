@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "core/activation/maps.h"
+#include "core/activation/pair.h"
 #include "core/activation/row.h"
 #include "core/base/elementary.h"
 #include "core/base/error.h"
@@ -22,14 +23,35 @@
 struct search {
     const struct sow_function *function;
     double sigma_w2, sigma_b2;
+    int quick; /* without the last digits */
     double (*value)(struct search *search, double q);
     enum sow_status status;
     struct sow_error *error;
     struct sow_maps maps; /* at the last q */
 };
 
+/* By the rules of pair.h, which look once where those of quadrature.h look again. Returns 0 where they do not serve. */
+static int take_quick_maps(struct search *search, double q)
+{
+    const struct sow_function *function = search->function;
+    struct sow_pointwise f = sow_pointwise_of(function);
+    struct sow_expansion e;
+    int has_slope = function->activation != NULL || function->value_and_slope != NULL;
+    int is_gate = function->activation != NULL && function->activation->is_gate;
+    if (!has_slope || function->jumps || is_gate ||
+        sow_expand(&f, 0, sow_sqrt(q), &e, NULL) != SOW_OK) {
+        return 0;
+    }
+    search->maps = (struct sow_maps){e.square, e.slope_square, e.growth};
+    search->status = SOW_OK;
+    return 1;
+}
+
 static int take_maps(struct search *search, double q)
 {
+    if (search->quick && take_quick_maps(search, q)) {
+        return 1;
+    }
     search->status = sow_maps(search->function, q, &search->maps, search->error);
     return search->status == SOW_OK;
 }
@@ -130,9 +152,9 @@ static void tell_point(const struct search *search, double q, struct sow_fixed_p
     }
 }
 
-enum sow_status sow_function_fixed_point(const struct sow_function *function, double sigma_w2,
-                                         double sigma_b2, struct sow_fixed_point *point,
-                                         struct sow_error *error)
+static enum sow_status find_point(const struct sow_function *function, double sigma_w2,
+                                  double sigma_b2, int quick, struct sow_fixed_point *point,
+                                  struct sow_error *error)
 {
     if (!(sigma_w2 >= 0 && sigma_w2 <= 1e100 && sigma_b2 >= 0 && sigma_b2 <= 1e100)) {
         return sow_fail(error, SOW_E_ARGUMENT,
@@ -141,6 +163,7 @@ enum sow_status sow_function_fixed_point(const struct sow_function *function, do
     struct search search = {.function = function,
                             .sigma_w2 = sigma_w2,
                             .sigma_b2 = sigma_b2,
+                            .quick = quick,
                             .value = drift,
                             .error = error};
     double q = settle(&search);
@@ -160,6 +183,20 @@ enum sow_status sow_function_fixed_point(const struct sow_function *function, do
         tell_point(&search, q, point);
     }
     return search.status;
+}
+
+enum sow_status sow_function_fixed_point(const struct sow_function *function, double sigma_w2,
+                                         double sigma_b2, struct sow_fixed_point *point,
+                                         struct sow_error *error)
+{
+    return find_point(function, sigma_w2, sigma_b2, 0, point, error);
+}
+
+enum sow_status sow_fixed_point_quick(const struct sow_function *function, double sigma_w2,
+                                      double sigma_b2, struct sow_fixed_point *point,
+                                      struct sow_error *error)
+{
+    return find_point(function, sigma_w2, sigma_b2, 1, point, error);
 }
 
 /* ---- Criticality --------------------------------------------------------------------------- */
@@ -264,11 +301,11 @@ static void classify(struct search *search, struct sow_criticality *criticality)
     }
 }
 
-enum sow_status sow_function_criticality(const struct sow_function *function,
-                                         struct sow_criticality *criticality,
-                                         struct sow_error *error)
+static enum sow_status find_criticality(const struct sow_function *function, int quick,
+                                        struct sow_criticality *criticality,
+                                        struct sow_error *error)
 {
-    struct search search = {.function = function, .error = error};
+    struct search search = {.function = function, .quick = quick, .error = error};
     struct sow_criticality made = {SOW_CRITICAL_NONE, NAN, NAN, NAN, NAN};
     double slope = slope_at_zero(function);
     int invariant = !function->jumps && is_scale_invariant(&search);
@@ -287,6 +324,19 @@ enum sow_status sow_function_criticality(const struct sow_function *function,
         *criticality = made;
     }
     return search.status;
+}
+
+enum sow_status sow_function_criticality(const struct sow_function *function,
+                                         struct sow_criticality *criticality,
+                                         struct sow_error *error)
+{
+    return find_criticality(function, 0, criticality, error);
+}
+
+enum sow_status sow_criticality_quick(const struct sow_function *function,
+                                      struct sow_criticality *criticality, struct sow_error *error)
+{
+    return find_criticality(function, 1, criticality, error);
 }
 
 const char *sow_universality_name(enum sow_universality universality)

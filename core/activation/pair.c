@@ -118,8 +118,9 @@ static double function_value(const void *of, double x, double *slope)
 
 struct sow_pointwise sow_pointwise_of(const struct sow_function *function)
 {
-    return (struct sow_pointwise){function_value,       function,        function->kinks,
-                                  function->kink_count, function->jumps, function};
+    return (struct sow_pointwise){
+        function_value, function, function->kinks, function->kink_count, function->jumps,
+        function,       NULL};
 }
 
 /* What the series is not good for, from an integral over the plane. */

@@ -10,6 +10,7 @@
 
 #define SOW_HERMITE    48 /* coefficients */
 #define SOW_TAIL_NODES 16
+#define SOW_NODES      16
 
 /* f of one variable, its derivative (NAN where it has none to tell) and where either jumps. */
 struct sow_pointwise {
@@ -20,6 +21,10 @@ struct sow_pointwise {
     int jumps;
     const struct sow_function
         *closed; /* this function, whose row may have closed forms; NULL: not */
+    /* f at SOW_NODES x at once, to the same bits; NULL: one by one. Lists of x return while f is expanded for one std after
+     * another. */
+    void (*many)(const void *of, const double x[SOW_NODES], double y[SOW_NODES],
+                 double slope[SOW_NODES]);
 };
 
 /* The part of a sum over k that lies beyond the coefficients: total * the law k^-power, taken at c. */

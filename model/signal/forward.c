@@ -185,53 +185,6 @@ static void forward_input(struct sow_predictor *p, const struct sow_node *node)
 
 /* ---- Elements alone --------------------------------------------------------------------------------- */
 
-/* phi(x), or x phi(x). */
-struct composition {
-    const struct sow_function *function;
-    int times_x;
-};
-
-static double composed_value(const void *of, double x, double *slope)
-{
-    const struct composition *composition = of;
-    double y = sow_function_value(composition->function, x, slope);
-    if (composition->times_x) {
-        *slope = y + x * *slope;
-        y *= x;
-    }
-    return y;
-}
-
-static int is_kept(const struct sow_kept_expansion *kept, const struct sow_function *function,
-                   int times_x, double mean, double std)
-{
-    return kept->function != NULL && kept->mean == mean && kept->std == std &&
-           kept->times_x == times_x && sow_function_same(kept->function, function);
-}
-
-static enum sow_status expand(struct sow_predictor *p, const struct sow_function *function,
-                              int times_x, double mean, double std,
-                              const struct sow_expansion **expansion, struct sow_error *error)
-{
-    struct composition composition = {function, times_x};
-    struct sow_pointwise f = {composed_value,       &composition,    function->kinks,
-                              function->kink_count, function->jumps, times_x ? NULL : function};
-    for (size_t i = 0; i < SOW_EXPANSIONS_KEPT; i++) {
-        if (is_kept(&p->kept[i], function, times_x, mean, std)) {
-            *expansion = &p->kept[i].expansion;
-            return SOW_OK;
-        }
-    }
-    struct sow_kept_expansion *kept = &p->kept[p->kept_count++ % SOW_EXPANSIONS_KEPT];
-    enum sow_status status = sow_expand(&f, mean, std, &kept->expansion, error);
-    kept->function = status == SOW_OK ? function : NULL;
-    kept->times_x = times_x;
-    kept->mean = mean;
-    kept->std = std;
-    *expansion = &kept->expansion;
-    return status;
-}
-
 enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_node *node,
                                      const struct sow_function *function, int times_x,
                                      const struct sow_state *in, struct sow_state *out,
@@ -242,8 +195,8 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
     double held = in->log > LOG_MOST ? LOG_MOST : in->log < LOG_LEAST ? LOG_LEAST : in->log;
     double scale = in->log > -INFINITY ? sow_exp(0.5 * held) : 0, m2 = in->mean * in->mean;
     double variance = 1 - m2 > 0 ? 1 - m2 : 0;
-    if (expand(p, function, times_x, in->mean * scale, sow_sqrt(variance) * scale, &e, &inner) !=
-        SOW_OK) {
+    if (sow_expand_function(p, function, times_x, in->mean * scale, sow_sqrt(variance) * scale, &e,
+                            &inner) != SOW_OK) {
         return sow_node_fail(node, SOW_E_ARGUMENT, error, "%.400s", inner.message);
     }
     struct sow_raw y = {e->square, e->mean, sow_expansion_product(e, sow_centred(in, in->feature)),
@@ -282,7 +235,8 @@ double sow_function_alike(struct sow_predictor *p, const struct sow_function *fu
     double held = in->log > LOG_MOST ? LOG_MOST : in->log < LOG_LEAST ? LOG_LEAST : in->log;
     double scale = sow_exp(0.5 * held), variance = 1 - in->mean * in->mean;
     variance = variance > 0 ? variance : 0;
-    if (expand(p, function, 0, in->mean * scale, sow_sqrt(variance) * scale, &e, NULL) != SOW_OK) {
+    if (sow_expand_function(p, function, 0, in->mean * scale, sow_sqrt(variance) * scale, &e,
+                            NULL) != SOW_OK) {
         return slopes ? 1 : c;
     }
     double all = slopes ? e->slope_square : e->square, both = sow_centred(in, c);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/activation/maps.h"
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 #include "model/signal/recurrent.h"
@@ -218,8 +219,8 @@ static void tell_depth(const struct sow_predictor *p, struct sow_probe_depth *de
     struct repeated layer = most_repeated(p);
     struct sow_fixed_point point;
     struct sow_expansion expansion;
-    if (layer.count < 3 || sow_function_fixed_point(layer.function, layer.sigma_w2, layer.sigma_b2,
-                                                    &point, NULL) != SOW_OK) {
+    if (layer.count < 3 || sow_fixed_point_quick(layer.function, layer.sigma_w2, layer.sigma_b2,
+                                                 &point, NULL) != SOW_OK) {
         return;
     }
     *depth = (struct sow_probe_depth){

@@ -92,6 +92,7 @@ struct sow_kept_expansion {
 };
 
 struct sow_reach;
+struct sow_table; /* expand.c */
 
 struct sow_predictor {
     const struct sow_network *network;
@@ -113,8 +114,9 @@ struct sow_predictor {
     struct softmax_cache *softmax;
     struct sow_kept_expansion kept[SOW_EXPANSIONS_KEPT]; /* in turn */
     size_t kept_count;
-    int out_of_memory;   /* on the way back */
-    uint64_t time_steps; /* that recurrent layers have walked */
+    struct sow_table *table; /* NULL: none was needed yet */
+    int out_of_memory;       /* on the way back */
+    uint64_t time_steps;     /* that recurrent layers have walked */
     struct sow_arena arena;
 };
 
@@ -141,6 +143,11 @@ struct sow_weights sow_weights_along(const struct sow_plan_entry *entry, uint32_
 
 enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node,
                             struct sow_error *error);
+/* The expansion of phi(mean + std z), or of x phi(x), which stands until SOW_EXPANSIONS_KEPT others were asked for. */
+enum sow_status sow_expand_function(struct sow_predictor *p, const struct sow_function *function,
+                                    int times_x, double mean, double std,
+                                    const struct sow_expansion **expansion,
+                                    struct sow_error *error);
 /* phi(x), or x phi(x). */
 enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_node *node,
                                      const struct sow_function *function, int times_x,

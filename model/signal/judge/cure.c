@@ -229,6 +229,9 @@ static void try_out(struct cures *c, const struct trial *trial, struct outcome *
         again.own = c->j->own;
         again.plan = plan;
         again.probe = probe;
+        again.critical_known = c->j->critical_known;
+        again.critical_of = c->j->critical_of;
+        again.critical = c->j->critical;
         judged = sow_judge_all(&again, NULL) == SOW_OK;
     }
     outcome->trial = *trial;

@@ -42,6 +42,9 @@ struct sow_judgement {
         size_t set_count;                    /* above the maximum: too many to be tried */
     } * verdicts;
     size_t count, room;
+    int critical_known;
+    struct sow_function critical_of;
+    double critical; /* its critical variance, which takes time to find; 0: it has none */
     struct sow_first_loss loss;
     struct sow_arena arena; /* of the verdicts' strings */
     int out_of_memory;

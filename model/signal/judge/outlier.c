@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/activation/maps.h"
 #include "core/base/elementary.h"
 #include "model/graph/model.h"
 #include "model/signal/judge/judge.h"
@@ -240,18 +241,23 @@ static const struct sow_node *middle_of(const struct sow_network *network, uint6
 }
 
 /* Whether the activation of the repeated layer has one variance that is critical without biases: tanh's is 1, relu's 2. */
-static int critical_of(const struct sow_judgement *j, double *sigma_w2)
+static int critical_of(struct sow_judgement *j, double *sigma_w2)
 {
     struct sow_criticality critical;
     const struct sow_probe_depth *depth = &sow_probe_summary(j->probe)->depth;
-    if (depth->layers < 1 ||
-        sow_function_criticality(&depth->function, &critical, NULL) != SOW_OK ||
-        (critical.universality != SOW_CRITICAL_SCALE_INVARIANT &&
-         critical.universality != SOW_CRITICAL_ZERO)) {
+    if (depth->layers < 1) {
         return 0;
     }
-    *sigma_w2 = critical.sigma_w2;
-    return 1;
+    if (!j->critical_known || !sow_function_same(&j->critical_of, &depth->function)) {
+        int has = sow_criticality_quick(&depth->function, &critical, NULL) == SOW_OK &&
+                  (critical.universality == SOW_CRITICAL_SCALE_INVARIANT ||
+                   critical.universality == SOW_CRITICAL_ZERO);
+        j->critical_known = 1;
+        j->critical_of = depth->function;
+        j->critical = has ? critical.sigma_w2 : 0;
+    }
+    *sigma_w2 = j->critical;
+    return j->critical > 0;
 }
 
 void sow_judge_suggest_critical(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule rule)
@@ -265,7 +271,7 @@ void sow_judge_suggest_critical(struct sow_judgement *j, enum sow_verdict_id id,
     sow_judge_generalise(sow_plan_at(j->plan, node->parameters[0])->name, pattern, sizeof pattern);
     if (fabs(critical - 2) < 1e-9) {
         (void)snprintf(scheme, sizeof scheme, "he_normal");
-    } else if (critical != 1) {
+    } else if (fabs(critical - 1) >= 1e-9) {
         (void)snprintf(scheme, sizeof scheme, "lecun_normal{gain=%.5g}", sow_sqrt(critical));
     }
     sow_judge_suggest(j, id, rule, pattern, scheme);

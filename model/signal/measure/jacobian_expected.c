@@ -53,7 +53,7 @@ static double slope_square(const void *of, double x, double *slope)
 static int slope_moments(const struct factor *factor, double *square, double *fourth)
 {
     struct sow_pointwise inner = sow_pointwise_of(factor->function);
-    struct sow_pointwise f = {slope_square, &inner, inner.kinks, inner.kink_count, 1, NULL};
+    struct sow_pointwise f = {slope_square, &inner, inner.kinks, inner.kink_count, 1, NULL, NULL};
     struct sow_expansion expansion;
     if (factor->function->jumps ||
         sow_expand(&f, factor->mean, factor->std, &expansion, NULL) != SOW_OK) {
