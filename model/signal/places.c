@@ -10,14 +10,33 @@
 
 #include "core/base/elementary.h"
 
+/* Sum over the ordered pairs of tokens that are not both followed. One in the middle has as many neighbours as are followed,
+ * all others are many windows away. */
+static double pairs_beyond(const struct sow_places *places)
+{
+    size_t last = places->count - 1, middle = places->middle;
+    double n = places->tokens, followed = places->followed, beyond = n - followed, near = 0;
+    double ends = sow_sqrt(places->size[0] * places->size[last]);
+    double far = ends > 0 ? places->alike[0][last] / ends * places->size[middle] : 0;
+    for (size_t j = 0; j <= last; j++) {
+        near += (places->group[j] - (j == middle)) * places->alike[middle][j];
+    }
+    return beyond * near +
+           (n * (n - 1) - followed * (followed - 1) - beyond * (followed - 1)) * far;
+}
+
 void sow_places_mean(const struct sow_places *places, double *size, double *alike)
 {
-    double one = 0, two = 0, n = places->tokens;
+    double one = 0, two = 0, n = places->tokens, followed = places->followed;
     for (size_t i = 0; i < places->count; i++) {
         one += places->group[i] * places->size[i];
         for (size_t j = 0; j < places->count; j++) {
             two += places->group[i] * (places->group[j] - (i == j)) * places->alike[i][j];
         }
+    }
+    if (n > followed) {
+        one += (n - followed) * places->size[places->middle];
+        two += pairs_beyond(places);
     }
     *size = one / n;
     *alike = n > 1 ? two / (n * (n - 1)) : 0;
@@ -37,6 +56,8 @@ void sow_places_like(struct sow_places *to, const struct sow_places *like)
 {
     to->count = like->count;
     to->tokens = like->tokens;
+    to->followed = like->followed;
+    to->middle = like->middle;
     memcpy(to->group, like->group, like->count * sizeof like->group[0]);
 }
 
@@ -199,7 +220,7 @@ static double chance_of(const struct sow_predictor *p, const struct sow_node *no
     for (size_t i = 0; i < x->count; i++) {
         sum += x->group[i] * rows->chance[i];
     }
-    return sum / x->tokens;
+    return (sum + (x->tokens - x->followed) * rows->chance[x->middle]) / x->tokens;
 }
 
 void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
@@ -268,6 +289,9 @@ double sow_place_correlation(const struct sow_predictor *p, uint32_t flow)
             double c = sizes > 0 ? x->alike[i][j] / sizes : 1;
             sum += pairs * (c < 1 ? c : 1);
         }
+    }
+    if (x->tokens > x->followed && x->size[x->middle] > 0) {
+        sum += pairs_beyond(x) / x->size[x->middle];
     }
     return sum / (x->tokens * (x->tokens - 1));
 }

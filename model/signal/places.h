@@ -11,8 +11,12 @@
 
 /* In units of the mean of E[x^2] over positions; of a gradient, of its own. */
 struct sow_places {
-    size_t count;             /* groups */
-    double tokens;            /* of all groups together */
+    size_t count;  /* groups */
+    double tokens; /* all there are */
+    /* of all groups together: fewer where tokens many windows from either end, which are like the group `middle`, would
+     * be too many to follow */
+    double followed;
+    size_t middle;
     double group[SOW_PLACES]; /* tokens of each */
     double size[SOW_PLACES];  /* E[x^2] */
     /* E[x y], x and y of different tokens; of one token alone nothing */

@@ -149,16 +149,16 @@ void sow_rows_cross(const struct sow_reach *reach, const struct sow_rows *rows,
 static double own_size(const struct sow_reach *reach, const struct sow_places *values, size_t i,
                        double lift)
 {
-    double sum = 0, most = 0;
+    double one = 0, two = 0, share = 1 / reach->keys[i];
     for (size_t k = reach->first[i]; k <= i; k++) {
-        sum += reach->seen[i][k] * values->size[k];
-        most += reach->seen[i][k] / reach->keys[i] * values->size[k];
+        one += reach->seen[i][k] * share * values->size[k];
         for (size_t l = reach->first[i]; l <= i; l++) {
-            sum += sow_pairs_seen(reach, i, k, l) * values->alike[k][l];
+            two += sow_pairs_seen(reach, i, k, l) * values->alike[k][l];
         }
     }
-    sum = sum / (reach->keys[i] + reach->pairs[i]) + lift;
-    return sum < most ? sum : most;
+    two = reach->pairs[i] > 0 ? two / reach->pairs[i] : one;
+    double size = share * one + (1 - share) * two + lift;
+    return size < one ? size : one;
 }
 
 /* Of two queries: sums over keys that both see and over two different keys, over the keys of each. */

@@ -9,39 +9,54 @@
 #include "model/signal/places.h"
 
 #define GROWTH  1.3
-#define SAMPLES 8 /* tokens of a group that stand for all */
+#define SAMPLES 8   /* tokens of a group that stand for all */
+#define WINDOWS 7.5 /* that are followed */
 #define TURNS   256
 #define KINDS   32
 
 /* ---- Groups ------------------------------------------------------------------------------------------ */
 
 /* Of all attentions, the shortest that hides something of `tokens`; 0: none. */
-static uint64_t shortest_window(const struct sow_network *network, uint64_t tokens)
+static uint64_t shortest_window(const struct sow_network *network, uint64_t tokens, int *others)
 {
-    uint64_t shortest = tokens;
+    uint64_t shortest = tokens, longest = 0;
     for (size_t i = 0; i < network->node_count; i++) {
         const struct sow_op_attributes *at = &network->nodes[i].at;
-        if (network->nodes[i].op == SOW_OP_ATTENTION && at->causal && at->window > 0) {
-            shortest = at->window < shortest ? at->window : shortest;
+        if (network->nodes[i].op == SOW_OP_ATTENTION && at->causal) {
+            uint64_t window = at->window > 0 && at->window < tokens ? at->window : tokens;
+            shortest = window < shortest ? window : shortest;
+            longest = window > longest ? window : longest;
         }
     }
+    *others = longest > shortest;
     return shortest < tokens ? shortest : 0;
 }
 
 void sow_places_group(struct sow_predictor *p, struct sow_places *places, uint64_t tokens)
 {
-    double begin = 0, most = (double)tokens, left = most / (SOW_PLACES - 5);
-    uint64_t window = shortest_window(p->network, tokens);
+    double begin = 0, most = (double)tokens;
+    int others;
+    uint64_t window = shortest_window(p->network, tokens, &others);
+    places->tokens = places->followed = most;
     if (window > 0) {
-        most = ceil((double)window / 4);
-        most = most > left ? most : ceil(left);
+        double windows = window < 4 ? 30 : WINDOWS * (double)window, all = most;
+        most = window < 8 ? 1 : floor((double)window / 4);
+        if (others) { /* some see farther */
+            most = most > all / (SOW_PLACES - 5) ? most : ceil(all / (SOW_PLACES - 5));
+        } else {
+            places->followed = windows < all ? floor(windows) : all;
+        }
     }
-    places->tokens = (double)tokens;
-    places->count = 0;
-    while (begin < places->tokens) {
+    places->count = places->middle = 0;
+    while (begin < places->followed) {
         double end = floor(begin * GROWTH) > begin ? floor(begin * GROWTH) : begin + 1;
         end = end > begin + most ? begin + most : end;
-        end = end > places->tokens || places->count == SOW_PLACES - 1 ? places->tokens : end;
+        int last = places->count == SOW_PLACES - 1;
+        if (last && window > 0 && !others) {
+            places->followed = end < places->followed ? end : places->followed;
+        }
+        end = end > places->followed || last ? places->followed : end;
+        places->middle = begin <= places->followed / 2 ? places->count : places->middle;
         places->group[places->count++] = end - begin;
         begin = end;
     }

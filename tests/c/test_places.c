@@ -154,7 +154,7 @@ static double query_gradient(matrix a, matrix x)
 static void test_weights_of_one_over_keys(void **state)
 {
     (void)state;
-    static const int windows[] = {0, 40, 12, TOKENS, 5000};
+    static const int windows[] = {0, 40, 12, 5, 2, TOKENS, 5000};
     static matrix a, power, next;
     for (size_t w = 0; w < sizeof windows / sizeof windows[0]; w++) {
         struct sow_probe *probe = attend(3, windows[w]);
@@ -192,6 +192,27 @@ static void test_queries_of_tokens_that_differ_by_position(void **state)
     }
 }
 
+/* Sliding windows and one attention that sees all: the long one is not cut to what the windows see. */
+static void test_windows_beside_an_attention_that_sees_all(void **state)
+{
+    (void)state;
+    static matrix slide, all, both;
+    struct sow_probe *probe = probe_of(
+        "local x = input { 'batch', 120, 8192 }\n"
+        "for i, window in ipairs { 4, 1000 } do\n"
+        "  local q = x >> linear('q' .. i, 8192, 8192, { bias = false })\n"
+        "  x = bundle(q, q, x) >> attention { heads = 1, causal = true, window = window }\n"
+        "end\n"
+        "rule('*', zeros)\n");
+    mask(slide, 4);
+    mask(all, 0);
+    multiply(all, slide, both);
+    near("attention", value(probe, "attention")->second_moment, square(slide), 0.1);
+    near("attention.2", value(probe, "attention.2")->second_moment, square(both), 0.1);
+    near("input", value(probe, "input")->gradient, square(both), 0.1);
+    sow_probe_free(probe);
+}
+
 /* A window as long as the text hides nothing. */
 static void test_a_window_that_hides_nothing(void **state)
 {
@@ -223,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights_of_one_over_keys),
         cmocka_unit_test(test_queries_of_tokens_that_differ_by_position),
+        cmocka_unit_test(test_windows_beside_an_attention_that_sees_all),
         cmocka_unit_test(test_a_window_that_hides_nothing),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
