@@ -70,7 +70,7 @@ struct sow_probe_value {
 struct sow_probe_depth {
     uint64_t layers; /* 0: none is repeated, and nothing below is known */
     const char *activation;
-    struct sow_function function; /* it, with its parameters */
+    struct sow_function function; /* it, of an expression as long as the probe lives */
     double sigma_w2, sigma_b2;    /* fan_in E[w^2], E[b^2] */
     double q; /* where the second moment settles; 0 dies out, INFINITY grows without bound */
     double chi_perp, chi_par, correlation; /* there; the correlation where two signals settle */

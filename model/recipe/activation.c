@@ -73,7 +73,9 @@ enum sow_status sow_function_parse(const char *text, struct sow_function *functi
     struct reading reading = {.at = text};
     size_t length;
     if (sow_expression_inside(text, &length) != NULL) {
-        return sow_fail(error, SOW_E_ARGUMENT, "'%.100s' is an expression; here a name is expected",
+        return sow_fail(error, SOW_E_ARGUMENT,
+                        "'%.100s' is an expression, and here a name is expected; `sow activations "
+                        "--expr` takes one",
                         text);
     }
     skip_blanks(&reading);
@@ -98,17 +100,24 @@ enum sow_status sow_function_parse(const char *text, struct sow_function *functi
 
 /* ---- For a model ------------------------------------------------------------------------------- */
 
-/* Weights of zeros give inputs of exactly 0. */
-static enum sow_status check_at_0(const struct sow_function *function, struct sow_error *error)
+/* Weights of zeros give inputs of exactly 0; and a signal must be able to pass. */
+static enum sow_status check_in_network(const struct sow_function *function,
+                                        struct sow_error *error)
 {
+    struct sow_activation_numbers numbers;
     double slope;
     (void)sow_function_value(function, 0, &slope);
-    return slope - slope == 0
-               ? SOW_OK
-               : sow_fail(error, SOW_E_ARGUMENT,
-                          "the derivative of %.200s is not finite at x = 0, where zero weights "
-                          "put a network",
-                          function->name);
+    if (slope - slope != 0) {
+        return sow_fail(error, SOW_E_ARGUMENT,
+                        "the derivative of %.200s is not finite at x = 0, where zero weights put "
+                        "a network",
+                        function->name);
+    }
+    enum sow_status status = sow_function_numbers(function, &numbers, error);
+    return status == SOW_OK && !(numbers.second_moment > 0)
+               ? sow_fail(error, SOW_E_ARGUMENT, "%.200s is 0 everywhere: nothing passes",
+                          function->name)
+               : status;
 }
 
 enum sow_status sow_model_activation(struct sow_model *model, const char *text,
@@ -138,7 +147,7 @@ enum sow_status sow_model_activation(struct sow_model *model, const char *text,
         status = sow_expression_own(&made->program, NULL, 0, &made->function, error);
     }
     if (status == SOW_OK) {
-        status = check_at_0(&made->function, error);
+        status = check_in_network(&made->function, error);
     }
     if (status == SOW_OK) {
         made->next = model->graph.functions;

@@ -64,13 +64,14 @@ maxx(x,0)|maxx is not defined; did you mean max? (at character 1)
 x > 0|it gives true or false, not a number
 log(x)|is not finite at x = -
 max(x,0)^0.5|the derivative of expr{max(x,0)^0.5} is not finite at x = 0
+0 * x|expr{0 * x} is 0 everywhere: nothing passes
 exp(x*x)|has no mean that can be computed
 (function() while true do end end)()|function has no place in one expression
 CASES
     run -2 sow probe mlp:4,4,4 --activation-expr x --activation relu
     has "$output" "say the same thing twice"
     run -2 sow activations 'expr{x}'
-    has "$output" "here a name is expected"
+    has "$output" "here a name is expected; \`sow activations --expr\` takes one"
     tiny gpt2 >config.json
     run -2 sow probe config.json --activation-expr x
     has "$output" "--activation-expr belongs to a short form"
