@@ -176,7 +176,7 @@ enum sow_status sow_draw_trunc_normal(double mean, double std, double low, doubl
 
 int sow_draw_is_whole(const struct sow_draw *draw)
 {
-    return draw->distribution >= SOW_ORTHOGONAL && draw->distribution <= SOW_IDENTITY;
+    return draw->distribution >= SOW_ORTHOGONAL && draw->distribution <= SOW_HADAMARD;
 }
 
 /* ---- Moments ------------------------------------------------------------------------------ */
@@ -231,6 +231,7 @@ void sow_draw_moments(const struct sow_draw *draw, double *mean, double *std)
     case SOW_ORTHOGONAL:
     case SOW_DELTA_ORTHOGONAL:
     case SOW_IDENTITY:
+    case SOW_HADAMARD:
         *mean = 0;
         *std = draw->std;
         break;

@@ -15,6 +15,7 @@
 #define ALIGN          64
 #define COLUMNS        SOW_REFLECT_COLUMNS
 #define VECTORS        16     /* drawn in a step */
+#define ROWS           256    /* of a Hadamard matrix, in a step */
 #define OPERATIONS_MAX 2e13   /* of one draw */
 #define PER_SECOND     1e10   /* of them, for the estimate */
 #define MEMORY_MAX     0x1p34 /* bytes of vectors */
@@ -35,6 +36,38 @@ static struct sides sides_of(const struct sow_matrices *matrices)
     return rows >= columns ? (struct sides){rows, columns} : (struct sides){columns, rows};
 }
 
+/* Of identity and hadamard every element is known by its place: no words, no room. */
+static int is_placed(enum sow_distribution distribution)
+{
+    return distribution == SOW_IDENTITY || distribution == SOW_HADAMARD;
+}
+
+/* Whether W is a corner of a Hadamard matrix, and not of the identity. */
+static int is_hadamard(enum sow_distribution distribution, const struct sow_matrices *matrices)
+{
+    return distribution == SOW_HADAMARD && matrices->row.count > matrices->column.count;
+}
+
+/* 1 / sqrt(p), p the least power of 2 that is not below `rows`: exact, or sqrt(1/2) times what is. */
+static double hadamard_scale(uint64_t rows)
+{
+    double scale = 1;
+    for (uint64_t left = rows - 1; left > 0; left >>= 2) {
+        scale *= left > 1 ? 0.5 : 0x1.6a09e667f3bcdp-1;
+    }
+    return scale;
+}
+
+int sow_whole_is_isometric(const struct sow_tensor *tensor, const struct sow_draw *draw)
+{
+    struct sow_matrices matrices;
+    if (sow_tensor_matrices(tensor, form_of(draw->distribution), &matrices, NULL) != SOW_OK) {
+        return 0;
+    }
+    const uint64_t rows = matrices.row.count;
+    return !is_hadamard(draw->distribution, &matrices) || (rows & (rows - 1)) == 0;
+}
+
 /* ---- Making a draw -------------------------------------------------------------------------- */
 
 static double operations(const struct sow_matrices *matrices)
@@ -47,7 +80,7 @@ static double operations(const struct sow_matrices *matrices)
 double sow_whole_operations(const struct sow_tensor *tensor, const struct sow_draw *draw)
 {
     struct sow_matrices matrices;
-    if (draw->distribution == SOW_IDENTITY ||
+    if (is_placed(draw->distribution) ||
         sow_tensor_matrices(tensor, form_of(draw->distribution), &matrices, NULL) != SOW_OK) {
         return 0;
     }
@@ -111,15 +144,20 @@ static enum sow_status check_delta(const struct sow_tensor *tensor,
 }
 
 /* Of the squares' mean, over all elements of the tensor. */
-static double root_mean_square(double gain, const struct sow_tensor *tensor,
+static double root_mean_square(const struct sow_draw *draw, const struct sow_tensor *tensor,
                                const struct sow_matrices *matrices)
 {
+    const double gain = draw->gain;
     double elements = 1;
     for (uint32_t axis = 0; axis < tensor->rank; axis++) {
         elements *= (double)tensor->shape[axis];
     }
     double squares =
         (double)sow_matrices_count(matrices) * (double)sides_of(matrices).shorter; /* over gain^2 */
+    if (is_hadamard(draw->distribution, matrices)) {
+        const double scale = hadamard_scale(matrices->row.count);
+        squares *= (double)matrices->row.count * scale * scale;
+    }
     return (gain < 0 ? -gain : gain) * sow_sqrt(squares / elements);
 }
 
@@ -132,7 +170,7 @@ enum sow_status sow_draw_whole(enum sow_distribution distribution, double gain,
     if (!sow_draw_is_whole(&made) || tensor == NULL) {
         return sow_fail(error, SOW_E_ARGUMENT,
                         "a draw of a whole tensor needs a tensor and is "
-                        "orthogonal, delta_orthogonal or identity");
+                        "orthogonal, delta_orthogonal, identity or hadamard");
     }
     if (!isfinite((float)gain)) {
         return sow_fail(error, SOW_E_ARGUMENT,
@@ -145,8 +183,8 @@ enum sow_status sow_draw_whole(enum sow_distribution distribution, double gain,
     if (status != SOW_OK) {
         return status;
     }
-    made.std = root_mean_square(gain, tensor, &matrices);
-    if (distribution != SOW_IDENTITY) {
+    made.std = root_mean_square(&made, tensor, &matrices);
+    if (!is_placed(distribution)) {
         status = check_size(&matrices, made.std, error);
     }
     if (status == SOW_OK) {
@@ -158,7 +196,7 @@ enum sow_status sow_draw_whole(enum sow_distribution distribution, double gain,
 /* ---- Steps ---------------------------------------------------------------------------------- */
 
 /* An orthogonal matrix is two stages, its vectors and its columns; what lies outside of the matrices is cleared in one
- * before. The identity is that stage and one more. */
+ * before. What is known by its place is that stage and one more. */
 
 static uint64_t round_up(uint64_t bytes)
 {
@@ -168,7 +206,7 @@ static uint64_t round_up(uint64_t bytes)
 struct sow_whole_room sow_whole_room(const struct sow_tensor *tensor, const struct sow_draw *draw)
 {
     struct sow_matrices matrices;
-    if (draw->distribution == SOW_IDENTITY || !sow_draw_is_whole(draw) ||
+    if (is_placed(draw->distribution) || !sow_draw_is_whole(draw) ||
         sow_tensor_matrices(tensor, form_of(draw->distribution), &matrices, NULL) != SOW_OK) {
         return (struct sow_whole_room){0, 0};
     }
@@ -207,7 +245,7 @@ uint64_t sow_whole_stages(const struct sow_whole *whole)
     if (whole->matrices.groups == 0) {
         return 0;
     }
-    return whole->draw.distribution == SOW_IDENTITY
+    return is_placed(whole->draw.distribution)
                ? 2
                : (uint64_t)clears(whole) + 2 * sow_matrices_count(&whole->matrices);
 }
@@ -215,7 +253,10 @@ uint64_t sow_whole_stages(const struct sow_whole *whole)
 uint64_t sow_whole_steps(const struct sow_whole *whole, uint64_t stage)
 {
     const uint64_t shorter = sides_of(&whole->matrices).shorter;
-    if (whole->draw.distribution == SOW_IDENTITY || (clears(whole) && stage == 0)) {
+    if (stage > 0 && is_hadamard(whole->draw.distribution, &whole->matrices)) {
+        return (whole->matrices.row.count + ROWS - 1) / ROWS;
+    }
+    if (is_placed(whole->draw.distribution) || (clears(whole) && stage == 0)) {
         return 1;
     }
     const uint64_t together = (stage - (uint64_t)clears(whole)) % 2 == 0 ? VECTORS : COLUMNS;
@@ -312,6 +353,38 @@ static void put_identity(const struct sow_whole *whole)
     }
 }
 
+/* Row i, column j of Sylvester's: -1 where i and j have an odd number of bits in common. */
+static int is_negative(uint64_t i, uint64_t j)
+{
+    uint64_t bits = i & j;
+    for (int shift = 32; shift > 0; shift /= 2) {
+        bits ^= bits >> shift;
+    }
+    return (int)(bits & 1);
+}
+
+/* Rows begin to begin + ROWS of each matrix. */
+static void put_hadamard(const struct sow_whole *whole, uint64_t begin)
+{
+    const struct sow_matrices *matrices = &whole->matrices;
+    const uint64_t left = matrices->row.count - begin, end = begin + (left < ROWS ? left : ROWS);
+    const size_t size = sow_dtype_bits(whole->dtype) / 8;
+    const double scale = hadamard_scale(matrices->row.count);
+    const double both[COLUMNS] = {scale, -scale};
+    unsigned char bytes[COLUMNS * sizeof(double)];
+    narrow(whole, both, bytes);
+    for (uint64_t number = 0; number < sow_matrices_count(matrices); number++) {
+        unsigned char *origin = whole->dst + sow_matrices_begin(matrices, number) * size;
+        for (uint64_t j = 0; j < matrices->column.count; j++) {
+            unsigned char *column = origin + sow_index_offset(&matrices->column, j) * size;
+            for (uint64_t i = begin; i < end; i++) {
+                memcpy(column + sow_index_offset(&matrices->row, i) * size,
+                       bytes + (size_t)is_negative(i, j) * size, size);
+            }
+        }
+    }
+}
+
 static struct sow_reflections reflections_of(const struct sow_whole *whole, uint64_t matrix)
 {
     const struct sides sides = sides_of(&whole->matrices);
@@ -330,7 +403,11 @@ void sow_whole_step(const struct sow_whole *whole, uint64_t stage, uint64_t step
         clear(whole);
         return;
     }
-    if (whole->draw.distribution == SOW_IDENTITY) {
+    if (is_hadamard(whole->draw.distribution, &whole->matrices)) {
+        put_hadamard(whole, step * ROWS);
+        return;
+    }
+    if (is_placed(whole->draw.distribution)) {
         put_identity(whole);
         return;
     }

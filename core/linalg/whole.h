@@ -33,6 +33,10 @@ uint64_t sow_whole_steps(const struct sow_whole *whole, uint64_t stage);
 /* `own` is of no other thread for the time of the step. */
 void sow_whole_step(const struct sow_whole *whole, uint64_t stage, uint64_t step, void *own);
 
+/* Whether W keeps the lengths, times the gain, of all that its shape lets it keep: no corner of a larger Hadamard
+ * matrix. The tensor and the draw fit together. */
+int sow_whole_is_isometric(const struct sow_tensor *tensor, const struct sow_draw *draw);
+
 /* Floating-point operations of it all. */
 double sow_whole_operations(const struct sow_tensor *tensor, const struct sow_draw *draw);
 

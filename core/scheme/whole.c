@@ -31,13 +31,15 @@ static void tell_matrices(const struct sow_call *call, enum sow_matrix_form form
                  (unsigned long long)sow_matrices_count(&matrices));
     }
     const uint64_t rows = matrices.row.count, columns = matrices.column.count;
+    const int is_placed = call->draw->distribution == SOW_IDENTITY ||
+                          call->draw->distribution == SOW_HADAMARD; /* no vectors */
     sow_call_explain(call, "%s of %llu x %llu%s: %s%s; std of an element = %s", many,
                      (unsigned long long)rows, (unsigned long long)columns,
                      form == SOW_MATRIX_CENTRE && matrices.taps > 1 ? " in the middle tap" : "",
-                     call->draw->distribution == SOW_IDENTITY ? ""
-                     : rows == columns                        ? "rows and columns are "
-                     : rows > columns                         ? "columns are "
-                                                              : "rows are ",
+                     is_placed         ? ""
+                     : rows == columns ? "rows and columns are "
+                     : rows > columns  ? "columns are "
+                                       : "rows are ",
                      law, sow_number_text(call->draw->std).text);
 }
 
@@ -91,6 +93,31 @@ static enum sow_status dirac(const struct sow_call *call)
     return identity(call);
 }
 
+static enum sow_status zero_hadamard(const struct sow_call *call)
+{
+    double gain = 0;
+    char law[96];
+    struct sow_matrices matrices;
+    enum sow_status status = sow_call_number(call, "gain", &gain);
+    status = status == SOW_OK ? resolve_to(call, SOW_HADAMARD, gain) : status;
+    if (status != SOW_OK ||
+        sow_tensor_matrices(call->tensor, SOW_MATRIX_CENTRE, &matrices, NULL) != SOW_OK) {
+        return status;
+    }
+    uint64_t p = 1;
+    while (p < matrices.row.count && p <= UINT64_MAX / 2) {
+        p *= 2;
+    }
+    if (matrices.row.count <= matrices.column.count) {
+        snprintf(law, sizeof law, "%s on the diagonal", sow_number_text(gain).text);
+    } else {
+        snprintf(law, sizeof law, "+-%s / sqrt(%llu), signs of Hadamard's matrix",
+                 sow_number_text(gain).text, (unsigned long long)p);
+    }
+    tell_matrices(call, SOW_MATRIX_CENTRE, law);
+    return SOW_OK;
+}
+
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
 static const struct sow_scheme_parameter orthogonal_parameters[] = {
@@ -101,6 +128,10 @@ static const struct sow_scheme_parameter orthogonal_parameters[] = {
 
 static const struct sow_scheme_parameter identity_parameters[] = {
     {"gain", "1", "the number on the diagonal"},
+};
+
+static const struct sow_scheme_parameter hadamard_parameters[] = {
+    {"gain", "1", "a factor on all of it"},
 };
 
 static const char *const by_place[] = {"gain", NULL};
@@ -168,6 +199,23 @@ static const struct sow_scheme_row rows[] = {
                            "convolutions only",
             },
         .resolve = dirac,
+    },
+    {
+        .scheme =
+            {
+                .name = "zero_hadamard",
+                .aliases = (const char *const[]){"ZerO", "ZerO_Init", "ZerO_Init_on_matrix", NULL},
+                .parameters = hadamard_parameters,
+                .parameter_count = 1,
+                .positional = by_place,
+                .formula = "W = gain I where outputs <= inputs; else W[i][j] = +-gain / sqrt(p), - "
+                           "where i & j has an odd number of bits, p = 2^ceil(log2 outputs)",
+                .source = "Zhao, Schaefer and Anandkumar 2021 (ZerO); "
+                          "jiaweizzhao/ZerO-initialization",
+                .summary = "ones and zeros, and a Hadamard matrix where a layer widens, so that "
+                           "ranks may grow; without chance",
+            },
+        .resolve = zero_hadamard,
     },
 };
 

@@ -200,6 +200,7 @@ enum sow_distribution {
     SOW_ORTHOGONAL = 10,
     SOW_DELTA_ORTHOGONAL = 11,
     SOW_IDENTITY = 12,
+    SOW_HADAMARD = 13,
 };
 
 /* A distribution and its numbers; plain data, no pointers. Make one with the functions below or with
@@ -216,7 +217,9 @@ enum sow_distribution {
  *
  *   orthogonal        `gain` times a Haar-distributed matrix whose rows or columns, the fewer, are orthonormal
  *   delta_orthogonal  the same in the middle tap of a convolution, 0 elsewhere
- *   identity          `gain` on the diagonal (of a convolution: of its middle tap), 0 elsewhere */
+ *   identity          `gain` on the diagonal (of a convolution: of its middle tap), 0 elsewhere
+ *   hadamard          the same, but of a matrix with more outputs than inputs the first of a Hadamard matrix' rows and
+ *                     columns, whose elements are +-`gain` / sqrt(p), p the power of 2 that all outputs fit into */
 struct sow_draw {
     enum sow_distribution distribution;
     double mean, std, low, high;

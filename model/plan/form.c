@@ -29,6 +29,7 @@ static const struct form forms[] = {
     [SOW_ORTHOGONAL] = {"orthogonal", {GAIN}},
     [SOW_DELTA_ORTHOGONAL] = {"delta_orthogonal", {GAIN}},
     [SOW_IDENTITY] = {"identity", {GAIN}},
+    [SOW_HADAMARD] = {"hadamard", {GAIN}},
 };
 #define FORMS (sizeof forms / sizeof *forms)
 
@@ -81,6 +82,7 @@ enum sow_status sow_draw_from(enum sow_distribution distribution, const double n
     case SOW_ORTHOGONAL:
     case SOW_DELTA_ORTHOGONAL:
     case SOW_IDENTITY:
+    case SOW_HADAMARD:
         *draw = (struct sow_draw){.distribution = distribution, .gain = numbers[SOW_GAIN]};
         return SOW_OK;
     default:

@@ -6,6 +6,7 @@
 
 #include "core/tensor/matrices.h"
 #include "core/base/elementary.h"
+#include "core/linalg/whole.h"
 #include "model/signal/predict.h"
 #include "model/signal/recurrent.h"
 
@@ -84,7 +85,8 @@ static double kept_by(const struct sow_predictor *p, const struct sow_node *node
     struct sow_matrices matrices;
     int flat = entry->draw.distribution == SOW_ORTHOGONAL;
     if (node->op == SOW_OP_CONV_TRANSPOSE || entry->region_count > 0 ||
-        !sow_draw_is_whole(&entry->draw) || (flat && node->op != SOW_OP_LINEAR) ||
+        !sow_draw_is_whole(&entry->draw) || !sow_whole_is_isometric(&entry->tensor, &entry->draw) ||
+        (flat && node->op != SOW_OP_LINEAR) ||
         sow_tensor_matrices(&entry->tensor, SOW_MATRIX_CENTRE, &matrices, NULL) != SOW_OK) {
         return 0;
     }

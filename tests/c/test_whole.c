@@ -69,10 +69,10 @@ static void test_steps_and_instruction_sets(void **state)
 {
     (void)state;
     static const enum sow_distribution distributions[] = {SOW_ORTHOGONAL, SOW_DELTA_ORTHOGONAL,
-                                                          SOW_IDENTITY};
+                                                          SOW_IDENTITY, SOW_HADAMARD};
     const struct sow_key key = sow_key("w", 7);
     for (size_t t = 0; t < 6; t++) {
-        for (size_t d = 0; d < 3; d++) {
+        for (size_t d = 0; d < 4; d++) {
             struct sow_draw draw;
             if (sow_draw_whole(distributions[d], 1.25, &tensors[t], &draw, NULL) != SOW_OK) {
                 continue; /* no convolution */

@@ -121,6 +121,13 @@ static const struct weight weights[] = {
     {SOW_IDENTITY, -0.3, SOW_KIND_LINEAR, "out-in", 2, {9, 14}, 1, {0}},
     {SOW_IDENTITY, 1, SOW_KIND_LINEAR, "out-in", 2, {9, 5}, 1, {0, 20, 11}},
     {SOW_IDENTITY, 2, SOW_KIND_CONV, "out-in", 4, {12, 2, 3, 2}, 4, {0}},
+    {SOW_HADAMARD, 1, SOW_KIND_LINEAR, "out-in", 2, {5, 3}, 1, {0}},
+    {SOW_HADAMARD, -0.3, SOW_KIND_LINEAR, "out-in", 2, {9, 14}, 1, {0}},
+    {SOW_HADAMARD, 1, SOW_KIND_LINEAR, "in-out", 2, {7, 64}, 1, {1, 150, 20}},
+    {SOW_HADAMARD, 1.5, SOW_KIND_LINEAR, "each-in-out", 3, {2, 6, 33}, 1, {0}},
+    {SOW_HADAMARD, 2, SOW_KIND_CONV, "out-in", 4, {12, 2, 3, 2}, 4, {0}},
+    {SOW_HADAMARD, 1, SOW_KIND_CONV, "in-out", 4, {3, 1, 4, 10}, 1, {0}},
+    {SOW_HADAMARD, 1, SOW_KIND_CONV_TRANSPOSE, "in-out-kernel", 3, {8, 3, 4}, 2, {0}},
 };
 
 /* One line, taken apart. */
@@ -160,6 +167,7 @@ static int make_draw(const struct draw_case *draw_case, struct sow_draw *draw)
     case SOW_ORTHOGONAL:
     case SOW_DELTA_ORTHOGONAL:
     case SOW_IDENTITY:
+    case SOW_HADAMARD:
         break; /* run_whole */
     default:
         return sow_draw_of_uniform(draw_case->distribution, numbers[0], numbers[1], numbers[2],
@@ -248,7 +256,7 @@ static const char *const distributions[] = {
     "constant",         "uniform",         "normal",           "trunc_normal",
     "exp_uniform",      "ln_uniform",      "minus_ln_uniform", "softplus_inverse_exp_uniform",
     "ln_decay_uniform", "ln_rest_uniform", "orthogonal",       "delta_orthogonal",
-    "identity"};
+    "identity",         "hadamard"};
 
 static size_t print_sizes(char *out, size_t room, uint32_t rank, const uint64_t *sizes)
 {

@@ -15,7 +15,7 @@ DTYPE_LIST = (ROOT / "include/sow/dtype.def").read_text()
 DTYPES = {name: (int(value), int(bits)) for name, value, bits in
           re.findall(r'^SOW_DTYPE\(\w+, "(\w+)", (\d+), (\d+)', DTYPE_LIST, re.M)}
 CONSTANT, UNIFORM, NORMAL, TRUNC_NORMAL = range(4)
-ORTHOGONAL, DELTA_ORTHOGONAL, IDENTITY = range(10, 13)
+ORTHOGONAL, DELTA_ORTHOGONAL, IDENTITY, HADAMARD = range(10, 14)
 RANK_MAX, GATES_BYTES = 8, 24
 
 

@@ -27,14 +27,17 @@ def whole_values(distribution, gain, weight, dtype, seed, tensor):
         found[place(index, shape, weight)] = 0.0
     for t, W in enumerate(matrices(distribution, weight, shape)):
         rows, columns = len(W), len(W[0])
-        if distribution == "identity":
+        placed = distribution == "identity" or (distribution == "hadamard" and rows <= columns)
+        if distribution == "hadamard" and rows > columns:
+            Q = sylvester(rows, columns)
+        elif placed:
             Q = [[float(i == j) for j in range(columns)] for i in range(rows)]
         else:
             m, n = max(rows, columns), min(rows, columns)
             Q = orthonormal(m, n, before + t * m * n, seed, tensor)
             Q = Q if rows >= columns else [list(row) for row in zip(*Q, strict=True)]
         for i, j in indices((rows, columns)):
-            found[W[i][j]] = gain * Q[i][j] if distribution != "identity" or i == j else 0.0
+            found[W[i][j]] = gain * Q[i][j] if not placed or i == j else 0.0
     store, middle = FORMATS[dtype], F64 if dtype == "f64" else F32
     return [x if x is None else store.encode(store.nearest(middle.nearest(x))) for x in found]
 
@@ -74,6 +77,14 @@ def index_of(weight, sorted_axes, each, row, centred, across, column):
     index = dict(zip(sorted_axes["e"], each, strict=True)) | dict(zip(sorted_axes["o"], row, strict=True))
     index |= dict(zip(across, column, strict=True)) | {a: weight.shape[a] // 2 for a in centred}
     return tuple(index[a] for a in range(len(weight.shape)))
+
+
+def sylvester(rows, columns):
+    k = 0
+    while 2**k < rows:
+        k += 1
+    s = 2.0 ** -(k // 2) * (float.fromhex("0x1.6a09e667f3bcdp-1") if k % 2 else 1.0)
+    return [[-s if bin(i & j).count("1") % 2 else s for j in range(columns)] for i in range(rows)]
 
 
 def orthonormal(m, n, first, seed, tensor):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from scipy import stats
+from scipy.linalg import hadamard
 
 TOOL = os.environ.get("SOW", str(libsow.BUILD / "sow"))
 
@@ -109,6 +110,52 @@ def test_a42_lru_poles(tmp_path, r_min, r_max):
     assert np.exp(2 * poles["gamma_log"]) + square == pytest.approx(1, abs=1e-14)
     assert stats.kstest(np.exp(poles["theta_log"]), stats.uniform(0, 2 * math.pi).cdf).pvalue > 1e-4
     assert np.isfinite(drawn(tmp_path, text)["nu_log"]).all()
+
+
+# ---- A47: ZerO ---------------------------------------------------------------------------------------------------
+
+
+def zhao(out, inputs):
+    """Zhao, Schaefer and Anandkumar 2021, algorithm 1, by scipy: I H I over the root of H's size."""
+    if out <= inputs:
+        return np.eye(out, inputs)
+    size = 1 << (out - 1).bit_length()
+    return np.eye(out, size) @ hadamard(size) @ np.eye(size, inputs) / math.sqrt(size)
+
+
+@pytest.mark.parametrize(("out", "inputs"), [(5, 3), (3, 5), (4, 4), (8, 3), (2, 1), (64, 17), (65, 64), (300, 20)])
+def test_a47_zero(out, inputs, tmp_path):
+    text = f'local x = input {{ "batch", {inputs} }} >> linear("fc", {inputs}, {out}, {{ bias = false }})\nrule("*", zero_hadamard)\n'
+    W = drawn(tmp_path, text, "--dtype", "f64")["fc.weight"]
+    assert W == pytest.approx(zhao(out, inputs), abs=1e-15)
+    assert np.linalg.matrix_rank(W) == min(out, inputs)
+    is_orthonormal = np.allclose(W.T @ W, np.eye(inputs), atol=1e-14) if out > inputs else np.allclose(W @ W.T, np.eye(out))
+    assert is_orthonormal == (out <= inputs or out & (out - 1) == 0)
+    if (out, inputs) == (5, 3):
+        assert np.unique(W) == pytest.approx([-(2**-1.5), 2**-1.5], abs=1e-15)
+
+
+def test_a47_zero_of_a_convolution(tmp_path):
+    """Algorithm 2: in the middle tap, all others 0. Of groups, in each."""
+    text = 'local x = input { "batch", 3, 8, 8 } >> conv2d("widens", 3, 12, { kernel = 3, bias = false })\n'
+    text += 'x = x >> conv2d("grouped", 12, 24, { kernel = 3, groups = 4, bias = false })\nrule("*", ZerO { 2 })\n'
+    tensors = drawn(tmp_path, text)
+    for name, W in (("widens", zhao(12, 3)), ("grouped", np.tile(zhao(6, 3), (4, 1)))):
+        wanted = np.zeros(tensors[name + ".weight"].shape, np.float32)
+        wanted[:, :, 1, 1] = 2 * W
+        assert np.array_equal(tensors[name + ".weight"], wanted)
+
+
+def test_a47_zero_is_probed(tmp_path):
+    """Predicted, measured and its norms: 8 of 8 rows are an isometry, 5 of 8 are not, and their norm is not told."""
+    options = ("--set", "*.weight=zero_hadamard", "--measure", "--seeds", 3, "--spectra", "--json")
+    found = json.loads(sow("probe", "mlp:3,8,8,4,6", *options))
+    assert [weight["norm_expected"] for weight in found["spectra"]] == [1, 1, 1, None]
+    assert [weight["norm"] for weight in found["spectra"]] == pytest.approx([np.linalg.norm(zhao(*shape), 2) for shape in (
+        (8, 3), (8, 8), (4, 8), (6, 4))], abs=1e-6)
+    assert found["values"][1]["second_moment"] == pytest.approx(3 / 8, rel=1e-12)
+    explained = sow("explain", "mlp:3,5", "layers.0.weight", "--set", "*.weight=zero_hadamard")
+    assert "Hadamard" in explained and "sqrt(8)" in explained
 
 
 # ---- A44: recurrent biases ---------------------------------------------------------------------------------------

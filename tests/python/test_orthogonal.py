@@ -56,8 +56,8 @@ def golden_digest(distribution, gain, dtype, seed, name, kind, layout, shape, gr
 def test_golden(dtype):
     # Which elements are which does not depend on the dtype: of the slow ones, a third for each.
     rows = [row for row in whole_lines() if row[2] == dtype]
-    chosen = [row for i, row in enumerate(rows) if row[0] == "identity" or (i + list(stream.FORMATS).index(dtype)) % 3 == 0]
-    assert len(rows) >= 18 and len(chosen) >= 8
+    chosen = [row for i, row in enumerate(rows) if row[0] in ("identity", "hadamard") or (i + list(stream.FORMATS).index(dtype)) % 3 == 0]
+    assert len(rows) >= 25 and len(chosen) >= 15
     for row in chosen:
         assert f"{golden_digest(*row[:-1]):016x}" == row[-1], row
 

@@ -9,6 +9,7 @@
 
 #include "core/base/elementary.h"
 #include "core/base/error.h"
+#include "core/linalg/whole.h"
 #include "model/signal/measure/lanczos.h"
 #include "model/signal/measure/machine.h"
 #include "model/signal/measure/spectrum.h"
@@ -65,6 +66,7 @@ static uint64_t stored_rows(const struct sow_plan_entry *entry, uint64_t outputs
 
 static void expect(const struct sow_plan_entry *entry, struct sow_spectrum_of_weight *weight)
 {
+    const struct sow_tensor *tensor = &entry->tensor;
     double mean, std, out = (double)weight->outputs, in = (double)weight->inputs;
     double most = out > in ? out : in;
     weight->norm_expected = weight->gain = NAN;
@@ -72,7 +74,7 @@ static void expect(const struct sow_plan_entry *entry, struct sow_spectrum_of_we
         return;
     }
     if (sow_draw_is_whole(&entry->draw)) { /* orthogonal, delta-orthogonal, the identity */
-        double gain = entry->draw.gain;
+        double gain = sow_whole_is_isometric(tensor, &entry->draw) ? entry->draw.gain : NAN;
         weight->norm_expected = weight->gain = gain < 0 ? -gain : gain;
         return;
     }
