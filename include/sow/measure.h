@@ -28,7 +28,7 @@ struct sow_measure_options {
     uint32_t seeds;        /* 0: 1. Seed i is the plan's seed + i: weights, inputs and cotangents */
     const char *weights;   /* a checkpoint to read them from; NULL: drawn */
     uint32_t threads;      /* 0: all */
-    uint64_t memory_bytes; /* ceiling; 0: half of what the machine has */
+    uint64_t memory_bytes; /* ceiling; 0: 8 GB, or half of the machine's where that is too little */
     sow_watch_fn *watch;   /* NULL: none */
     void *watch_user;
     sow_progress_fn *progress; /* counts operations, not bytes */

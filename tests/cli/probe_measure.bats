@@ -158,3 +158,21 @@ assert {(row["measured_samples"], row["measured_tokens"], row["measured_layers"]
     run -0 --separate-stderr sow probe config.json --measure
     lacks "$output" "not all was measured"
 }
+
+@test "tensors that are drawn as a whole: the file's, for any number of threads; Ctrl-C does not wait for them" {
+    run -0 --separate-stderr sow init mlp:96,200x2,10 --scheme orthogonal -o w.safetensors -q
+    run -0 --separate-stderr sow probe mlp:96,200x2,10 --weights w.safetensors --json -T 1
+    stored=$(numbers <<<"$output")
+    for threads in 1 3; do
+        run -0 --separate-stderr sow probe mlp:96,200x2,10 --scheme orthogonal --measure --json -T "$threads"
+        python3 - "$stored" "$(numbers <<<"$output")" <<'PYTHON'
+import ast, sys
+stored, drawn = (ast.literal_eval(text.replace("nan", "None"))["weights"] for text in sys.argv[1:])
+assert len(drawn) == 6 and [w["second_moment"] for w in drawn] == [w["second_moment"] for w in stored]
+assert [w["gradient"] for w in drawn] == [w["gradient"] for w in stored]
+PYTHON
+    done
+    # one of them takes far longer than the eight seconds after which it would be killed
+    run -124 --separate-stderr timeout --foreground -k 8 -s INT 1 "$SOW" probe mlp:6000,6000x2,10 --scheme orthogonal --measure -T 1
+    has "$stderr" "interrupted"
+}

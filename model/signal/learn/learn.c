@@ -347,6 +347,9 @@ static enum sow_status prepare(struct run *run, struct sow_model *model,
     status = status == SOW_OK ? sow_weights_open(run->plan, options->weights, &run->weights, error)
                               : status;
     if (status == SOW_OK) {
+        sow_weights_interrupt(run->weights, options->interrupted);
+    }
+    if (status == SOW_OK) {
         sow_weights_hold(run->weights, run->held);
         status = sow_round_new(run->network, run->plan, run->weights, options->threads,
                                ceiling - bytes_beside(run), &run->round, error);

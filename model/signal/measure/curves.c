@@ -380,6 +380,9 @@ enum sow_status sow_curves_measure(const struct sow_model *model, const struct s
     status =
         status == SOW_OK ? sow_weights_open(plan, run.options->weights, &weights, error) : status;
     if (status == SOW_OK) {
+        sow_weights_interrupt(weights, run.options->interrupted);
+    }
+    if (status == SOW_OK) {
         status = sow_round_new(network, plan, weights, run.options->threads,
                                sow_memory_ceiling(run.options->memory_bytes), &run.round, error);
     }

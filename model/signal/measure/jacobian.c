@@ -315,6 +315,9 @@ enum sow_status sow_jacobian_measure(const struct sow_model *model, const struct
     status = status == SOW_OK ? copy_names(found, &run, error) : status;
     status =
         status == SOW_OK ? sow_weights_open(plan, run.options->weights, &weights, error) : status;
+    if (status == SOW_OK) {
+        sow_weights_interrupt(weights, run.options->interrupted);
+    }
     run.weights = weights;
     status = status == SOW_OK ? prepare(&run, model, signal, wanted, error) : status;
     status = status == SOW_OK ? run_seeds(&run, found, error) : status;

@@ -356,6 +356,21 @@ static void let_go(struct sow_measurement *m)
     m->options = NULL;
 }
 
+/* With little memory where that is enough: weights are drawn twice then, which changes no number. */
+static enum sow_status make_round(struct sow_measurement *m, const struct sow_weights *weights,
+                                  struct sow_error *error)
+{
+    uint64_t most = sow_memory_ceiling(m->options->memory_bytes);
+    int spares = m->options->memory_bytes == 0 && most > SOW_MEASURE_BYTES;
+    enum sow_status status = sow_round_new(&m->part.followed, m->plan, weights, m->options->threads,
+                                           spares ? SOW_MEASURE_BYTES : most, &m->round, error);
+    if (status == SOW_E_MEMORY && spares) {
+        status = sow_round_new(&m->part.followed, m->plan, weights, m->options->threads, most,
+                               &m->round, error);
+    }
+    return status;
+}
+
 enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan *plan,
                             const struct sow_signal_options *signal,
                             const struct sow_measure_options *options,
@@ -376,11 +391,13 @@ enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan
     status =
         status == SOW_OK ? sow_weights_open(plan, m->options->weights, &weights, error) : status;
     if (status == SOW_OK) {
+        sow_weights_interrupt(weights, m->options->interrupted);
+    }
+    if (status == SOW_OK) {
         sow_part_make(m->network, m->options->layers, &m->part);
         m->report.layers = m->part.layers;
         m->report.layers_all = m->part.layers_all;
-        status = sow_round_new(&m->part.followed, plan, weights, m->options->threads,
-                               sow_memory_ceiling(m->options->memory_bytes), &m->round, error);
+        status = make_round(m, weights, error);
     }
     if (status == SOW_OK) {
         m->report.batch = m->network->batch;

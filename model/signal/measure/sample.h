@@ -5,6 +5,9 @@
 
 #include "model/signal/network.h"
 
+/* What a measurement takes at most, unless it cannot do with it or was told. */
+#define SOW_MEASURE_BYTES UINT64_C(8000000000)
+
 struct sow_part {
     struct sow_network followed; /* refers to the whole network, and to `end` */
     uint32_t end;                /* flow: where it ends */

@@ -207,6 +207,9 @@ enum sow_status sow_spectra_measure(const struct sow_plan *plan,
     }
     run.ceiling = sow_memory_ceiling(run.options->memory_bytes);
     enum sow_status status = sow_weights_open(plan, run.options->weights, &weights, error);
+    if (status == SOW_OK) {
+        sow_weights_interrupt(weights, run.options->interrupted);
+    }
     run.weights = weights;
     status = status == SOW_OK ? sow_team_new(run.options->threads, 0, &run.team, error) : status;
     status = status == SOW_OK ? run_all(&run, found, error) : status;

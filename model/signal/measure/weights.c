@@ -3,6 +3,7 @@
 #include "model/signal/measure/weights.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/tensor/tensor.h"
 #include "model/checkpoint/open.h"
+#include "model/plan/whole.h"
 #include "model/verify/value.h"
 
 #define PIECE 16384u /* elements; in the widest dtype no more than a product's scratch */
@@ -20,6 +22,7 @@ struct sow_weights {
     const struct sow_plan *plan;
     struct sow_st_set *set; /* NULL: drawn */
     float *const *held;     /* by entry; NULL: none */
+    const volatile int *interrupted;
 };
 
 enum sow_status sow_weights_open(const struct sow_plan *plan, const char *path,
@@ -56,6 +59,11 @@ const float *sow_weights_held(const struct sow_weights *weights, size_t entry)
     return weights->held != NULL ? weights->held[entry] : NULL;
 }
 
+void sow_weights_interrupt(struct sow_weights *weights, const volatile int *flag)
+{
+    weights->interrupted = flag;
+}
+
 int sow_weights_fixed(const struct sow_weights *weights)
 {
     return weights->set != NULL;
@@ -65,6 +73,7 @@ int sow_weights_fixed(const struct sow_weights *weights)
 
 struct load {
     const struct sow_plan_entry *entry;
+    const volatile int *interrupted;
     uint64_t seed;
     const unsigned char *bytes; /* of a checkpoint; NULL: drawn */
     enum sow_dtype dtype;
@@ -145,13 +154,77 @@ static enum sow_status run_load(struct load *load, struct sow_team *team, struct
     return SOW_OK;
 }
 
-/* A tensor that is drawn as a whole is drawn first, by one thread. */
+/* ---- Tensors that are drawn as a whole ---------------------------------------------------------- */
+
+struct drawing {
+    struct sow_plan_drawing at;
+    const volatile int *interrupted;
+    pthread_mutex_t lock;
+    unsigned char **rooms; /* that no step has, a stack */
+    size_t free;
+};
+
+static int is_interrupted(const volatile int *flag)
+{
+    return flag != NULL && *flag != 0;
+}
+
+static void draw_step(void *user, uint64_t step, float *scratch)
+{
+    struct drawing *drawing = user;
+    (void)scratch;
+    if (is_interrupted(drawing->interrupted)) { /* nobody will look at it */
+        return;
+    }
+    pthread_mutex_lock(&drawing->lock);
+    unsigned char *own = drawing->rooms[--drawing->free];
+    pthread_mutex_unlock(&drawing->lock);
+    sow_plan_drawing_step(&drawing->at, step, own);
+    pthread_mutex_lock(&drawing->lock);
+    drawing->rooms[drawing->free++] = own;
+    pthread_mutex_unlock(&drawing->lock);
+}
+
+/* Stage after stage, the steps of each shared among the team. */
+static enum sow_status draw_whole(const struct load *load, struct sow_team *team,
+                                  unsigned char *bytes, struct sow_error *error)
+{
+    const struct sow_whole_room room = sow_plan_drawing_room(load->entry);
+    size_t threads = sow_team_threads(team);
+    struct drawing drawing = {.interrupted = load->interrupted,
+                              .rooms = calloc(threads, sizeof *drawing.rooms),
+                              .free = threads};
+    unsigned char *shared = aligned_alloc(64, room.shared + threads * room.own + 64);
+    enum sow_status status = SOW_OK;
+    if (drawing.rooms == NULL || shared == NULL) {
+        status = sow_fail(error, SOW_E_MEMORY, "no memory to draw %.200s", load->entry->name);
+        goto release;
+    }
+    for (size_t i = 0; i < threads; i++) {
+        drawing.rooms[i] = shared + room.shared + i * room.own;
+    }
+    pthread_mutex_init(&drawing.lock, NULL);
+    sow_plan_drawing_begin(&drawing.at, load->entry, load->seed, bytes, shared);
+    while (status == SOW_OK && sow_plan_drawing_next(&drawing.at)) {
+        sow_team_run(team, drawing.at.steps, draw_step, &drawing);
+        if (is_interrupted(load->interrupted)) {
+            status = sow_fail(error, SOW_E_INTERRUPTED, "interrupted");
+        }
+    }
+    pthread_mutex_destroy(&drawing.lock);
+release:
+    free(shared);
+    free(drawing.rooms);
+    return status;
+}
+
+/* Drawn first, then widened. */
 static enum sow_status load_whole(struct load *load, struct sow_team *team, struct sow_error *error)
 {
     unsigned char *bytes = malloc(load->entry->bytes > 0 ? load->entry->bytes : 1);
     enum sow_status status =
         bytes == NULL ? sow_fail(error, SOW_E_MEMORY, "no memory for %.200s", load->entry->name)
-                      : sow_plan_draw_whole(load->entry, load->seed, bytes, error);
+                      : draw_whole(load, team, bytes, error);
     if (status == SOW_OK) {
         load->bytes = bytes;
         status = run_load(load, team, error);
@@ -302,7 +375,11 @@ enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_t
                                  size_t entry, uint64_t seed, float *to, struct sow_error *error)
 {
     const struct sow_plan_entry *row = sow_plan_at(weights->plan, entry);
-    struct load load = {.entry = row, .seed = seed, .dtype = row->dtype, .to = to};
+    struct load load = {.entry = row,
+                        .interrupted = weights->interrupted,
+                        .seed = seed,
+                        .dtype = row->dtype,
+                        .to = to};
     enum sow_status status = weights->set != NULL ? load_stored(weights->set, team, &load, error)
                              : sow_plan_is_whole(row) ? load_whole(&load, team, error)
                                                       : run_load(&load, team, error);

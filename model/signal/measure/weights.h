@@ -15,11 +15,14 @@ void sow_weights_free(struct sow_weights *weights);
 /* From now on `held[entry]` are the weights, where it is not NULL: for weights that learn. They must outlive it. */
 void sow_weights_hold(struct sow_weights *weights, float *const *held);
 const float *sow_weights_held(const struct sow_weights *weights, size_t entry); /* or NULL */
+/* From now on `*flag` not 0 ends the drawing of a large tensor; NULL: nothing does. */
+void sow_weights_interrupt(struct sow_weights *weights, const volatile int *flag);
 /* Nonzero when seeds do not change them. */
 int sow_weights_fixed(const struct sow_weights *weights);
 
 /* Fills `to`, as many floats as the entry has elements; a convolution's weight is (out, in / groups, kernel...), a
- * transposed one's (in, out / groups, kernel...), whatever its layout. SOW_E_MISSING, SOW_E_SHAPE, SOW_E_IO of a checkpoint. */
+ * transposed one's (in, out / groups, kernel...), whatever its layout. SOW_E_MISSING, SOW_E_SHAPE, SOW_E_IO of a checkpoint;
+ * SOW_E_INTERRUPTED. */
 enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_team *team,
                                  size_t entry, uint64_t seed, float *to, struct sow_error *error);
 
