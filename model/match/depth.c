@@ -4,11 +4,11 @@
  * that is harmless, then the largest that is, else the critical point. Not here: what follows for a weight (choose.c). */
 #include "model/match/inside.h"
 
+#include "core/activation/expression.h"
 #include "core/activation/maps.h"
 #include "core/base/elementary.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Factors over a run. Errors of scale are what seeds differ in. */
 #define HARMLESS_GRADIENTS 10.0 /* squared */
@@ -158,18 +158,16 @@ static const struct sow_point *remembered(struct sow_matching *matching,
 {
     for (size_t i = 0; i < SOW_MATCH_REMEMBERED; i++) {
         const struct sow_remembered_point *old = &matching->points[i];
-        if (old->activation == function->activation && old->run == site->run &&
-            old->unbiased == site->unbiased &&
-            memcmp(old->parameters, function->parameters, sizeof old->parameters) == 0) {
+        if (old->run == site->run && old->run > 0 && old->unbiased == site->unbiased &&
+            sow_function_same(&old->function, function)) {
             return &old->point;
         }
     }
     struct sow_remembered_point *made = &matching->points[matching->points_next++];
     matching->points_next %= SOW_MATCH_REMEMBERED;
-    made->activation = function->activation;
+    made->function = *function;
     made->run = site->run;
     made->unbiased = site->unbiased;
-    memcpy(made->parameters, function->parameters, sizeof made->parameters);
     find_point(function, site->run, site->unbiased, &made->point);
     return &made->point;
 }

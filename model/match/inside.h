@@ -138,9 +138,8 @@ struct sow_remembered {
 
 /* The point that an activation has in a run. */
 struct sow_remembered_point {
-    const struct sow_activation *activation;
-    double parameters[SOW_ACTIVATION_PARAMETERS_MAX];
-    uint32_t run;
+    struct sow_function function;
+    uint32_t run; /* 0: nothing yet */
     int unbiased;
     struct sow_point point;
 };

@@ -88,6 +88,19 @@ LUA
     has "$(of_code VANISH reason)" "the slope of sigmoid is 0.25 at most" "whatever the gain" "at each of 4 layers"
 }
 
+@test "an expression of one's own is judged and matched as the activation that it is" {
+    run -1 --separate-stderr sow probe mlp:784,30x4,10 --activation-expr '1/(1+exp(-x))' --scheme lecun_normal --json
+    has "$(of_code VANISH reason)" "is 0.25 at most"
+    run -0 --separate-stderr sow probe mlp:256,256x50,10 --activation-expr 'tanh(x)' --variant matched --json
+    [[ $(codes) == "" ]]
+    # two of them in one network
+    printf '%s\n' 'local x = input { "batch", 64 }' 'for i = 1, 30 do' \
+        '    x = x >> linear("l" .. i, 64, 64) >> activation(expr(i % 2 == 0 and "tanh(x)" or "x / (1 + abs(x))"))' 'end' >two.lua
+    run -0 --separate-stderr sow plan two.lua --variant matched --json
+    python3 -c 'import json, sys; std = {t["name"]: t["std"] for t in json.load(sys.stdin)["tensors"] if "std" in t}
+assert std["l5.weight"] > 1.05 * std["l6.weight"], (std["l5.weight"], std["l6.weight"])' <<<"$output"
+}
+
 @test "He on deep tanh is CHAOS, a dead layer DEAD, a narrow one SEED-NOISE, GELU without norms UNSTABLE-SCALE" {
     run -1 --separate-stderr sow probe mlp:784,256x100,10 --activation tanh --scheme he_normal --json
     has "$(codes)" CHAOS

@@ -208,17 +208,17 @@ struct change {
 static double say_flat(const struct point *a, const struct point *b, char *text, size_t room)
 {
     double activations = 0, slope;
-    const struct sow_activation *flat = NULL;
+    const struct sow_function *flat = NULL;
     for (const struct point *at = b + 1; at <= a; at++) {
         activations += at->node->op == SOW_OP_ACTIVATION;
         if (at->node->op == SOW_OP_ACTIVATION && flat == NULL &&
             (slope = sow_judge_steepest(&at->node->at.function)) < 0.99) {
-            flat = at->node->at.function.activation;
+            flat = &at->node->at.function;
             (void)snprintf(
                 text, room,
                 "; the slope of %.60s is %.2g at most, so that it lets no more than that "
                 "of a gradient through, whatever the gain",
-                flat->name, slope);
+                sow_function_name(flat), slope);
         }
     }
     return flat != NULL ? activations : 0;
