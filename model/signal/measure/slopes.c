@@ -12,6 +12,8 @@
 #define SATURATED_BELOW 0.05
 #define SAMPLE          4096u
 #define GRID            2000
+#define STEEP           513  /* places where the steepest slope is looked for */
+#define SLOPES          128u /* of a task */
 #define REACH           8.0
 #define SQRT_HALF       0x1.6a09e667f3bcdp-1
 #define SQRT_2_PI       0x1.40d931ff62706p+1
@@ -19,7 +21,11 @@
 struct units {
     const struct sow_view *view;
     const struct sow_function *function;
-    _Atomic uint64_t dead; /* a count: any order gives it */
+    const struct sow_moments *in;
+    uint64_t stride; /* from one looked at to the next */
+    double limit;
+    _Atomic uint64_t dead, flat;          /* counts: any order gives them */
+    double steep[STEEP], saturated[GRID]; /* slopes; shares of the line, added in their order */
 };
 
 static double slope_at(const struct sow_function *function, double x)
@@ -86,16 +92,47 @@ static double expected_dead(const struct sow_function *function, double correlat
     return sum;
 }
 
-static double expected_saturated(const struct sow_function *function, const struct sow_moments *in,
-                                 double limit)
+static void steep_range(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
-    double sum = 0, step = 2 * REACH / GRID;
-    if (!(in->std == in->std)) {
+    struct units *job = user;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        job->steep[i] = slope_at(job->function, ((double)i - 256) / 32.0 + 0.001);
+    }
+}
+
+static void flat_range(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    struct units *job = user;
+    uint64_t flat = 0;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        flat += slope_at(job->function, (double)job->view->x[i * job->stride]) < job->limit;
+    }
+    atomic_fetch_add_explicit(&job->flat, flat, memory_order_relaxed);
+}
+
+static void saturated_range(void *user, uint64_t begin, uint64_t end, float *scratch)
+{
+    struct units *job = user;
+    const double step = 2 * REACH / GRID;
+    (void)scratch;
+    for (uint64_t i = begin; i < end; i++) {
+        double z = -REACH + ((double)i + 0.5) * step;
+        int is_flat = slope_at(job->function, job->in->mean + job->in->std * z) < job->limit;
+        job->saturated[i] = is_flat ? density(z) * step : 0;
+    }
+}
+
+static double expected_saturated(struct sow_team *team, struct units *job)
+{
+    double sum = 0;
+    if (!(job->in->std == job->in->std)) {
         return NAN;
     }
+    sow_team_ranges(team, GRID, SLOPES, saturated_range, job);
     for (int i = 0; i < GRID; i++) {
-        double z = -REACH + (i + 0.5) * step;
-        sum += slope_at(function, in->mean + in->std * z) < limit ? density(z) * step : 0;
+        sum += job->saturated[i];
     }
     return sum;
 }
@@ -104,25 +141,24 @@ struct sow_slopes sow_slopes_of(struct sow_team *team, const struct sow_view *vi
                                 const struct sow_function *function, const struct sow_moments *in,
                                 double correlation)
 {
-    uint64_t elements = view->outer * view->features * view->inner, flat = 0;
+    uint64_t elements = view->outer * view->features * view->inner;
     uint64_t taken = elements < SAMPLE ? elements : SAMPLE;
-    struct units job = {.view = view, .function = function};
+    struct units job = {.view = view, .function = function, .in = in};
     double steepest = 0;
     if (elements == 0 || in->non_finite == elements) {
         return (struct sow_slopes){NAN, NAN, NAN, NAN};
     }
+    job.stride = elements / taken;
     sow_team_ranges(team, view->features, 16, units_range, &job);
-    for (int i = -256; i <= 256; i++) {
-        double slope = slope_at(function, i / 32.0 + 0.001);
-        steepest = slope > steepest ? slope : steepest;
+    sow_team_ranges(team, STEEP, SLOPES, steep_range, &job);
+    for (int i = 0; i < STEEP; i++) {
+        steepest = job.steep[i] > steepest ? job.steep[i] : steepest;
     }
-    for (uint64_t i = 0; i < taken; i++) {
-        double x = (double)view->x[i * (elements / taken)];
-        flat += slope_at(function, x) < SATURATED_BELOW * steepest;
-    }
+    job.limit = SATURATED_BELOW * steepest;
+    sow_team_ranges(team, taken, SLOPES, flat_range, &job);
     return (struct sow_slopes){
         .dead = (double)job.dead / (double)view->features,
-        .saturated = (double)flat / (double)taken,
+        .saturated = (double)job.flat / (double)taken,
         .dead_expected = expected_dead(function, correlation, (double)(view->outer * view->inner)),
-        .saturated_expected = expected_saturated(function, in, SATURATED_BELOW * steepest)};
+        .saturated_expected = expected_saturated(team, &job)};
 }
