@@ -61,7 +61,8 @@ static double hadamard_scale(uint64_t rows)
 int sow_whole_is_isometric(const struct sow_tensor *tensor, const struct sow_draw *draw)
 {
     struct sow_matrices matrices;
-    if (sow_tensor_matrices(tensor, form_of(draw->distribution), &matrices, NULL) != SOW_OK) {
+    if (!sow_draw_is_whole(draw) ||
+        sow_tensor_matrices(tensor, form_of(draw->distribution), &matrices, NULL) != SOW_OK) {
         return 0;
     }
     const uint64_t rows = matrices.row.count;

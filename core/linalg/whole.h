@@ -34,7 +34,7 @@ uint64_t sow_whole_steps(const struct sow_whole *whole, uint64_t stage);
 void sow_whole_step(const struct sow_whole *whole, uint64_t stage, uint64_t step, void *own);
 
 /* Whether W keeps the lengths, times the gain, of all that its shape lets it keep: no corner of a larger Hadamard
- * matrix. The tensor and the draw fit together. */
+ * matrix. 0 of a draw that is not whole. */
 int sow_whole_is_isometric(const struct sow_tensor *tensor, const struct sow_draw *draw);
 
 /* Floating-point operations of it all. */

@@ -85,7 +85,7 @@ static double kept_by(const struct sow_predictor *p, const struct sow_node *node
     struct sow_matrices matrices;
     int flat = entry->draw.distribution == SOW_ORTHOGONAL;
     if (node->op == SOW_OP_CONV_TRANSPOSE || entry->region_count > 0 ||
-        !sow_draw_is_whole(&entry->draw) || !sow_whole_is_isometric(&entry->tensor, &entry->draw) ||
+        !sow_whole_is_isometric(&entry->tensor, &entry->draw) ||
         (flat && node->op != SOW_OP_LINEAR) ||
         sow_tensor_matrices(&entry->tensor, SOW_MATRIX_CENTRE, &matrices, NULL) != SOW_OK) {
         return 0;
