@@ -208,12 +208,15 @@ struct change {
 static double say_flat(const struct point *a, const struct point *b, char *text, size_t room)
 {
     double activations = 0, slope;
-    const struct sow_function *flat = NULL;
+    const struct sow_function *flat = NULL, *tried = NULL;
     for (const struct point *at = b + 1; at <= a; at++) {
-        activations += at->node->op == SOW_OP_ACTIVATION;
-        if (at->node->op == SOW_OP_ACTIVATION && flat == NULL &&
-            (slope = sow_judge_steepest(&at->node->at.function)) < 0.99) {
-            flat = &at->node->at.function;
+        const struct sow_function *function = &at->node->at.function;
+        int is_activation = at->node->op == SOW_OP_ACTIVATION;
+        int is_new = is_activation && (tried == NULL || !sow_function_same(tried, function));
+        activations += is_activation;
+        tried = is_new ? function : tried;
+        if (flat == NULL && is_new && (slope = sow_judge_steepest(function)) < 0.99) {
+            flat = function;
             (void)snprintf(
                 text, room,
                 "; the slope of %.60s is %.2g at most, so that it lets no more than that "
