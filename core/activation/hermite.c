@@ -185,8 +185,12 @@ static void begin(struct work *work, const struct sow_pointwise *f, double mean,
 {
     double origin = fabs(mean) > FAR * std ? mean : 0;
     *sums = (struct sow_hermite_sums){.base = value_at(f, mean)};
-    *work = (struct work){
-        .f = f, .sums = sums, .origin = origin, .mean = mean - origin, .std = std, .paired = !mean};
+    *work = (struct work){.f = f,
+                          .sums = sums,
+                          .origin = origin,
+                          .mean = mean - origin,
+                          .std = std,
+                          .paired = mean == 0};
     for (size_t k = 0; k < SOW_HERMITE; k++) {
         work->up[k] = 1 / sow_sqrt((double)(k + 1));
         work->down[k] = sow_sqrt((double)k) * work->up[k];
