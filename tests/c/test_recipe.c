@@ -149,6 +149,7 @@ static const char *const endless[] = {
     "x = bundle(x, x, x) >> attention { heads = 2 }",
     "x = x >> route { experts = 4 }",
     "x = x >> activation(\"relu\")",
+    "x = x >> activation(expr \"max(x, 0) - 1\")",
     "x = bundle(x, x) >> gated(\"swiglu\")",
     "x = x >> dropout(0.1)",
     "local y = z >> max_pool(1) >> flatten()",
