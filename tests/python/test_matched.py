@@ -228,6 +228,6 @@ def test_a_transformer_keeps_its_stream_and_starts_at_ln_c(name, tmp_path):
 
 def test_reasons_tell_the_numbers(tmp_path):
     source = tmp_path / "mlp.lua"
-    source.write_text(MLP.format(depth=2, width=784, name="relu"))
+    source.write_text(MLP.format(depth=2, width=784, name="relu", bias="false"))
     assert reasons(source, "--variant", "matched")["fc.0.w.weight"].startswith(
         "feeds relu, which halves the second moment: He; variance 2/fan_in, fan_in = 784")
