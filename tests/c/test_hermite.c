@@ -12,7 +12,7 @@
 #include "core/activation/hermite.h"
 #include "core/activation/maps.h"
 #include "core/base/elementary.h"
-#include "model/signal/predict.h"
+#include "model/signal/predict/predict.h"
 
 #define HALF  8
 #define ENDS  2000

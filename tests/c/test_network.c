@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "model/graph/build.h"
-#include "model/signal/network.h"
+#include "model/signal/network/network.h"
 
 static char path[] = "/tmp/sow-network-XXXXXX.lua";
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/signal/network.h"
+#include "model/signal/network/network.h"
 
 static char path[] = "/tmp/sow-predict-XXXXXX.lua";
 

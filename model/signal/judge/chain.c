@@ -8,7 +8,7 @@
 
 #include "core/base/elementary.h"
 #include "model/signal/judge/judge.h"
-#include "model/signal/recurrent.h"
+#include "model/signal/network/recurrent.h"
 
 #define NOISE_TOLD 1.0 /* seed noise that is worth a note */
 

@@ -9,7 +9,7 @@
 #include "model/graph/model.h"
 #include "model/match/match.h"
 #include "model/signal/judge/judge.h"
-#include "model/signal/recurrent.h"
+#include "model/signal/network/recurrent.h"
 
 #define SETS_MAX     8
 #define OUTCOMES_MAX 16

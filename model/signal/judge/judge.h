@@ -9,7 +9,7 @@
 #define SOW_SIGNAL_JUDGE_H
 
 #include "model/graph/arena.h"
-#include "model/signal/predict.h"
+#include "model/signal/predict/predict.h"
 #include "sow/judge.h"
 
 enum sow_verdict_id {

@@ -6,7 +6,7 @@
 #include "core/activation/expression.h"
 #include "core/base/elementary.h"
 #include "model/signal/judge/judge.h"
-#include "model/signal/recurrent.h"
+#include "model/signal/network/recurrent.h"
 
 #define FLAT   0.05 /* of the steepest slope */
 #define REACH  8.0  /* standard deviations that count */

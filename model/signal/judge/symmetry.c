@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/signal/judge/judge.h"
-#include "model/signal/recurrent.h"
+#include "model/signal/network/recurrent.h"
 
 struct symmetry {
     const struct sow_judgement *j;

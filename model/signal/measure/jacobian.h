@@ -5,7 +5,7 @@
 #define SOW_MEASURE_JACOBIAN_H
 
 #include "model/signal/measure/team.h"
-#include "model/signal/network.h"
+#include "model/signal/network/network.h"
 #include "sow/jacobian.h"
 
 #define SOW_JACOBIAN_WHOLE  1024u /* outputs */

@@ -5,7 +5,7 @@
 #define SOW_MEASURE_RECURRENT_H
 
 #include "model/signal/measure/step.h"
-#include "model/signal/recurrent.h"
+#include "model/signal/network/recurrent.h"
 
 struct sow_unrolled {
     const struct sow_step *step;

@@ -3,7 +3,7 @@
 #ifndef SOW_MEASURE_SAMPLE_H
 #define SOW_MEASURE_SAMPLE_H
 
-#include "model/signal/network.h"
+#include "model/signal/network/network.h"
 
 /* What a measurement takes at most, unless it cannot do with it or was told. */
 #define SOW_MEASURE_BYTES UINT64_C(8000000000)

@@ -6,7 +6,7 @@
 #define SOW_MEASURE_STEP_H
 
 #include "model/signal/measure/team.h"
-#include "model/signal/network.h"
+#include "model/signal/network/network.h"
 
 #define SOW_STEP_INPUTS     264 /* values that an operation may read here */
 #define SOW_STEP_PARAMETERS 8

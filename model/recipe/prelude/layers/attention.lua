@@ -28,7 +28,7 @@ function words.merge_heads()
     end)
 end
 
--- Of rotary positions: rope = { theta = 10000, kind = "default", ... }, read by model/signal/rotary.c. theta: pair i of a
+-- Of rotary positions: rope = { theta = 10000, kind = "default", ... }, read by model/signal/predict/rotary.c. theta: pair i of a
 -- head turns by 1 / pow(theta, 2 i / head_dim) a place. kind "linear": factor times slower; "dynamic": from `original` places on;
 -- "llama3", "yarn": slower where a turn is longer than original / high, or / low, places; "proportional": only a share.
 local rope_names = { "theta", "kind", "factor", "low", "high", "original", "share", "fractions" }

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether the shapes at an operation fit together, now that they are numbers: the prelude has checked them as far as
+ * symbols let it. Fills what attributes leave to shapes: kernel sizes, spatial, the scale of attention. */
+#include <string.h>
+
+#include "core/base/elementary.h"
+#include "model/signal/network/recurrent.h"
+#include "model/signal/network/shapes.h"
+
+enum sow_status sow_shape_misfit(const struct sow_shapes *s, const char *what)
+{
+    const struct sow_flow *in = s->in != NULL ? s->in : s->out;
+    return sow_node_fail(s->node, SOW_E_SHAPE, s->error, "%s: it takes %.150s and makes %.150s",
+                         what, sow_shape_text(in->shape, in->rank).text,
+                         sow_shape_text(s->out->shape, s->out->rank).text);
+}
+
+enum sow_status sow_shape_bad_tensor(const struct sow_shapes *s, uint32_t parameter)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(s->plan, s->node->parameters[parameter]);
+    return sow_node_fail(s->node, SOW_E_SHAPE, s->error,
+                         "its tensor %.150s of shape %.100s does not fit the value of shape %.100s",
+                         entry->name, sow_shape_text(entry->tensor.shape, entry->tensor.rank).text,
+                         sow_shape_text(s->out->shape, s->out->rank).text);
+}
+
+static int same(const struct sow_flow *a, const struct sow_flow *b)
+{
+    return a->rank == b->rank && memcmp(a->shape, b->shape, a->rank * sizeof a->shape[0]) == 0;
+}
+
+int sow_shape_vectors(const struct sow_shapes *s, uint32_t first, uint64_t size, uint32_t *bad)
+{
+    for (uint32_t i = first; i < s->node->parameter_count; i++) {
+        if (sow_shape_tensor(s, i)->rank != 1 || sow_shape_tensor(s, i)->shape[0] != size) {
+            *bad = i;
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Its kernel, stride and padding are said once, for all axes after the first two. */
+static enum sow_status check_pool(const struct sow_shapes *s)
+{
+    struct sow_op_attributes *at = &s->node->at;
+    if (s->in->rank < 3 || s->in->rank > SOW_SPATIAL_MAX + 2 || s->out->rank != s->in->rank ||
+        s->in->shape[0] != s->out->shape[0] || s->in->shape[1] != s->out->shape[1]) {
+        return sow_shape_misfit(s, "a pool takes [batch, channels, 1 to 3 sizes]");
+    }
+    at->spatial = s->in->rank - 2;
+    for (uint32_t i = 1; i < at->spatial; i++) {
+        at->kernel[i] = at->kernel[0];
+        at->stride[i] = at->stride[0];
+        at->padding[i] = at->padding[0];
+    }
+    if (at->padding[0] * 2 > at->kernel[0]) {
+        return sow_shape_misfit(s, "its padding is more than half its window");
+    }
+    return sow_shape_windows(at, s->in, s->out)
+               ? SOW_OK
+               : sow_shape_misfit(s, "its window does not leave these sizes");
+}
+
+static enum sow_status check_norm(const struct sow_shapes *s)
+{
+    uint32_t bad = 0;
+    if (!same(s->in, s->out)) {
+        return sow_shape_misfit(s, "a normalisation keeps the shape");
+    }
+    if (!(s->node->at.eps >= 0)) {
+        return sow_node_fail(s->node, SOW_E_ARGUMENT, s->error,
+                             "eps is %g; it must not be negative", s->node->at.eps);
+    }
+    return sow_shape_vectors(s, 0, sow_shape_last(s->in), &bad) ? SOW_OK
+                                                                : sow_shape_bad_tensor(s, bad);
+}
+
+/* The first two tensors are vectors over the axis; what follows are buffers. */
+static enum sow_status check_norm_of(const struct sow_shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    if (!same(s->in, s->out) || at->axis >= s->in->rank) {
+        return sow_shape_misfit(s, "it keeps the shape, and its axis is one of the value's");
+    }
+    uint64_t size = s->in->shape[at->axis];
+    for (uint32_t i = 0; i < s->node->parameter_count && i < 2; i++) {
+        if (sow_shape_tensor(s, i)->rank != 1 || sow_shape_tensor(s, i)->shape[0] != size) {
+            return sow_shape_bad_tensor(s, i);
+        }
+    }
+    if (!(at->eps >= 0) || at->groups == 0 || size % at->groups != 0) {
+        return sow_node_fail(s->node, SOW_E_ARGUMENT, s->error,
+                             "eps %g, %llu groups; eps is not negative, and groups divide %llu",
+                             at->eps, (unsigned long long)at->groups, (unsigned long long)size);
+    }
+    return SOW_OK;
+}
+
+/* Parts are side by side along the axis; their other sizes are equal, or 1. */
+static enum sow_status check_concat(const struct sow_shapes *s)
+{
+    uint64_t axis = s->node->at.axis, sum = 0;
+    for (uint32_t i = 0; i < s->node->input_count; i++) {
+        const struct sow_flow *part = &s->network->flows[s->node->inputs[i]];
+        int fits = part->rank == s->out->rank && axis < part->rank;
+        for (uint32_t k = 0; fits && k < part->rank; k++) {
+            fits = k == axis || part->shape[k] == 1 || part->shape[k] == s->out->shape[k];
+        }
+        if (!fits) {
+            return sow_shape_misfit(s, "a part does not fit");
+        }
+        sum += part->shape[axis];
+    }
+    return sum == s->out->shape[axis] ? SOW_OK : sow_shape_misfit(s, "its parts do not add up");
+}
+
+static enum sow_status check_route(const struct sow_shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    int fits = same(s->in, s->out) && sow_shape_last(s->in) == at->experts && at->top_k >= 1 &&
+               at->top_k <= at->experts;
+    return fits ? SOW_OK
+                : sow_shape_misfit(s, "it needs one score an expert, and 1 to experts for top_k");
+}
+
+/* The first input has a weight for each of the others, which are alike. */
+static enum sow_status check_experts(const struct sow_shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    int fits = sow_shape_last(s->in) == at->experts && s->node->input_count == at->experts + 1 &&
+               s->network->nodes[s->in->node].op == SOW_OP_ROUTE;
+    for (uint32_t i = 1; fits && i < s->node->input_count; i++) {
+        fits = same(&s->network->flows[s->node->inputs[i]], s->out);
+    }
+    return fits ? SOW_OK
+                : sow_shape_misfit(s, "it needs the weights of route and one value an expert");
+}
+
+static enum sow_status check_take(const struct sow_shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    if (at->axis >= s->in->rank || at->index >= s->in->shape[at->axis] ||
+        s->out->elements != s->in->elements / s->in->shape[at->axis]) {
+        return sow_shape_misfit(s, "there is no such place");
+    }
+    return SOW_OK;
+}
+
+static enum sow_status check_global_pool(const struct sow_shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    if (at->kind == NULL || at->over == NULL || s->in->rank < 3 || s->out->rank != 2 ||
+        s->out->shape[1] != s->in->shape[strcmp(at->over, "tokens") == 0 ? s->in->rank - 1 : 1]) {
+        return sow_shape_misfit(s, "it makes one number a feature");
+    }
+    return SOW_OK;
+}
+
+static enum sow_status check_attention(const struct sow_shapes *s)
+{
+    struct sow_op_attributes *at = &s->node->at;
+    if (at->heads == 0 || at->kv_heads == 0 || at->head_dim == 0 || at->heads % at->kv_heads != 0 ||
+        at->head_dim > SOW_SIZE_MAX / at->heads || s->node->input_count == 2) {
+        return sow_shape_misfit(
+            s, "attention needs heads, key-value heads that divide them, and head_dim");
+    }
+    uint64_t q = at->heads * at->head_dim, kv = at->kv_heads * at->head_dim;
+    int packed = s->node->input_count == 1;
+    for (uint32_t i = 0; i < s->node->input_count; i++) {
+        const struct sow_flow *flow = &s->network->flows[s->node->inputs[i]];
+        if (!sow_shape_same_but_last(flow, s->out) || flow->rank < 2 ||
+            sow_shape_last(flow) != (packed   ? q + 2 * kv
+                                     : i == 0 ? q
+                                              : kv)) {
+            return sow_shape_misfit(s, "queries, keys or values do not fit its heads");
+        }
+    }
+    if (sow_shape_last(s->out) != q) {
+        return sow_shape_misfit(s, "attention makes heads * head_dim features");
+    }
+    const char *fault = at->rotary ? sow_rotary_fault(at) : NULL;
+    if (fault != NULL) {
+        return sow_node_fail(s->node, SOW_E_ARGUMENT, s->error, "%s", fault);
+    }
+    if (at->scale == 0) {
+        at->scale = 1 / sow_sqrt((double)at->head_dim);
+    }
+    return SOW_OK;
+}
+
+/* Sizes from the right are equal, or 1, or missing. */
+static enum sow_status check_pair(const struct sow_shapes *s)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct sow_flow *flow = &s->network->flows[s->node->inputs[i]];
+        int fits = flow->rank <= s->out->rank;
+        for (uint32_t axis = 0; fits && axis < flow->rank; axis++) {
+            uint64_t size = flow->shape[flow->rank - 1 - axis];
+            fits = size == 1 || size == s->out->shape[s->out->rank - 1 - axis];
+        }
+        if (!fits) {
+            const struct sow_flow *other = &s->network->flows[s->node->inputs[1]];
+            return sow_node_fail(s->node, SOW_E_SHAPE, s->error,
+                                 "the shapes %.120s and %.120s do not give %.120s",
+                                 sow_shape_text(s->in->shape, s->in->rank).text,
+                                 sow_shape_text(other->shape, other->rank).text,
+                                 sow_shape_text(s->out->shape, s->out->rank).text);
+        }
+    }
+    return SOW_OK;
+}
+
+/* A gate and a value of the output's shape, or both side by side. */
+static enum sow_status check_gated(const struct sow_shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    int fits = (at->function.activation != NULL || at->function.value != NULL) && at->first != NULL;
+    if (s->node->input_count == 1) {
+        fits = fits && sow_shape_same_but_last(s->in, s->out) &&
+               sow_shape_last(s->in) == 2 * sow_shape_last(s->out);
+    } else {
+        const struct sow_flow *value = &s->network->flows[s->node->inputs[1]];
+        fits = fits && same(s->in, s->out) && same(value, s->out);
+    }
+    return fits ? SOW_OK
+                : sow_shape_misfit(
+                      s, "it needs a gate and a value of one shape, or one value twice as wide");
+}
+
+static enum sow_status check_input(const struct sow_shapes *s)
+{
+    const struct sow_op_attributes *at = &s->node->at;
+    if (!(at->std >= 0) || !(at->correlation >= -1 && at->correlation <= 1)) {
+        return sow_node_fail(s->node, SOW_E_ARGUMENT, s->error,
+                             "std %g and correlation %g; a std is not negative, a correlation from "
+                             "-1 to 1",
+                             at->std, at->correlation);
+    }
+    return SOW_OK;
+}
+
+static enum sow_status check_dropout(const struct sow_shapes *s)
+{
+    if (!(s->node->at.p >= 0 && s->node->at.p < 1)) {
+        return sow_node_fail(s->node, SOW_E_ARGUMENT, s->error,
+                             "p is %g; it must be from 0 to below 1", s->node->at.p);
+    }
+    return same(s->in, s->out) ? SOW_OK : sow_shape_misfit(s, "dropout keeps the shape");
+}
+
+static enum sow_status check_kept(const struct sow_shapes *s)
+{
+    return same(s->in, s->out) ? SOW_OK : sow_shape_misfit(s, "it keeps the shape");
+}
+
+static enum sow_status check_reshaped(const struct sow_shapes *s)
+{
+    return s->in->elements == s->out->elements
+               ? SOW_OK
+               : sow_shape_misfit(s, "the elements are not as many");
+}
+
+enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *network,
+                               const struct sow_plan *plan, struct sow_error *error)
+{
+    struct sow_shapes s = {node, network, plan, error, NULL, &network->flows[node->output]};
+    if (node->input_count > 0) {
+        s.in = &network->flows[node->inputs[0]];
+    }
+    switch (node->op) {
+    case SOW_OP_INPUT:
+        return check_input(&s);
+    case SOW_OP_TOKENS:
+    case SOW_OP_POSITIONS:
+    case SOW_OP_SEGMENTS:
+        return SOW_OK;
+    case SOW_OP_LEARNED:
+        return sow_shape_tensor(&s, 0)->rank == s.out->rank ? SOW_OK : sow_shape_bad_tensor(&s, 0);
+    case SOW_OP_LINEAR:
+    case SOW_OP_CONV:
+    case SOW_OP_CONV_TRANSPOSE:
+    case SOW_OP_BILINEAR:
+    case SOW_OP_EMBEDDING:
+        return sow_shape_weights(&s);
+    case SOW_OP_GATED:
+        return check_gated(&s);
+    case SOW_OP_LAYER_NORM:
+    case SOW_OP_RMS_NORM:
+        return check_norm(&s);
+    case SOW_OP_BATCH_NORM:
+    case SOW_OP_GROUP_NORM:
+    case SOW_OP_LAYER_SCALE:
+        return check_norm_of(&s);
+    case SOW_OP_ACTIVATION:
+    case SOW_OP_SCALE:
+        return check_kept(&s);
+    case SOW_OP_DROPOUT:
+        return check_dropout(&s);
+    case SOW_OP_ADD:
+    case SOW_OP_MULTIPLY:
+        return check_pair(&s);
+    case SOW_OP_CONCAT:
+        return check_concat(&s);
+    case SOW_OP_ROUTE:
+        return check_route(&s);
+    case SOW_OP_EXPERTS:
+        return check_experts(&s);
+    case SOW_OP_TAKE:
+        return check_take(&s);
+    case SOW_OP_GLOBAL_POOL:
+        return check_global_pool(&s);
+    case SOW_OP_ATTENTION:
+        return check_attention(&s);
+    case SOW_OP_MAX_POOL:
+    case SOW_OP_AVERAGE_POOL:
+        return check_pool(&s);
+    case SOW_OP_FLATTEN:
+    case SOW_OP_SPLIT_HEADS:
+    case SOW_OP_MERGE_HEADS:
+    case SOW_OP_TO_TOKENS:
+        return check_reshaped(&s);
+    default:
+        return sow_is_recurrent_op(node->op) ? sow_shape_recurrent(&s) : SOW_OK;
+    }
+}

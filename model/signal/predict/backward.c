@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* What each operation does to the gradient of a loss, on the way back. Cotangents are independent of the signals, which
+ * is exact for fresh weights and for random cotangents at the output. */
+#include <math.h>
+#include <string.h>
+
+#include "core/base/elementary.h"
+#include "model/signal/predict/predict.h"
+
+static const struct sow_adjoint none = {-INFINITY, 0, 0};
+
+static struct sow_adjoint scaled(const struct sow_adjoint *adjoint, double factor)
+{
+    struct sow_adjoint made = *adjoint;
+    made.log += sow_log_of(factor, 0);
+    return made;
+}
+
+/* ---- Weights -------------------------------------------------------------------------------------------- */
+
+/* `outputs` gradients reach an input through the weights. */
+struct sow_adjoint sow_back_weights(const struct sow_adjoint *adjoint, double outputs,
+                                    const struct sow_weights *weights)
+{
+    double mean2 = weights->mean * weights->mean, spread = weights->square - mean2;
+    spread = spread > 0 ? spread : 0;
+    double shared = mean2 * (1 + (outputs - 1) * adjoint->feature);
+    struct sow_adjoint made = scaled(adjoint, outputs * (spread + shared));
+    made.feature = spread + shared > 0 ? shared / (spread + shared) : 0;
+    return made;
+}
+
+/* The attention that takes this value as packed queries, keys and values; NULL when there is none. */
+static struct sow_local *packed_reader(const struct sow_predictor *p, uint32_t flow)
+{
+    for (uint32_t i = p->use_begin[flow]; i < p->use_begin[flow + 1]; i++) {
+        const struct sow_node *node = &p->network->nodes[p->use_node[p->use_list[i]]];
+        if (node->op == SOW_OP_ATTENTION && node->input_count == 1 &&
+            p->network->flows[flow].uses == 1) {
+            return &p->locals[p->use_node[p->use_list[i]]];
+        }
+    }
+    return NULL;
+}
+
+struct sow_local *sow_back_packed(const struct sow_predictor *p, const struct sow_node *node,
+                                  struct sow_adjoint parts[3])
+{
+    const struct sow_plan_entry *weight = sow_plan_at(p->plan, node->parameters[0]);
+    struct sow_local *reader = packed_reader(p, node->output);
+    uint64_t begin = 0;
+    for (int i = 0; i < 3 && reader != NULL; i++) {
+        uint64_t size = (uint64_t)reader->part[i].features;
+        struct sow_weights weights = sow_weights_of(weight, begin, begin + size);
+        parts[i] = sow_back_weights(&reader->adjoint[i], (double)size, &weights);
+        begin += size;
+    }
+    return reader;
+}
+
+static struct sow_adjoint back_linear(const struct sow_predictor *p, const struct sow_node *node)
+{
+    struct sow_adjoint parts[3];
+    double log = -INFINITY, sum = 0, place = 0, feature = 0;
+    if (sow_back_packed(p, node, parts) == NULL) {
+        struct sow_weights weights =
+            sow_weights_of(sow_plan_at(p->plan, node->parameters[0]), 0, 0);
+        return sow_back_weights(&p->adjoints[node->output], (double)node->at.outputs, &weights);
+    }
+    for (int i = 0; i < 3; i++) {
+        log = parts[i].log > log ? parts[i].log : log;
+    }
+    for (int i = 0; i < 3 && log > -INFINITY; i++) {
+        double share = sow_exp(parts[i].log - log);
+        sum += share;
+        place += share * parts[i].place;
+        feature += share * parts[i].feature;
+    }
+    return sum > 0 ? (struct sow_adjoint){log + sow_log(sum), feature / sum, place / sum} : none;
+}
+
+static struct sow_adjoint back_conv(const struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_flow *in = &p->network->flows[node->inputs[0]],
+                          *out = &p->network->flows[node->output];
+    struct sow_weights weights = sow_weights_of(sow_plan_at(p->plan, node->parameters[0]), 0, 0);
+    double share, pairs, taps = 1, channels = (double)out->shape[1] / (double)node->at.groups;
+    sow_window_share(&node->at, in, out, &share, &pairs);
+    for (uint32_t i = 0; i < node->at.spatial; i++) {
+        taps *= (double)node->at.kernel[i] * (double)out->shape[i + 2] / (double)in->shape[i + 2];
+    }
+    struct sow_adjoint made = sow_back_weights(&p->adjoints[node->output], channels, &weights);
+    made.log += sow_log_of(taps * share, 0);
+    return made;
+}
+
+static struct sow_adjoint back_transposed(const struct sow_predictor *p,
+                                          const struct sow_node *node)
+{
+    const struct sow_flow *in = &p->network->flows[node->inputs[0]],
+                          *out = &p->network->flows[node->output];
+    struct sow_weights weights = sow_weights_of(sow_plan_at(p->plan, node->parameters[0]), 0, 0);
+    double share, pairs, taps = 1, channels = (double)out->shape[1] / (double)node->at.groups;
+    sow_window_share(&node->at, out, in, &share, &pairs);
+    for (uint32_t i = 0; i < node->at.spatial; i++) {
+        taps *= (double)node->at.kernel[i];
+    }
+    return sow_back_weights(&p->adjoints[node->output], channels * taps * share, &weights);
+}
+
+/* ---- Elements -------------------------------------------------------------------------------------------- */
+
+static struct sow_adjoint back_function(const struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_local *local = &p->locals[node - p->network->nodes];
+    double square = local->slope_square * (local->chosen > 0 ? local->chosen : 1);
+    struct sow_adjoint made = scaled(&p->adjoints[node->output], square);
+    if (local->slope_square > 0) {
+        made.place *= local->slope_place / local->slope_square;
+        made.feature *= local->slope_feature / local->slope_square;
+    }
+    return made;
+}
+
+static struct sow_adjoint back_multiply(const struct sow_predictor *p, const struct sow_node *node,
+                                        uint32_t slot)
+{
+    const struct sow_local *local = &p->locals[node - p->network->nodes];
+    if (local->composed != NULL) { /* all goes to x */
+        return node->inputs[slot] == local->composed->inputs[0] ? back_function(p, node) : none;
+    }
+    const struct sow_state *other = &p->states[node->inputs[1 - slot]];
+    struct sow_adjoint made = p->adjoints[node->output];
+    made.log += other->log;
+    made.place *= other->place;
+    made.feature *= other->feature;
+    return made;
+}
+
+/* A value that was repeated over an axis collects all gradients. */
+static struct sow_adjoint collected(const struct sow_predictor *p, const struct sow_node *node,
+                                    uint32_t slot, struct sow_adjoint made)
+{
+    double in = (double)p->network->flows[node->inputs[slot]].elements;
+    double out = (double)p->network->flows[node->output].elements;
+    return out > in ? scaled(&made, out / in) : made;
+}
+
+/* ---- Across places ------------------------------------------------------------------------------------------- */
+
+static struct sow_adjoint back_pool(const struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_flow *in = &p->network->flows[node->inputs[0]],
+                          *out = &p->network->flows[node->output];
+    struct sow_adjoint made = p->adjoints[node->output];
+    double ratio = (double)out->elements / (double)in->elements, count = 1 / ratio, share = 1,
+           pairs;
+    int is_max = node->op == SOW_OP_MAX_POOL;
+    if (node->op == SOW_OP_GLOBAL_POOL) {
+        is_max = strcmp(node->at.kind, "max") == 0;
+    } else {
+        count = 1;
+        for (uint32_t i = 0; i < node->at.spatial; i++) {
+            count *= (double)node->at.kernel[i];
+        }
+        sow_window_share(&node->at, in, out, &share, &pairs);
+    }
+    if (is_max) {
+        return scaled(&made, ratio);
+    }
+    /* each output gives 1/count to its window; the sum of all gradients stays */
+    double places_in = p->states[node->inputs[0]].places,
+           places_out = p->states[node->output].places;
+    double d = ratio * share / count,
+           sum = places_out * (1 + (places_out - 1) * made.place) * share * share;
+    made.log += sow_log_of(d, 0);
+    made.place = places_in > 1 ? (sum / (places_in * d) - 1) / (places_in - 1) : 1;
+    made.place = made.place > 1 ? 1 : made.place;
+    return made;
+}
+
+/* To values: sums of rows of the softmax. To queries and keys: through its derivative, p (g - sum p g). */
+static void back_attention(struct sow_predictor *p, const struct sow_node *node)
+{
+    struct sow_local *local = &p->locals[node - p->network->nodes];
+    const struct sow_adjoint *out = &p->adjoints[node->output];
+    const struct sow_softmax *softmax = &local->softmax;
+    const struct sow_state *q = &local->part[0], *k = &local->part[1], *v = &local->part[2];
+    double group = (double)node->at.heads / (double)node->at.kv_heads, t = q->places;
+    double same = softmax->same + (t - 1) * softmax->cross * out->place;
+    double all = 1 + (t - 1) * out->place;
+    struct sow_adjoint *back = local->adjoint;
+    back[2] = scaled(out, group * same);
+    back[2].place = t > 1 && same > 0 ? (all / same - 1) / (t - 1) : 1;
+    back[2].place = back[2].place > 1 ? 1 : back[2].place;
+    double scale = node->at.scale;
+    double logits = scale * scale * (double)node->at.head_dim * softmax->moved;
+    back[0] =
+        (struct sow_adjoint){out->log + v->log + k->log + sow_log_of(logits, 0), 0, out->place};
+    back[1] = (struct sow_adjoint){out->log + v->log + q->log + sow_log_of(logits * group, 0), 0,
+                                   out->place};
+    sow_back_parts(p, node);
+}
+
+void sow_back_parts(struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_adjoint *back = p->locals[node - p->network->nodes].adjoint;
+    struct sow_adjoint *use = &p->use[p->first_use[node - p->network->nodes]];
+    double group = (double)node->at.heads / (double)node->at.kv_heads;
+    if (node->input_count > 1) {
+        memcpy(use, back, 3 * sizeof *back);
+        return;
+    }
+    double log = -INFINITY, sum = 0, place = 0, sizes = 0;
+    for (int i = 0; i < 3; i++) {
+        log = back[i].log > log ? back[i].log : log;
+        sizes += i == 0 ? group : 1;
+    }
+    for (int i = 0; i < 3 && log > -INFINITY; i++) {
+        double share = (i == 0 ? group : 1) / sizes * sow_exp(back[i].log - log);
+        sum += share;
+        place += share * back[i].place;
+    }
+    *use = sum > 0 ? (struct sow_adjoint){log + sow_log(sum), 0, place / sum} : none;
+}
+
+/* ---- The rules ------------------------------------------------------------------------------------------------- */
+
+static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node *node,
+                                  uint32_t slot)
+{
+    const struct sow_local *local = &p->locals[node - p->network->nodes];
+    struct sow_adjoint made = p->adjoints[node->output];
+    switch (node->op) {
+    case SOW_OP_LINEAR:
+        return back_linear(p, node);
+    case SOW_OP_CONV:
+        return back_conv(p, node);
+    case SOW_OP_CONV_TRANSPOSE:
+        return back_transposed(p, node);
+    case SOW_OP_RNN:
+    case SOW_OP_RNN_CELL:
+    case SOW_OP_LSTM:
+    case SOW_OP_LSTM_CELL:
+    case SOW_OP_GRU:
+    case SOW_OP_GRU_CELL:
+        return sow_back_recurrent(p, node);
+    case SOW_OP_BILINEAR:
+        return sow_back_bilinear(p, node, slot);
+    case SOW_OP_GATED:
+        return sow_back_gated(p, node, slot);
+    case SOW_OP_ACTIVATION:
+        return back_function(p, node);
+    case SOW_OP_LAYER_NORM:
+    case SOW_OP_BATCH_NORM:
+    case SOW_OP_GROUP_NORM:
+        made.feature = 0;
+        made.log += local->ln_back;
+        return made;
+    case SOW_OP_DROPOUT:
+        made.place *= 1 - node->at.p; /* its zeros fall independently */
+        made.log += local->ln_back;
+        return made;
+    case SOW_OP_RMS_NORM:
+    case SOW_OP_SCALE:
+    case SOW_OP_LAYER_SCALE:
+        made.log += local->ln_back;
+        return made;
+    case SOW_OP_ADD:
+        return collected(p, node, slot, made);
+    case SOW_OP_MULTIPLY:
+        return collected(p, node, slot, back_multiply(p, node, slot));
+    case SOW_OP_TAKE:
+        return scaled(&made, 1 / (double)p->network->flows[node->inputs[0]].shape[node->at.axis]);
+    case SOW_OP_MAX_POOL:
+    case SOW_OP_AVERAGE_POOL:
+    case SOW_OP_GLOBAL_POOL:
+        return back_pool(p, node);
+    case SOW_OP_ROUTE:
+        return sow_back_route(p, node);
+    case SOW_OP_EXPERTS:
+        return sow_back_experts(p, node, slot);
+    case SOW_OP_EMBEDDING:
+        return none;
+    default:
+        return made;
+    }
+}
+
+void sow_backward(struct sow_predictor *p, const struct sow_node *node)
+{
+    uint32_t first = p->first_use[node - p->network->nodes];
+    if (!(p->adjoints[node->output].log > -INFINITY)) {
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            p->use[first + i] = none;
+        }
+        for (int i = 0; i < 3; i++) {
+            p->locals[node - p->network->nodes].adjoint[i] = none;
+        }
+    } else if (node->op == SOW_OP_ATTENTION) {
+        back_attention(p, node);
+    } else {
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            p->use[first + i] = back_of(p, node, i);
+        }
+    }
+}

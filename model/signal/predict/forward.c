@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/* What each operation does to a signal, on the way forward. Pools and attention: across.c. Weights are independent of
+ * what they meet, so only their mean and second moment count; inputs of activations are taken as normal. */
+#include <math.h>
+#include <string.h>
+
+#include "core/tensor/matrices.h"
+#include "core/base/elementary.h"
+#include "core/linalg/whole.h"
+#include "model/signal/predict/predict.h"
+#include "model/signal/network/recurrent.h"
+
+/* An activation's input beyond these is taken as the power law it has there. */
+#define LOG_MOST  36.0
+#define LOG_LEAST (-280.0)
+
+static const struct sow_weights no_bias = {0, 0};
+
+static struct sow_weights weights_at(const struct sow_predictor *p, const struct sow_node *node,
+                                     uint32_t index, struct sow_weights absent)
+{
+    return index < node->parameter_count
+               ? sow_weights_of(sow_plan_at(p->plan, node->parameters[index]), 0, 0)
+               : absent;
+}
+
+/* ---- Weights -------------------------------------------------------------------------------------- */
+
+/* A new layer begins here. */
+void sow_close_layer(struct sow_state *state)
+{
+    state->ln_perp = state->ln_par = 0;
+    state->unrelated = 0;
+}
+
+void sow_linear_rule(const struct sow_state *in, double fan, double inside, double inside_pairs,
+                     const struct sow_weights *weights, const struct sow_weights *bias,
+                     struct sow_state *out, struct sow_local *local)
+{
+    double spread = weights->square - weights->mean * weights->mean, w = weights->mean * fan;
+    spread = (spread > 0 ? spread : 0) * fan;
+    double log = in->log, bias_log = sow_log_of(bias->square, 0);
+    log = bias_log > log ? bias_log : log;
+    log = log > -INFINITY ? log : 0;
+    struct sow_raw x = sow_raw_of(in, log), y;
+    /* means of the mean over the fan, for the part that all weights share */
+    double other = x.square > 0 ? sow_cross_feature(in, in->place) * x.square : 0;
+    double another = x.square > 0 ? sow_cross_feature(in, in->sample) * x.square : 0;
+    double b = bias->square > 0 ? sow_exp(bias_log - log) : 0;
+    double bias_mean = bias->square > 0 ? bias->mean / sow_sqrt(bias->square) * sow_sqrt(b) : 0;
+    double both = 2 * bias_mean * w * inside * x.mean;
+    double sum = x.square / fan + (1 - 1 / fan) * x.feature;
+    y.square = inside * spread * x.square + w * w * inside * sum + b + both;
+    y.mean = w * inside * x.mean + bias_mean;
+    y.feature = w * w * inside * sum + bias_mean * bias_mean + both;
+    y.place = inside_pairs * spread * x.place +
+              w * w * inside * (x.place / fan + (1 - 1 / fan) * other) + b + both;
+    y.sample = inside * spread * x.sample +
+               w * w * inside * (x.sample / fan + (1 - 1 / fan) * another) + b + both;
+    *out = *in;
+    sow_state_set(out, &y, log);
+    double passed = inside * (spread + w * w / fan) * x.square,
+           share = y.square > 0 ? passed / y.square : 0;
+    double loud = in->kurtosis - in->kept;
+    out->noise = share * share * (in->noise + (loud > 1 ? (loud - 1) / fan : 0));
+    out->kurtosis = 3;
+    out->kept = 0;
+    out->par = share * in->par;
+    out->apart = in->apart + sow_log_of(inside * spread * x.square, 0) - sow_log_of(y.square, 0);
+    if (local != NULL) {
+        double ln = sow_log_of(inside * weights->square * fan, 0);
+        local->chi_perp = sow_exp(in->ln_perp + ln);
+        local->chi_par = in->ln_par > -INFINITY ? sow_exp(in->ln_par + ln) : 0;
+        local->c0 = y.square > 0 ? (passed * in->unrelated + b) / y.square : NAN;
+    }
+    sow_close_layer(out);
+}
+
+/* Weights that keep the length of a sample's features, as normal ones of their variance do on average only: x of n
+ * features goes to m by m x n orthogonal weights, m >= n, or loses a share to those that are missing, and
+ * Var |W x|^2 is 2 / m less by that. Not through taps that lie apart. */
+static double kept_by(const struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(p->plan, node->parameters[0]);
+    struct sow_matrices matrices;
+    int flat = entry->draw.distribution == SOW_ORTHOGONAL;
+    if (node->op == SOW_OP_CONV_TRANSPOSE || entry->region_count > 0 ||
+        !sow_whole_is_isometric(&entry->tensor, &entry->draw) ||
+        (flat && node->op != SOW_OP_LINEAR) ||
+        sow_tensor_matrices(&entry->tensor, SOW_MATRIX_CENTRE, &matrices, NULL) != SOW_OK) {
+        return 0;
+    }
+    double share = (double)matrices.row.count / (double)matrices.column.count;
+    return share < 1 ? 2 * share : 2;
+}
+
+static void forward_weights(struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_state *in = &p->states[node->inputs[0]];
+    const struct sow_flow *from = &p->network->flows[node->inputs[0]];
+    const struct sow_flow *to = &p->network->flows[node->output];
+    struct sow_state *out = &p->states[node->output];
+    struct sow_weights weights = weights_at(p, node, 0, no_bias),
+                       bias = weights_at(p, node, 1, no_bias);
+    double fan = (double)node->at.inputs, inside = 1, pairs = 1;
+    if (node->op == SOW_OP_CONV) {
+        fan = (double)(from->shape[1] / node->at.groups);
+        out->places = 1;
+        for (uint32_t i = 0; i < node->at.spatial; i++) {
+            fan *= (double)node->at.kernel[i];
+        }
+        sow_window_share(&node->at, from, to, &inside, &pairs);
+    } else if (node->op == SOW_OP_CONV_TRANSPOSE) {
+        fan = sow_transposed_fan(&node->at, from, to, &pairs);
+    }
+    sow_linear_rule(in, fan, inside, pairs, &weights, &bias, out,
+                    &p->locals[node - p->network->nodes]);
+    out->kept = bias.square == 0 ? kept_by(p, node) : 0;
+    if (node->op != SOW_OP_LINEAR) {
+        out->features = (double)to->shape[1];
+        out->places = (double)(to->elements / to->shape[0] / to->shape[1]);
+    } else {
+        out->features = (double)node->at.outputs;
+    }
+}
+
+/* Rows that are looked up: by tokens at random, or by positions. */
+static void forward_embedding(struct sow_predictor *p, const struct sow_node *node)
+{
+    struct sow_state *out = &p->states[node->output];
+    struct sow_weights weights = weights_at(p, node, 0, no_bias);
+    enum sow_op from = p->network->nodes[p->network->flows[node->inputs[0]].node].op;
+    double mean = weights.mean * weights.mean, again = 1 / (double)node->at.rows;
+    double other = again * weights.square + (1 - again) * mean;
+    struct sow_raw y = {weights.square, weights.mean, mean, other, other};
+    if (from == SOW_OP_POSITIONS || from == SOW_OP_SEGMENTS) {
+        y.place =
+            from == SOW_OP_SEGMENTS ? weights.square : mean; /* one segment: one row for all */
+        y.sample = weights.square;
+    }
+    out->features = (double)node->at.features;
+    out->places = p->states[node->inputs[0]].places;
+    out->kurtosis = 3;
+    out->par = 1;
+    sow_state_set(out, &y, 0);
+}
+
+/* A tensor that is a value: the same in every sample. */
+static void forward_learned(struct sow_predictor *p, const struct sow_node *node)
+{
+    struct sow_state *out = &p->states[node->output];
+    const struct sow_flow *flow = &p->network->flows[node->output];
+    struct sow_weights weights = weights_at(p, node, 0, no_bias);
+    double mean = weights.mean * weights.mean;
+    struct sow_raw y = {weights.square, weights.mean, mean, mean, weights.square};
+    out->features = (double)(flow->rank > 0 ? flow->shape[flow->rank - 1] : 1);
+    out->places = (double)flow->elements / out->features;
+    out->kurtosis = 3;
+    sow_state_set(out, &y, 0);
+}
+
+static void forward_input(struct sow_predictor *p, const struct sow_node *node)
+{
+    struct sow_state *out = &p->states[node->output];
+    const struct sow_flow *flow = &p->network->flows[node->output];
+    const struct sow_signal_input *given = p->options->input;
+    double mean = given != NULL ? given->mean : node->at.mean;
+    double std = given != NULL ? given->std : node->at.std;
+    double place = given != NULL ? given->place_correlation : node->at.correlation;
+    double sample = given != NULL ? given->sample_correlation : 0;
+    double q = std * std, m = mean * mean;
+    struct sow_raw y = {q + m, mean, m, place * q + m, sample * q + m};
+    uint64_t samples = flow->rank > 1 ? flow->shape[0] : 1;
+    out->features = (double)(flow->rank > 1 ? flow->shape[flow->rank > 3 ? 1 : flow->rank - 1] : 1);
+    for (uint32_t i = p->use_begin[node->output]; i < p->use_begin[node->output + 1]; i++) {
+        enum sow_op op = p->network->nodes[p->use_node[p->use_list[i]]].op;
+        if (flow->rank == 3 &&
+            (op == SOW_OP_CONV || op == SOW_OP_MAX_POOL || op == SOW_OP_AVERAGE_POOL)) {
+            out->features = (double)flow->shape[1];
+        }
+    }
+    out->places = (double)(flow->elements / samples) / out->features;
+    out->kurtosis = 1; /* it is given: no seed changes it */
+    out->par = 1;
+    sow_state_set(out, &y, 0);
+}
+
+/* ---- Elements alone --------------------------------------------------------------------------------- */
+
+enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_node *node,
+                                     const struct sow_function *function, int times_x,
+                                     const struct sow_state *in, struct sow_state *out,
+                                     struct sow_local *local, struct sow_error *error)
+{
+    const struct sow_expansion *e;
+    struct sow_error inner;
+    double held = in->log > LOG_MOST ? LOG_MOST : in->log < LOG_LEAST ? LOG_LEAST : in->log;
+    double scale = in->log > -INFINITY ? sow_exp(0.5 * held) : 0, m2 = in->mean * in->mean;
+    double variance = 1 - m2 > 0 ? 1 - m2 : 0;
+    if (sow_expand_function(p, function, times_x, in->mean * scale, sow_sqrt(variance) * scale, &e,
+                            &inner) != SOW_OK) {
+        return sow_node_fail(node, SOW_E_ARGUMENT, error, "%.400s", inner.message);
+    }
+    struct sow_raw y = {e->square, e->mean, sow_expansion_product(e, sow_centred(in, in->feature)),
+                        sow_expansion_product(e, sow_centred(in, in->place)),
+                        sow_expansion_product(e, sow_centred(in, in->sample))};
+    double par = e->square > 0 ? e->growth * scale * scale / e->square : 0;
+    *out = *in;
+    sow_state_set(out, &y, in->log > -INFINITY ? par * (in->log - held) : 0);
+    out->kurtosis = e->square > 0 ? e->fourth / (e->square * e->square) : 3;
+    out->kept = par * par * in->kept;
+    out->noise = par * par * in->noise;
+    out->par = par * in->par;
+    out->apart = in->apart + sow_log_of(e->slope_square, 0) + in->log - out->log;
+    out->ln_perp = in->ln_perp + (function->jumps ? NAN : sow_log_of(e->slope_square, 0));
+    out->ln_par = function->jumps ? NAN : in->ln_par + sow_log_of(fabs(e->growth), 0);
+    out->unrelated =
+        e->square > 0
+            ? sow_expansion_product(e, sow_centred(in, in->unrelated > m2 ? in->unrelated : m2)) /
+                  e->square
+            : 1;
+    *local =
+        (struct sow_local){.slope = e->slope,
+                           .slope_square = e->slope_square,
+                           .slope_place = sow_expansion_slopes(e, sow_centred(in, in->place)),
+                           .slope_feature = sow_expansion_slopes(e, sow_centred(in, in->feature)),
+                           .chi_perp = NAN,
+                           .chi_par = NAN,
+                           .c0 = NAN};
+    return SOW_OK;
+}
+
+double sow_function_alike(struct sow_predictor *p, const struct sow_function *function, int slopes,
+                          const struct sow_state *in, double c)
+{
+    const struct sow_expansion *e;
+    double held = in->log > LOG_MOST ? LOG_MOST : in->log < LOG_LEAST ? LOG_LEAST : in->log;
+    double scale = sow_exp(0.5 * held), variance = 1 - in->mean * in->mean;
+    variance = variance > 0 ? variance : 0;
+    if (sow_expand_function(p, function, 0, in->mean * scale, sow_sqrt(variance) * scale, &e,
+                            NULL) != SOW_OK) {
+        return slopes ? 1 : c;
+    }
+    double all = slopes ? e->slope_square : e->square, both = sow_centred(in, c);
+    both = slopes ? sow_expansion_slopes(e, both) : sow_expansion_product(e, both);
+    return all > 0 ? both / all : slopes ? 1 : c;
+}
+
+static void forward_scaled(const struct sow_state *in, double factor, double square,
+                           struct sow_state *out, struct sow_local *local)
+{
+    *out = *in;
+    out->log = in->log + sow_log_of(square, 0);
+    out->mean = square > 0 ? in->mean * factor / sow_sqrt(square) : 0;
+    double ln = sow_log_of(square, 0), same = square > 0 ? factor * factor / square : 0;
+    out->feature *= same;
+    out->ln_perp += ln;
+    out->ln_par += ln;
+    local->factor = factor;
+    local->ln_back = ln;
+}
+
+/* ---- Normalisations ----------------------------------------------------------------------------------- */
+
+/* What a normalisation takes away, as a share of the second moment, and of how many elements it is the mean. */
+static double taken_away(const struct sow_node *node, const struct sow_state *in, uint64_t batch,
+                         double *count)
+{
+    double places = in->places, features = in->features / (double)node->at.groups;
+    switch (node->op) {
+    case SOW_OP_LAYER_NORM:
+        *count = in->features;
+        return in->feature;
+    case SOW_OP_BATCH_NORM: {
+        double own = (places - 1) * in->place,
+               others = ((double)batch - 1) * (in->sample + (places - 1) * sow_both(in));
+        *count = places * (double)batch;
+        return *count > 1 ? (own + others) / (*count - 1) : 1;
+    }
+    case SOW_OP_GROUP_NORM: {
+        double cross = sow_cross_feature(in, in->place);
+        *count = places * features;
+        return *count > 1 ? ((features - 1) * in->feature +
+                             (places - 1) * (in->place + (features - 1) * cross)) /
+                                (*count - 1)
+                          : 1;
+    }
+    default: /* rms_norm */
+        *count = in->features;
+        return 0;
+    }
+}
+
+static void forward_norm(struct sow_predictor *p, const struct sow_node *node,
+                         const struct sow_state *in, struct sow_state *out, struct sow_local *local)
+{
+    struct sow_weights gamma = weights_at(p, node, 0, (struct sow_weights){1, 1});
+    struct sow_weights beta = weights_at(p, node, 1, no_bias);
+    gamma.square += node->at.offset * (2 * gamma.mean + node->at.offset);
+    gamma.mean += node->at.offset;
+    double count, taken = taken_away(node, in, p->network->batch, &count);
+    int centred = node->op != SOW_OP_RMS_NORM;
+    double kept =
+        1 - taken > 0 ? (1 - taken) * (centred ? 1 - 1 / count : 1) : 0; /* its variance */
+    double log = in->log + sow_log_of(kept, 0), ln_eps = sow_log_of(node->at.eps, 0);
+    /* variance over variance plus eps */
+    double r = log == -INFINITY ? 0 : 1 / (1 + sow_exp(ln_eps - log));
+    double g = gamma.square * r, spread = 1 - taken > 1e-15 ? 1 / (1 - taken) : 0;
+    double place = node->op == SOW_OP_LAYER_NORM ? sow_cross_feature(in, in->place) : taken;
+    double sample = node->op == SOW_OP_LAYER_NORM ? sow_cross_feature(in, in->sample) : taken;
+    struct sow_raw y = {g + beta.square, beta.mean, beta.mean * beta.mean,
+                        g * (in->place - place) * spread + beta.square,
+                        g * (in->sample - sample) * spread + beta.square};
+    if (!centred) {
+        y.mean += gamma.mean * in->mean * sow_sqrt(r);
+        y.feature += gamma.mean * gamma.mean * r * in->feature;
+    }
+    *out = *in;
+    sow_state_set(out, &y, 0);
+    /* a norm over few elements takes what lies along them from the gradient */
+    double directions = node->op == SOW_OP_BATCH_NORM ? 0 : centred ? 2 : 1;
+    double loss = count > directions ? 1 - directions / count : 0;
+    out->noise = (1 - r) * (1 - r) * in->noise;
+    out->kurtosis = 1 + (1 - r) * (in->kurtosis - 1); /* its mean square is what it is */
+    out->par = (1 - r) * in->par;
+    double step = sow_log_of(gamma.square * r, 0) - log; /* ln of gamma^2 / (variance + eps) */
+    out->apart = in->apart + in->log + step - out->log;
+    out->ln_perp = in->ln_perp + step;
+    out->ln_par = in->ln_par + step + sow_log_of(1 - r, 0);
+    double unrelated = in->unrelated > taken ? in->unrelated : taken;
+    out->unrelated = y.square > 0 ? (g * (unrelated - taken) * spread + beta.square) / y.square : 1;
+    /* of zeros only eps is left */
+    local->ln_back =
+        (log > -INFINITY ? step : sow_log_of(gamma.square, -ln_eps)) + sow_log_of(loss, 0);
+    local->factor =
+        gamma.square > 0 ? gamma.mean / sow_sqrt(gamma.square) * sow_exp(0.5 * local->ln_back) : 0;
+}
+
+/* ---- The rules --------------------------------------------------------------------------------- */
+
+static void forward_beginning(struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_flow *flow = &p->network->flows[node->output];
+    if (node->op == SOW_OP_INPUT) {
+        forward_input(p, node);
+    } else if (node->op == SOW_OP_LEARNED) {
+        forward_learned(p, node);
+    } else {
+        p->states[node->output] = (struct sow_state){
+            .places = (double)flow->shape[flow->rank - 1], .features = 1, .mean = 1};
+    }
+}
+
+static void forward_scaling(struct sow_predictor *p, const struct sow_node *node,
+                            const struct sow_state *in, struct sow_state *out,
+                            struct sow_local *local)
+{
+    double keep = 1 - node->at.p;
+    if (node->op == SOW_OP_DROPOUT) {
+        forward_scaled(in, 1, 1 / keep, out, local);
+        out->place *= keep; /* its zeros fall independently */
+        out->sample *= keep;
+        out->kurtosis = in->kurtosis / keep;
+    } else if (node->op == SOW_OP_SCALE) {
+        forward_scaled(in, node->at.factor, node->at.factor * node->at.factor, out, local);
+    } else {
+        struct sow_weights weights = weights_at(p, node, 0, no_bias);
+        forward_scaled(in, weights.mean, weights.square, out, local);
+    }
+}
+
+/* Sums, products and mixtures. */
+static enum sow_status forward_several(struct sow_predictor *p, const struct sow_node *node,
+                                       struct sow_error *error)
+{
+    switch (node->op) {
+    case SOW_OP_MULTIPLY:
+        return sow_forward_multiply(p, node, error);
+    case SOW_OP_GATED:
+        return sow_forward_gated(p, node, error);
+    case SOW_OP_BILINEAR:
+        sow_forward_bilinear(p, node);
+        break;
+    case SOW_OP_ROUTE:
+        sow_forward_route(p, node);
+        break;
+    case SOW_OP_EXPERTS:
+        sow_forward_experts(p, node);
+        break;
+    default:
+        sow_forward_add(p, node);
+        break;
+    }
+    return SOW_OK;
+}
+
+enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node,
+                            struct sow_error *error)
+{
+    const struct sow_state *in = node->input_count > 0 ? &p->states[node->inputs[0]] : NULL;
+    struct sow_state *out = &p->states[node->output];
+    struct sow_local *local = &p->locals[node - p->network->nodes];
+    switch (node->op) {
+    case SOW_OP_INPUT:
+    case SOW_OP_TOKENS:
+    case SOW_OP_POSITIONS:
+    case SOW_OP_SEGMENTS:
+    case SOW_OP_LEARNED:
+        forward_beginning(p, node);
+        break;
+    case SOW_OP_LINEAR:
+    case SOW_OP_CONV:
+    case SOW_OP_CONV_TRANSPOSE:
+        forward_weights(p, node);
+        break;
+    case SOW_OP_EMBEDDING:
+        forward_embedding(p, node);
+        break;
+    case SOW_OP_LAYER_NORM:
+    case SOW_OP_RMS_NORM:
+    case SOW_OP_BATCH_NORM:
+    case SOW_OP_GROUP_NORM:
+        forward_norm(p, node, in, out, local);
+        break;
+    case SOW_OP_ACTIVATION:
+        return sow_forward_function(p, node, &node->at.function, 0, in, out, local, error);
+    case SOW_OP_DROPOUT:
+    case SOW_OP_SCALE:
+    case SOW_OP_LAYER_SCALE:
+        forward_scaling(p, node, in, out, local);
+        break;
+    case SOW_OP_ATTENTION:
+    case SOW_OP_MAX_POOL:
+    case SOW_OP_AVERAGE_POOL:
+    case SOW_OP_GLOBAL_POOL:
+        return sow_forward_across(p, node, error);
+    case SOW_OP_ADD:
+    case SOW_OP_MULTIPLY:
+    case SOW_OP_GATED:
+    case SOW_OP_BILINEAR:
+    case SOW_OP_ROUTE:
+    case SOW_OP_EXPERTS:
+        return forward_several(p, node, error);
+    case SOW_OP_CONCAT:
+    case SOW_OP_FLATTEN:
+    case SOW_OP_SPLIT_HEADS:
+    case SOW_OP_MERGE_HEADS:
+    case SOW_OP_TO_TOKENS:
+    case SOW_OP_TAKE:
+        sow_forward_shape(p, node);
+        break;
+    default:
+        return sow_is_recurrent_op(node->op) ? sow_forward_recurrent(p, node, error) : SOW_OK;
+    }
+    return SOW_OK;
+}
