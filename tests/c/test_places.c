@@ -15,6 +15,7 @@
 
 #include "sow/model.h"
 #include "sow/signal.h"
+#include "tests/c/probe_value.h"
 
 #define TOKENS 120
 #define DIM    8192 /* no chance products of few features */
@@ -42,18 +43,6 @@ static struct sow_probe *probe_of(const char *text)
     sow_plan_free(plan);
     sow_model_free(model);
     return probe;
-}
-
-static const struct sow_probe_value *value(const struct sow_probe *probe, const char *name)
-{
-    const struct sow_probe_value *found;
-    for (size_t i = 0; (found = sow_probe_at(probe, i)) != NULL; i++) {
-        if (strcmp(found->name, name) == 0) {
-            return found;
-        }
-    }
-    fail_msg("no value %s", name);
-    return NULL;
 }
 
 static void near(const char *what, double found, double wanted, double relative)

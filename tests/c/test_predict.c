@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "model/signal/network/network.h"
+#include "tests/c/probe_value.h"
 
 static char path[] = "/tmp/sow-predict-XXXXXX.lua";
 
@@ -60,18 +61,6 @@ static struct sow_probe *lua(const char *text, const struct sow_signal_options *
         fail_msg("%u: %s", error.line, error.message);
     }
     return probe;
-}
-
-static const struct sow_probe_value *value(const struct sow_probe *probe, const char *name)
-{
-    const struct sow_probe_value *found;
-    for (size_t i = 0; (found = sow_probe_at(probe, i)) != NULL; i++) {
-        if (strcmp(found->name, name) == 0) {
-            return found;
-        }
-    }
-    fail_msg("no value %s", name);
-    return NULL;
 }
 
 static const struct sow_probe_value *last(const struct sow_probe *probe)
