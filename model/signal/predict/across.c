@@ -202,21 +202,30 @@ static void maximum(struct sow_predictor *p, const struct sow_node *node, double
     out->place = places > 1 ? out->place : 1;
 }
 
+int sow_pool_window(const struct sow_network *network, const struct sow_node *node, double *count,
+                    double *share)
+{
+    *share = 1;
+    if (node->op == SOW_OP_GLOBAL_POOL) {
+        return strcmp(node->at.kind, "max") == 0;
+    }
+    double pairs;
+    *count = 1;
+    for (uint32_t i = 0; i < node->at.spatial; i++) {
+        *count *= (double)node->at.kernel[i];
+    }
+    sow_window_share(&node->at, &network->flows[node->inputs[0]], &network->flows[node->output],
+                     share, &pairs);
+    return node->op == SOW_OP_MAX_POOL;
+}
+
 static void forward_pool(struct sow_predictor *p, const struct sow_node *node)
 {
-    const struct sow_flow *from = &p->network->flows[node->inputs[0]],
-                          *to = &p->network->flows[node->output];
+    const struct sow_flow *to = &p->network->flows[node->output];
     const struct sow_state *in = &p->states[node->inputs[0]];
-    double count = in->places, share = 1, pairs, places = 1;
-    int is_max = node->op == SOW_OP_MAX_POOL;
-    if (node->op == SOW_OP_GLOBAL_POOL) {
-        is_max = strcmp(node->at.kind, "max") == 0;
-    } else {
-        count = 1;
-        for (uint32_t i = 0; i < node->at.spatial; i++) {
-            count *= (double)node->at.kernel[i];
-        }
-        sow_window_share(&node->at, from, to, &share, &pairs);
+    double count = in->places, share, places = 1;
+    int is_max = sow_pool_window(p->network, node, &count, &share);
+    if (node->op != SOW_OP_GLOBAL_POOL) {
         places = (double)(to->elements / to->shape[0] / to->shape[1]);
     }
     if (is_max) {

@@ -153,19 +153,8 @@ static struct sow_adjoint back_pool(const struct sow_predictor *p, const struct 
     const struct sow_flow *in = &p->network->flows[node->inputs[0]],
                           *out = &p->network->flows[node->output];
     struct sow_adjoint made = p->adjoints[node->output];
-    double ratio = (double)out->elements / (double)in->elements, count = 1 / ratio, share = 1,
-           pairs;
-    int is_max = node->op == SOW_OP_MAX_POOL;
-    if (node->op == SOW_OP_GLOBAL_POOL) {
-        is_max = strcmp(node->at.kind, "max") == 0;
-    } else {
-        count = 1;
-        for (uint32_t i = 0; i < node->at.spatial; i++) {
-            count *= (double)node->at.kernel[i];
-        }
-        sow_window_share(&node->at, in, out, &share, &pairs);
-    }
-    if (is_max) {
+    double ratio = (double)out->elements / (double)in->elements, count = 1 / ratio, share;
+    if (sow_pool_window(p->network, node, &count, &share)) {
         return scaled(&made, ratio);
     }
     /* each output gives 1/count to its window; the sum of all gradients stays */

@@ -221,6 +221,10 @@ double sow_transposed_fan(const struct sow_op_attributes *at, const struct sow_f
 /* Windows of a convolution or pool: the mean share of a window that is no padding, and that of two windows at once. */
 void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow *in,
                       const struct sow_flow *out, double *share, double *pair_share);
+/* The window of a pool: its elements, left as they are where it is all there is, and that mean share. Nonzero for the
+ * maximum, 0 for the average. */
+int sow_pool_window(const struct sow_network *network, const struct sow_node *node, double *count,
+                    double *share);
 
 /* ---- The network that a probe went through (predict.c); lives as long as the probe ----------------- */
 
