@@ -4,8 +4,8 @@
 
 file(GLOB sow_headers CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/include/sow/*.h ${PROJECT_SOURCE_DIR}/include/sow/*.def)
-if(SOW_CORE_ONLY)
-    list(FILTER sow_headers EXCLUDE REGEX "/model\\.h$")
+if(SOW_CORE_ONLY) # sow.h and what it includes
+    list(FILTER sow_headers INCLUDE REGEX "/(sow\\.h|base\\.h|activation\\.h|dtype\\.def)$")
 endif()
 install(FILES ${sow_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sow)
 install(TARGETS sow_static sow_shared EXPORT sow-targets)

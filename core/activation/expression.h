@@ -5,7 +5,7 @@
 #ifndef SOW_ACTIVATION_EXPRESSION_H
 #define SOW_ACTIVATION_EXPRESSION_H
 
-#include "sow/sow.h"
+#include "sow/activation.h"
 
 #define SOW_EXPRESSION_TEXT_MAX  1000 /* bytes */
 #define SOW_EXPRESSION_STEPS_MAX 256

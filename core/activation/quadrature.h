@@ -7,7 +7,7 @@
 #ifndef SOW_ACTIVATION_QUADRATURE_H
 #define SOW_ACTIVATION_QUADRATURE_H
 
-#include "sow/sow.h"
+#include "sow/activation.h"
 
 /* Means over x = sqrt(q) z. For a function that jumps, `slope_square` and `pull` are those of the pieces
  * between the jumps. */

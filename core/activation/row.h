@@ -6,7 +6,7 @@
 #ifndef SOW_ACTIVATION_ROW_H
 #define SOW_ACTIVATION_ROW_H
 
-#include "sow/sow.h"
+#include "sow/activation.h"
 
 /* Over x and y, jointly normal with one mean and std and this correlation. */
 struct sow_closed_means {

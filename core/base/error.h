@@ -3,7 +3,7 @@
 #ifndef SOW_BASE_ERROR_H
 #define SOW_BASE_ERROR_H
 
-#include "sow/sow.h"
+#include "sow/base.h"
 
 /* Fills *error (when not NULL), with no file, and returns `code`: `return sow_fail(error, SOW_E_..., "...", ...)`. */
 enum sow_status sow_fail(struct sow_error *error, enum sow_status code, const char *format, ...)

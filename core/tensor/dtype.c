@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/error.h"
+#include "sow/sow.h"
 
 enum kind {
     FLOAT,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The part of libsow that knows activations: the table, functions of one variable, their means over normal numbers, where
- * signals settle and whether gradients can be kept. Comes with sow/sow.h, whose promises hold here too. */
+ * signals settle and whether gradients can be kept. sow/sow.h brings it, and the promises made there hold here. */
 #ifndef SOW_ACTIVATION_H
 #define SOW_ACTIVATION_H
 
-#include "sow/sow.h"
+#include "sow/base.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -2,7 +2,7 @@
 /* libsow: initial weights as a pure function of (stream version, seed, tensor name, element, scheme).
  *
  * This header is the core: no file, no model, no allocation, no global state, no dependency.
- * It is not the model reader (sow/model.h). Three lines fill a buffer:
+ * With activations (sow/activation.h); it is not the model reader (sow/model.h). Three lines fill a buffer:
  *
  *     struct sow_tensor fc1 = sow_tensor_linear(512, 256);                          // (out, in)
  *     struct sow_draw draw;
@@ -12,51 +12,17 @@
 #ifndef SOW_SOW_H
 #define SOW_SOW_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "sow/activation.h"
+#include "sow/base.h"
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-#if defined(__GNUC__)
-#define SOW_API __attribute__((visibility("default")))
-#else
-#define SOW_API
 #endif
 
 #define SOW_VERSION        "0.1.0" /* of the library and the tool */
 #define SOW_STREAM_VERSION 1       /* of the bits: docs/stream.md */
 #define SOW_RANK_MAX       8       /* dimensions of a tensor */
 #define SOW_GATES_BYTES    24      /* of the words of a recurrent layer's gates, with a closing 0 */
-
-/* ---- Status and errors -------------------------------------------------------------------- */
-
-/* Bands: 1-19 the caller, 20-39 an input document, 40-59 a file or container, 60-79 resources. */
-enum sow_status {
-    SOW_OK = 0,
-    SOW_E_ARGUMENT = 1,     /* a parameter that cannot be: name, value, combination */
-    SOW_E_UNSUPPORTED = 2,  /* this build or this CPU cannot do it */
-    SOW_E_SYNTAX = 20,      /* a document is not well-formed */
-    SOW_E_CONFIG = 21,      /* a config or recipe that cannot be honoured */
-    SOW_E_RULE = 22,        /* a tensor without a rule, a rule without a tensor, a bad scheme */
-    SOW_E_SHAPE = 23,       /* shapes or layouts that do not fit */
-    SOW_E_FORMAT = 40,      /* a container whose bytes are wrong */
-    SOW_E_MISSING = 41,     /* a record, shard or field that should be there */
-    SOW_E_MISMATCH = 42,    /* the answer is no: bytes differ from what they should be */
-    SOW_E_IO = 60,          /* the operating system refused: errno is in the message */
-    SOW_E_MEMORY = 61,      /* out of memory, or over a stated ceiling */
-    SOW_E_EXISTS = 62,      /* would overwrite */
-    SOW_E_INTERRUPTED = 63, /* the caller asked to stop */
-};
-
-/* What went wrong, for a person. Filled only on failure; owned by the caller; may be NULL everywhere. */
-struct sow_error {
-    enum sow_status code;
-    uint32_t line, column; /* from 1; 0 when there is none */
-    char file[256];        /* "" when there is none; already part of no message */
-    char message[768];     /* one or two sentences: what, why, the way out */
-};
 
 /* ---- Tensors ------------------------------------------------------------------------------ */
 
@@ -313,16 +279,6 @@ SOW_API enum sow_status sow_isa_check(struct sow_error *error);
 
 /* ---- Schemes ------------------------------------------------------------------------------ */
 
-/* One named argument of a scheme: a number, a word when `text` is not NULL, or a list of numbers when
- * `list` is not. */
-struct sow_argument {
-    const char *name;
-    const char *text;
-    double number;
-    const double *list;
-    size_t list_count;
-};
-
 /* From a scheme's name (or alias) and its arguments to a draw for this tensor.
  * `tensor` gives the fans; schemes without fans ignore it, and then it may be NULL.
  * Errors: SOW_E_ARGUMENT for an unknown scheme or parameter (with the nearest), a missing or impossible
@@ -371,7 +327,4 @@ SOW_API const char *sow_gain_name(size_t index);
 #ifdef __cplusplus
 }
 #endif
-
-#include "sow/activation.h"
-
 #endif
