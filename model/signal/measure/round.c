@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/base/error.h"
-#include "model/signal/measure/source.h"
 
 /* ---- Buffers ---------------------------------------------------------------------------------- */
 
@@ -120,7 +119,7 @@ static void compute(struct sow_round *round, const struct sow_node *node, struct
     if (sow_source_is(node->op)) {
         const struct held *held = &round->flows[node->output];
         sow_source_fill(node, round->network, round->team, round->seed, held->channels_first,
-                        held->rows, step->output);
+                        &held->tokens, step->output);
     } else {
         sow_step_row(node->op)->forward(step);
     }

@@ -5,6 +5,7 @@
 
 #include "model/signal/measure/buffers.h"
 #include "model/signal/measure/round.h"
+#include "model/signal/measure/source.h"
 
 /* Of a flow. */
 struct held {
@@ -13,7 +14,7 @@ struct held {
         backward_left; /* readers that have not run; backward: those that read it again */
     int carries;       /* a gradient comes back to it */
     int channels_first;
-    uint64_t rows; /* token ids are below it */
+    struct sow_tokens tokens; /* what ids it may hold */
 };
 
 /* Of a parameter. */

@@ -5,7 +5,6 @@
 
 #include "core/base/error.h"
 #include "model/signal/measure/round_inside.h"
-#include "model/signal/measure/source.h"
 
 /* Whether a value is an image, from what is done with it. */
 static void describe_axes(struct sow_round *round, const struct sow_node *node)
@@ -36,12 +35,24 @@ static void describe_axes(struct sow_round *round, const struct sow_node *node)
     }
 }
 
+/* One more embedding reads these tokens. */
+static void narrow(struct sow_tokens *tokens, const struct sow_op_attributes *embedding)
+{
+    if (embedding->rows < tokens->rows) {
+        tokens->rows = embedding->rows > 0 ? embedding->rows : 1;
+    }
+    if (embedding->zero_row >= 0) {
+        tokens->padding = embedding->zero_row;
+    }
+}
+
 /* What each value is: whether a gradient comes back, how an image lies, which token ids there are. */
 static void describe(struct sow_round *round)
 {
     const struct sow_network *network = round->network;
     for (uint32_t f = 0; f < network->flow_count; f++) {
-        round->flows[f].rows = UINT64_C(1) << 24; /* floats hold no larger numbers one by one */
+        /* floats hold no larger numbers one by one */
+        round->flows[f].tokens = (struct sow_tokens){UINT64_C(1) << 24, -1};
     }
     for (size_t n = 0; n < network->node_count; n++) {
         const struct sow_node *node = &network->nodes[n];
@@ -51,8 +62,8 @@ static void describe(struct sow_round *round)
             struct held *in = &round->flows[node->inputs[i]];
             out->carries |= in->carries;
             out->channels_first |= in->channels_first;
-            if (node->op == SOW_OP_EMBEDDING && node->at.rows < in->rows) {
-                in->rows = node->at.rows > 0 ? node->at.rows : 1;
+            if (node->op == SOW_OP_EMBEDDING) {
+                narrow(&in->tokens, &node->at);
             }
         }
         for (uint32_t i = 0; i < node->parameter_count; i++) {

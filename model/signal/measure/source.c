@@ -11,7 +11,8 @@ struct drawn {
     struct sow_draw draw;
     struct sow_key key;
     float *to;
-    uint64_t rows; /* of token ids; 0: as drawn */
+    uint64_t ids;     /* how many token ids there are; 0: as drawn */
+    uint64_t padding; /* which of them is left out */
 };
 
 static void draw_range(void *user, uint64_t begin, uint64_t end, float *scratch)
@@ -19,9 +20,10 @@ static void draw_range(void *user, uint64_t begin, uint64_t end, float *scratch)
     const struct drawn *job = user;
     (void)scratch;
     sow_fill(job->to + begin, SOW_F32, begin, end - begin, &job->draw, job->key);
-    for (uint64_t i = begin; i < end && job->rows > 0; i++) {
+    for (uint64_t i = begin; i < end && job->ids > 0; i++) {
         uint64_t id = (uint64_t)job->to[i];
-        job->to[i] = (float)(id < job->rows ? id : job->rows - 1);
+        id = id < job->ids ? id : job->ids - 1;
+        job->to[i] = (float)(id < job->padding ? id : id + 1);
     }
 }
 
@@ -138,9 +140,26 @@ static void fill_input(const struct sow_node *node, const struct sow_network *ne
     sow_team_ranges(team, flow->elements, SOW_STEP_BLOCK, input_range, &job);
 }
 
+/* Uniform over the ids that are tokens: a padding row is all zeros, and a norm behind it divides by almost nothing. */
+static void fill_tokens(const struct sow_node *node, const struct sow_flow *flow,
+                        struct sow_team *team, uint64_t seed, const struct sow_tokens *tokens,
+                        float *to)
+{
+    struct drawn job = {.key = key_of("tokens", node->output, seed),
+                        .to = to,
+                        .ids = tokens->rows,
+                        .padding = tokens->rows};
+    if (tokens->rows > 1 && tokens->padding >= 0 && (uint64_t)tokens->padding < tokens->rows) {
+        job.ids = tokens->rows - 1;
+        job.padding = (uint64_t)tokens->padding;
+    }
+    sow_draw_uniform(0, (double)job.ids, &job.draw, NULL);
+    sow_team_ranges(team, flow->elements, SOW_STEP_BLOCK, draw_range, &job);
+}
+
 void sow_source_fill(const struct sow_node *node, const struct sow_network *network,
-                     struct sow_team *team, uint64_t seed, int channels_first, uint64_t rows,
-                     float *to)
+                     struct sow_team *team, uint64_t seed, int channels_first,
+                     const struct sow_tokens *tokens, float *to)
 {
     const struct sow_flow *flow = &network->flows[node->output];
     if (node->op == SOW_OP_INPUT) {
@@ -157,9 +176,7 @@ void sow_source_fill(const struct sow_node *node, const struct sow_network *netw
         }
         return;
     }
-    struct drawn job = {.key = key_of("tokens", node->output, seed), .to = to, .rows = rows};
-    sow_draw_uniform(0, (double)rows, &job.draw, NULL);
-    sow_team_ranges(team, flow->elements, SOW_STEP_BLOCK, draw_range, &job);
+    fill_tokens(node, flow, team, seed, tokens, to);
 }
 
 void sow_source_cotangent(const struct sow_network *network, struct sow_team *team, uint32_t flow,
@@ -173,7 +190,8 @@ void sow_source_cotangent(const struct sow_network *network, struct sow_team *te
 void sow_source_labels(struct sow_team *team, uint32_t flow, uint64_t seed, uint64_t classes,
                        uint64_t count, float *to)
 {
-    struct drawn job = {.key = key_of("label", flow, seed), .to = to, .rows = classes};
+    struct drawn job = {
+        .key = key_of("label", flow, seed), .to = to, .ids = classes, .padding = classes};
     if (classes > 0) {
         sow_draw_uniform(0, (double)classes, &job.draw, NULL);
     } else {

@@ -228,6 +228,9 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
     node->file = sow_arena_copy(&lowering->arena, file, strlen(file));
     node->at.std = 1;
     node->at.groups = 1;
+    node->at.zero_row = operation->parameter_count > 0
+                            ? lowering->graph->parameters[operation->parameters[0]].zero_row
+                            : -1;
     status = check_lists(node, error);
     for (uint32_t i = 0; i < operation->attribute_count && status == SOW_OK; i++) {
         status = sow_node_attribute(node, lowering->graph, operation, &operation->attributes[i],

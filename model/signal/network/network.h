@@ -28,9 +28,10 @@ double sow_rotary_frequency(const struct sow_op_attributes *at, uint64_t pair, u
 /* What an operation was given; a field that its row in ops.def does not name is 0. */
 struct sow_op_attributes {
     uint64_t inputs, outputs, rows, features; /* linear, embedding */
-    uint64_t inputs2;                         /* bilinear: of its second value */
-    const char *tied;                         /* NULL; or the name that the weight has here too */
-    const char *gates, *names;                /* recurrent: recurrent.h reads them */
+    int64_t zero_row; /* of the weight: its padding, which no token looks up; -1 for none */
+    uint64_t inputs2; /* bilinear: of its second value */
+    const char *tied; /* NULL; or the name that the weight has here too */
+    const char *gates, *names; /* recurrent: recurrent.h reads them */
     int bidirectional, has_bias;
     struct sow_function function; /* activation, gated */
     const char *first;            /* gated, of one value: its first half, "gate" or "value" */

@@ -124,13 +124,34 @@ static void forward_weights(struct sow_predictor *p, const struct sow_node *node
     }
 }
 
+/* The weights of the rows that tokens look up: all but the padding. `rows`: how many. */
+static struct sow_weights weights_of_tokens(const struct sow_predictor *p,
+                                            const struct sow_node *node, double *rows)
+{
+    const struct sow_plan_entry *entry = sow_plan_at(p->plan, node->parameters[0]);
+    uint64_t padding = (uint64_t)node->at.zero_row, count = node->at.rows;
+    *rows = (double)count;
+    if (node->at.zero_row < 0 || padding >= count || count == 1) {
+        return sow_weights_of(entry, 0, 0);
+    }
+    *rows = (double)(count - 1);
+    double share = (double)padding / *rows;
+    struct sow_weights none = {0, 0};
+    struct sow_weights before = padding > 0 ? sow_weights_along(entry, 0, 0, padding) : none;
+    struct sow_weights behind =
+        padding + 1 < count ? sow_weights_along(entry, 0, padding + 1, count) : none;
+    return (struct sow_weights){share * before.mean + (1 - share) * behind.mean,
+                                share * before.square + (1 - share) * behind.square};
+}
+
 /* Rows that are looked up: by tokens at random, or by positions. */
 static void forward_embedding(struct sow_predictor *p, const struct sow_node *node)
 {
     struct sow_state *out = &p->states[node->output];
-    struct sow_weights weights = weights_at(p, node, 0, no_bias);
+    double rows;
+    struct sow_weights weights = weights_of_tokens(p, node, &rows);
     enum sow_op from = p->network->nodes[p->network->flows[node->inputs[0]].node].op;
-    double mean = weights.mean * weights.mean, again = 1 / (double)node->at.rows;
+    double mean = weights.mean * weights.mean, again = 1 / rows;
     double other = again * weights.square + (1 - again) * mean;
     struct sow_raw y = {weights.square, weights.mean, mean, other, other};
     if (from == SOW_OP_POSITIONS || from == SOW_OP_SEGMENTS) {
