@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define WIDTH   100
 #define COLUMNS 12
 
 /* ---- In words -------------------------------------------------------------------------------- */
@@ -125,7 +124,7 @@ static void add_words(struct sow_cli_text *words, const struct sow_cli_activatio
 static void add_entry(struct sow_cli_text *text, const char *name, const char *words)
 {
     size_t begin = text->length, length = strlen(name);
-    sow_cli_add_paragraph(text, words, COLUMNS, WIDTH);
+    sow_cli_add_paragraph(text, words, COLUMNS, sow_cli_prose_width());
     memcpy(text->bytes + begin, name, length < COLUMNS ? length : COLUMNS - 1);
 }
 
@@ -215,7 +214,7 @@ static void add_constants(struct sow_cli_text *text, const struct sow_cli_activa
                         variance ? "variance " : "");
         }
         sow_cli_add(text, "\n");
-        sow_cli_add_paragraph(text, constant->source, 18, WIDTH);
+        sow_cli_add_paragraph(text, constant->source, 18, sow_cli_prose_width());
     }
 }
 
@@ -269,7 +268,7 @@ void sow_cli_activation_text(const struct sow_cli_activation *activation, struct
     add_stability(text, activation);
     add_words(&words, activation);
     sow_cli_add(text, "\n");
-    sow_cli_add_paragraph(text, words.bytes, 0, WIDTH);
+    sow_cli_add_paragraph(text, words.bytes, 0, sow_cli_prose_width());
     sow_cli_text_free(&words);
 }
 

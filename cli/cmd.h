@@ -14,6 +14,8 @@
 void sow_cli_help(int level);
 /* The help of one verb: short (1) or long (2). */
 void sow_cli_help_verb(enum sow_verb verb, int level);
+/* Says that there is no such verb, and which was meant; returns SOW_EXIT_USAGE. */
+int sow_cli_unknown_verb(const char *word);
 
 /* ---- Source and plan, as init, plan, explain and verify need them (source.c) ---------------- */
 

@@ -49,7 +49,7 @@ static void print_words(const char *label, const char *words)
     }
     sow_cli_add(&safe, "%s", label);
     sow_cli_add_safe(&safe, words, strlen(words), 0);
-    sow_cli_add_paragraph(&text, safe.bytes, 4, 100);
+    sow_cli_add_paragraph(&text, safe.bytes, 4, sow_cli_prose_width());
     fputs(text.bytes, stdout);
     sow_cli_text_free(&text);
     sow_cli_text_free(&safe);

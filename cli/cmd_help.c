@@ -2,12 +2,11 @@
 /* sow help, -h and --help: all of it made of the rows of options.def. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "cli/text/format.h"
 #include "cli/text/message.h"
-
-#define WIDTH 100
 
 /* Rows "command\tcomment\n" of a verb: the first alone, or all. */
 static void add_examples(struct sow_cli_text *text, const char *examples, int all)
@@ -18,6 +17,25 @@ static void add_examples(struct sow_cli_text *text, const char *examples, int al
                     examples + command + 1);
         examples += all ? line + 1 : strlen(examples);
     }
+}
+
+/* A name, and words beside it in a column of their own, which go on below where the line is too short. */
+static void add_entry(struct sow_cli_text *text, const char *name, const char *words, int column)
+{
+    int at = (int)strlen(name);
+    sow_cli_add(text, "%s", name);
+    while (*words != '\0') {
+        int size = (int)strcspn(words, " ");
+        if (at > column && at + 1 + size > sow_cli_prose_width()) {
+            sow_cli_add(text, "\n");
+            at = 0;
+        }
+        int blanks = at < column ? column - at : 1;
+        sow_cli_add(text, "%*s%.*s", blanks, "", size, words);
+        at += blanks + size;
+        words += size + (words[size] != '\0');
+    }
+    sow_cli_add(text, "\n");
 }
 
 static void add_options(struct sow_cli_text *text, enum sow_verb verb, int level)
@@ -35,9 +53,9 @@ static void add_options(struct sow_cli_text *text, enum sow_verb verb, int level
             sow_cli_add(&name, "      --%s", option->name);
         }
         sow_cli_add(&name, "%s%s", option->value[0] != '\0' ? " " : "", option->value);
-        sow_cli_add(text, "%-25s %s\n", name.bytes, option->help);
+        add_entry(text, name.bytes, option->help, 26);
         if (level == 2 && option->more[0] != '\0') {
-            sow_cli_add_paragraph(text, option->more, 30, WIDTH);
+            sow_cli_add_paragraph(text, option->more, 30, sow_cli_prose_width());
         }
     }
     sow_cli_text_free(&name);
@@ -56,7 +74,7 @@ static void add_environment(struct sow_cli_text *text)
     sow_cli_add(text, "\nEnvironment:\n");
     for (const struct sow_environment_row *row = sow_environment_rows; row->name != NULL; row++) {
         sow_cli_add(text, "  %s\n", row->name);
-        sow_cli_add_paragraph(text, row->meaning, 6, WIDTH);
+        sow_cli_add_paragraph(text, row->meaning, 6, sow_cli_prose_width());
     }
 }
 
@@ -69,7 +87,7 @@ static void add_families(struct sow_cli_text *text)
         sow_cli_add(&words, "%s%s", i > 0 ? ", " : "", name);
     }
     sow_cli_add(text, "\nModel families (--recipes DIR adds your own):\n");
-    sow_cli_add_paragraph(text, words.bytes, 2, WIDTH);
+    sow_cli_add_paragraph(text, words.bytes, 2, sow_cli_prose_width());
     sow_cli_text_free(&words);
 }
 
@@ -83,7 +101,7 @@ void sow_cli_help_verb(enum sow_verb verb, int level)
                 row->arguments[0] != '\0' ? " " : "", row->arguments);
     if (level == 2 && row->text[0] != '\0') {
         sow_cli_add(&text, "\n");
-        sow_cli_add_paragraph(&text, row->text, 0, WIDTH);
+        sow_cli_add_paragraph(&text, row->text, 0, sow_cli_prose_width());
     }
     sow_cli_add(&text, "\nOptions:\n");
     add_options(&text, verb, level);
@@ -98,16 +116,19 @@ void sow_cli_help_verb(enum sow_verb verb, int level)
 
 void sow_cli_help(int level)
 {
-    struct sow_cli_text text = {0};
+    struct sow_cli_text text = {0}, name = {0};
     sow_cli_add(&text,
                 "sow " SOW_VERSION
                 " - a model's initial weights from one seed: the right scheme for every layer,\n"
                 "the same bits on every machine, proven bit for bit\n\nExamples:\n");
     add_examples(&text, sow_verb_rows[SOW_VERB_init].examples, 0);
     add_examples(&text, sow_verb_rows[SOW_VERB_plan].examples, 0);
+    add_examples(&text, sow_verb_rows[SOW_VERB_probe].examples, 0);
     sow_cli_add(&text, "\nVerbs:\n");
     for (int verb = 0; verb < SOW_VERB_COUNT; verb++) {
-        sow_cli_add(&text, "  %-11s %s\n", sow_verb_rows[verb].name, sow_verb_rows[verb].summary);
+        sow_cli_text_clear(&name);
+        sow_cli_add(&name, "  %s", sow_verb_rows[verb].name);
+        add_entry(&text, name.bytes, sow_verb_rows[verb].summary, 14);
     }
     if (level == 2) {
         add_families(&text);
@@ -119,7 +140,32 @@ void sow_cli_help(int level)
     }
     sow_cli_add(&text, "\nNext: sow help init, or sow help VERB\n");
     fputs(text.bytes, stdout);
+    sow_cli_text_free(&name);
     sow_cli_text_free(&text);
+}
+
+static const char *verb_at(const void *context, size_t index)
+{
+    (void)context;
+    return sow_verb_rows[index].name;
+}
+
+int sow_cli_unknown_verb(const char *word)
+{
+    const char *nearest = sow_cli_nearest(word, verb_at, NULL, SOW_VERB_COUNT);
+    if (word[0] == '-') {
+        return sow_cli_usage(SOW_VERB_COUNT, "'%s' stands before the verb; write: sow VERB ... %s",
+                             word, word);
+    }
+    if (access(word, F_OK) == 0) {
+        return sow_cli_usage(SOW_VERB_COUNT,
+                             "'%s' is a file, not a verb; did you mean 'sow plan %s'?", word, word);
+    }
+    if (nearest != NULL) {
+        return sow_cli_usage(SOW_VERB_COUNT, "unknown verb '%s'; did you mean 'sow %s'?", word,
+                             nearest);
+    }
+    return sow_cli_usage(SOW_VERB_COUNT, "unknown verb '%s'", word);
 }
 
 int sow_cmd_help(const struct sow_cli_options *options)
@@ -130,7 +176,7 @@ int sow_cmd_help(const struct sow_cli_options *options)
     }
     enum sow_verb verb = sow_cli_verb(options->arguments[0]);
     if (verb == SOW_VERB_COUNT) {
-        return sow_cli_usage(verb, "there is no verb '%s'", options->arguments[0]);
+        return sow_cli_unknown_verb(options->arguments[0]);
     }
     sow_cli_help_verb(verb, 2);
     return SOW_EXIT_DONE;

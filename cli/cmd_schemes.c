@@ -7,7 +7,6 @@
 #include "cli/text/message.h"
 #include "cli/text/format.h"
 
-#define WIDTH        100
 #define NAME_COLUMNS 23
 
 /* Gains by word, which every scheme with a `gain` takes: those that frameworks have a word on. */
@@ -25,7 +24,7 @@ static void add_gains(struct sow_cli_text *text)
             before = ",";
         }
     }
-    sow_cli_add_paragraph(text, words.bytes, 0, WIDTH);
+    sow_cli_add_paragraph(text, words.bytes, 0, sow_cli_prose_width());
     sow_cli_text_free(&words);
 }
 
@@ -33,7 +32,7 @@ static void add_gains(struct sow_cli_text *text)
 static void add_entry(struct sow_cli_text *text, const char *name, const char *words, int column)
 {
     size_t begin = text->length, length = strlen(name);
-    sow_cli_add_paragraph(text, words, column, WIDTH);
+    sow_cli_add_paragraph(text, words, column, sow_cli_prose_width());
     memcpy(text->bytes + begin, name, length < (size_t)column ? length : (size_t)column - 1);
 }
 

@@ -26,30 +26,6 @@ static void occupy_standard_streams(void)
     }
 }
 
-static const char *verb_at(const void *context, size_t index)
-{
-    (void)context;
-    return sow_verb_rows[index].name;
-}
-
-static int unknown_verb(const char *word)
-{
-    const char *nearest = sow_cli_nearest(word, verb_at, NULL, SOW_VERB_COUNT);
-    if (word[0] == '-') {
-        return sow_cli_usage(SOW_VERB_COUNT, "'%s' stands before the verb; write: sow VERB ... %s",
-                             word, word);
-    }
-    if (access(word, F_OK) == 0) {
-        return sow_cli_usage(SOW_VERB_COUNT,
-                             "'%s' is a file, not a verb; did you mean 'sow plan %s'?", word, word);
-    }
-    if (nearest != NULL) {
-        return sow_cli_usage(SOW_VERB_COUNT, "unknown verb '%s'; did you mean 'sow %s'?", word,
-                             nearest);
-    }
-    return sow_cli_usage(SOW_VERB_COUNT, "unknown verb '%s'", word);
-}
-
 static int run(int argc, char **argv)
 {
     struct sow_cli_options options;
@@ -64,7 +40,7 @@ static int run(int argc, char **argv)
     }
     enum sow_verb verb = sow_cli_verb(word);
     if (verb == SOW_VERB_COUNT) {
-        return unknown_verb(word);
+        return sow_cli_unknown_verb(word);
     }
     int code = sow_cli_parse(verb, argc, argv, &options);
     sow_cli_messages_color(options.color);

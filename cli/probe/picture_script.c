@@ -157,13 +157,15 @@ static void add_line(struct sow_cli_text *text, const struct sow_cli_runs *runs,
 {
     sow_cli_add(text, "data using 2:(line(%zu, %d)) with lines lw 2.4 dt %zu lc rgb '%s' ", run,
                 column, run + 1, sow_cli_color(run));
-    if (runs->count > 1 && column != MOMENT) {
+    if (runs->count > 1) {
         sow_cli_add(text, "notitle");
-    } else if (runs->count > 1) {
-        sow_cli_add(text, "title ");
+    }
+    if (runs->count > 1 && column == MOMENT) { /* the key has the point of the plane, too */
+        sow_cli_add(text, ", \\\n     NaN with linespoints lw 2.4 dt %zu pt %zu lc rgb '%s' title ",
+                    run + 1, run + 4, sow_cli_color(run));
         sow_cli_add_gnuplot(text, runs->items[run].title);
         sow_cli_add(text, " noenhanced");
-    } else {
+    } else if (runs->count == 1) {
         sow_cli_add(text, "title 'predicted'");
     }
 }
@@ -195,7 +197,7 @@ static void add_curves(struct sow_cli_text *text, const struct sow_cli_runs *run
     if (single && has_inner) {
         begin_plot(text, &any);
         sow_cli_add(text,
-                    "data using 2:(inner(0, %d)) with points pt 7 ps 0.35*small lc rgb '#888888' "
+                    "data using 2:(inner(0, %d)) with points pt 7 ps 0.6*small lc rgb '#888888' "
                     "title 'inside layers'",
                     column);
     }
@@ -219,8 +221,9 @@ static void add_curves(struct sow_cli_text *text, const struct sow_cli_runs *run
 static void add_moments(struct sow_cli_text *text, const struct sow_cli_runs *runs, int is_gradient)
 {
     struct extent extent = extent_of(runs, is_gradient);
-    sow_cli_add(text, "\nset title '%s'\nset ylabel '%s'\n",
+    sow_cli_add(text, "\nset title '%s%s'\nset ylabel '%s'\n",
                 is_gradient ? "Gradient, backward from the output" : "Signal, forward",
+                runs->count > 1 && !is_gradient ? " (bands: 19 of 20 seeds)" : "",
                 is_gradient ? "mean square of the gradient" : "mean square of the values");
     add_depth_axis(text, &extent);
     sow_cli_add_log_axis(text, extent.low, extent.high);
@@ -236,7 +239,7 @@ static void add_moments(struct sow_cli_text *text, const struct sow_cli_runs *ru
 static void add_correlations(struct sow_cli_text *text, const struct sow_cli_runs *runs)
 {
     struct extent extent = extent_of(runs, 0);
-    sow_cli_add(text, "\nset title 'Are inputs still told apart? (1: no)'\n"
+    sow_cli_add(text, "\nset title 'Are inputs still told apart? (1: all look alike)'\n"
                       "set ylabel 'correlation of two inputs'\n");
     add_depth_axis(text, &extent);
     sow_cli_add(text, "set yrange [-0.05:1.05]\nset ytics 0.2\n");
@@ -378,11 +381,12 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
     sow_cli_add(text, " noenhanced font ',16' margins 0.092,0.978,0.17/rows,1-0.34/rows "
                       "spacing 0.112,0.4/rows\n");
     if (runs->count > 1) { /* one key for all panels */
-        sow_cli_add(text, "if (kind ne 'term') set key at screen 0.5,1-0.13/rows center center\n"
+        sow_cli_add(text, "if (kind ne 'term') set key at screen 0.5,1-0.13/rows center center "
+                          "samplen 3.5\n"
                           "set title offset 0,0\n");
     }
     add_moments(text, runs, 0);
-    sow_cli_add(text, "if (kind ne 'term') set key at graph 0.5,1.03 bottom center\n");
+    sow_cli_add(text, "if (kind ne 'term') set key at graph 0.5,1.03 bottom center samplen 1.6\n");
     add_moments(text, runs, 1);
     add_correlations(text, runs);
     sow_cli_add(text, "if (kind ne 'term') set title offset 0,%s\n", runs->count > 1 ? "1" : "1.7");

@@ -27,7 +27,9 @@ static const char style[] =
     "th,td{padding:.2em .6em;text-align:right;border-bottom:1px solid #e5e5e5;vertical-align:top}"
     "th{border-bottom:2px solid "
     "#888}th.w,td.w{text-align:left;overflow-wrap:anywhere;min-width:8em}\n"
-    "figure{margin:1em 0}svg{width:100%;height:auto}.s{color:#555}\n"
+    "p,li,figcaption{max-width:48em}span.f{background:none;border:0;padding:0}td.w:first-child{min-"
+    "width:13em}\n"
+    "figure{margin:1em 0}svg{width:100%;height:auto}.s,figcaption{color:#555}\n"
     "@page{size:A4;margin:15mm}\n"
     "@media print{body{font-size:10pt;margin:0;max-width:none}h2,h3{break-after:avoid}"
     "tr,figure,.f{break-inside:avoid}thead{display:table-header-group}}\n";
@@ -45,9 +47,10 @@ static void add_trend(struct sow_cli_text *text, const char *what, double from, 
         return;
     }
     if (fabs(to - from) < 2 || fabs(log(factor)) < log(1.05)) {
-        sow_cli_add(text, "<strong>keeps its size</strong> %s", way);
+        sow_cli_add(text, "<strong>%s</strong> %s",
+                    fabs(to - from) < 0.5 ? "keeps its size" : "changes little", way);
     } else {
-        sow_cli_add(text, "<strong>%s</strong> %s, by a factor of %.3g a layer",
+        sow_cli_add(text, "<strong>%s</strong> %s, by a factor of %.3g at each layer",
                     factor < 1 ? "shrinks" : "grows", way, factor);
     }
     sow_cli_add(text, ": its mean square goes from ");
@@ -57,15 +60,22 @@ static void add_trend(struct sow_cli_text *text, const char *what, double from, 
     sow_cli_add(text, ".</p>\n");
 }
 
+/* What a run alone was judged by, or, without cures, one of several. */
+static const struct sow_judgement *judgement_of(const struct sow_cli_run *run)
+{
+    return run->judgement != NULL ? run->judgement : run->compared;
+}
+
 static void add_verdict(struct sow_cli_text *text, const struct sow_cli_run *run)
 {
-    const struct sow_first_loss *loss = sow_first_loss(run->judgement);
+    const struct sow_judgement *judgement = judgement_of(run);
+    const struct sow_first_loss *loss = sow_first_loss(judgement);
     const struct sow_verdict *verdict;
-    if (sow_judgement_healthy(run->judgement)) {
+    if (sow_judgement_healthy(judgement)) {
         sow_cli_add(text, "<p><strong>Healthy</strong>: signals and gradients survive the "
                           "depth.</p>\n");
     }
-    for (size_t i = 0; (verdict = sow_verdict_at(run->judgement, i)) != NULL; i++) {
+    for (size_t i = 0; (verdict = sow_verdict_at(judgement, i)) != NULL; i++) {
         sow_cli_add(text, "<p><strong>%s</strong>, from <code>", verdict->code->code);
         sow_cli_add_html(text, verdict->where);
         sow_cli_add(text, "</code> on: ");
@@ -94,13 +104,7 @@ static void add_asked(struct sow_cli_text *text, const struct sow_cli_asked *ask
 {
     struct sow_cli_text words = {0};
     sow_cli_add_asked_words(&words, asked);
-    for (char *at = words.bytes, *end; at != NULL && *at != '\0'; at = end + 1) {
-        end = strchr(at, '\n');
-        *end = '\0';
-        sow_cli_add(text, "<p>");
-        sow_cli_add_html(text, at);
-        sow_cli_add(text, "</p>\n");
-    }
+    sow_cli_add_html_lines(text, words.bytes, "p");
     sow_cli_text_free(&words);
 }
 
@@ -135,9 +139,10 @@ static void add_words(struct sow_cli_text *text, const struct sow_cli_run *run)
         }
     }
     sow_cli_add(text,
-                "<p>Seeds scatter the logarithm of the output's mean square with variance %.3g: "
-                "19 of 20 seeds lie between %.3g and %.3g times the mean%s.</p>\n",
-                noise, exp(-noise / 2 - 2 * sqrt(noise)), exp(-noise / 2 + 2 * sqrt(noise)),
+                "<p>From seed to seed the output differs: the mean square of 19 of 20 seeds lies "
+                "between %.3g and %.3g times the mean of all (seed noise %.3g, the variance of its "
+                "logarithm)%s.</p>\n",
+                exp(-noise / 2 - 2 * sqrt(noise)), exp(-noise / 2 + 2 * sqrt(noise)), noise,
                 noise > 1 ? "; <strong>one seed tells little of the next</strong>" : "");
     free(points);
     add_asked(text, &run->asked);
@@ -156,9 +161,10 @@ static void add_settled(struct sow_cli_text *text, const struct sow_probe_depth 
          depth->q},
         {"&chi;<sub>&perp;</sub> = &sigma;<sub>w</sub><sup>2</sup> E[&phi;'(&radic;q* "
          "z)<sup>2</sup>] "
-         "(gradients and small distances, a layer)",
+         "(the factor of gradients and small distances at each layer)",
          depth->chi_perp},
-        {"&chi;<sub>&#8741;</sub> = dq<sub>l+1</sub>/dq<sub>l</sub> (a small error of scale, a "
+        {"&chi;<sub>&#8741;</sub> = dq<sub>l+1</sub>/dq<sub>l</sub> (the factor of a small error "
+         "of scale at each "
          "layer)",
          depth->chi_par},
         {"c* (where the correlation of two inputs settles)", depth->correlation},
@@ -195,7 +201,7 @@ static void add_formulas(struct sow_cli_text *text, const struct sow_cli_run *ru
         "square.</p>\n<p class=f>&sigma;<sub>w</sub><sup>2</sup> = fan_in E[w<sup>2</sup>] = "
         "%.6g, &sigma;<sub>b</sub><sup>2</sup> = E[b<sup>2</sup>] = %.6g</p>\n"
         "<p class=f>q<sub>l+1</sub> = %.6g E[&phi;(&radic;q<sub>l</sub> z)<sup>2</sup>] + "
-        "%.6g</p>\n<p>Repeated for ever:</p>\n",
+        "%.6g</p>\n<p>At infinite depth:</p>\n",
         depth->sigma_w2, depth->sigma_b2, depth->sigma_w2, depth->sigma_b2);
     add_settled(text, depth);
 }
@@ -245,7 +251,12 @@ static void add_values(struct sow_cli_text *text, const struct sow_cli_run *run)
             add_value_row(text, &points[i], is_seen);
         }
     }
-    sow_cli_add(text, "</tbody></table>\n");
+    sow_cli_add(text,
+                "</tbody></table>\n<p class=s>E[x<sup>2</sup>]: mean square of the value. "
+                "E[grad<sup>2</sup>]: of the gradient there. Correlation: of two inputs, or of "
+                "two tokens or pixels of one. &chi;<sub>&perp;</sub>, "
+                "&chi;<sub>&#8741;</sub>: what a layer multiplies small distances (and "
+                "gradients) with, and errors of scale.</p>\n");
     if (!all) {
         sow_cli_add(text,
                     "<p class=s>Of %zu values the results of layers are shown%s; all are in "
@@ -302,13 +313,7 @@ static void add_sample(struct sow_cli_text *text, const struct sow_cli_sample *s
 {
     struct sow_cli_text words = {0};
     sow_cli_add_sample_words(&words, sample);
-    for (char *at = words.bytes, *end; at != NULL && *at != '\0'; at = end + 1) {
-        end = strchr(at, '\n');
-        *end = '\0';
-        sow_cli_add(text, "<li>");
-        sow_cli_add_html(text, at);
-        sow_cli_add(text, "</li>\n");
-    }
+    sow_cli_add_html_lines(text, words.bytes, "li");
     sow_cli_text_free(&words);
 }
 
@@ -362,6 +367,18 @@ static void add_picture(struct sow_cli_text *text, const struct sow_cli_runs *ru
         sow_cli_add(text, "<title>Signal and gradient by depth</title>");
         sow_cli_add_bytes(text, strchr(title + 1, '/') + 7, strlen(strchr(title + 1, '/') + 7));
     }
+    if (begin != NULL) {
+        sow_cli_add(text,
+                    "<figcaption>The input is at the left, the output at the right. Signal "
+                    "and gradient: a level line is good. A signal that falls to the right "
+                    "vanishes, one that rises explodes; the gradient runs from right to left. "
+                    "Correlation: at 1 the network sees no difference between its inputs. "
+                    "%s</figcaption>\n",
+                    sow_cli_has_plane(runs)
+                        ? "Edge of chaos: left of the edge gradients vanish with the depth, right "
+                          "of it they explode."
+                        : "What one layer does: at 1 it keeps small differences as they are.");
+    }
     sow_cli_add(text, "</figure>\n");
     sow_cli_text_free(&reason);
     free(picture);
@@ -386,7 +403,7 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
         sow_cli_add_html(text, run->title);
         sow_cli_add(text, "</h2>\n");
     }
-    for (size_t i = run->judgement == NULL; i < sizeof parts / sizeof parts[0]; i++) {
+    for (size_t i = judgement_of(run) == NULL; i < sizeof parts / sizeof parts[0]; i++) {
         sow_cli_add(text, "<h%d>%s</h%d>\n", runs->count > 1 ? 3 : 2, parts[i].title,
                     runs->count > 1 ? 3 : 2);
         parts[i].add(text, run);
@@ -400,6 +417,25 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
             add_picture(text, runs);
         }
     }
+}
+
+/* Of several networks, which is good. */
+static void add_codes(struct sow_cli_text *text, const struct sow_cli_runs *runs)
+{
+    sow_cli_add(text, "<h2>The verdicts</h2>\n<ul>\n");
+    for (size_t i = 0; i < runs->count; i++) {
+        struct sow_cli_text codes = {0};
+        if (judgement_of(&runs->items[i]) != NULL) {
+            sow_cli_add_codes(&codes, judgement_of(&runs->items[i]));
+            sow_cli_add(text, "<li><code>");
+            sow_cli_add_html(text, runs->items[i].title);
+            sow_cli_add(text, "</code>: ");
+            sow_cli_add_html(text, codes.bytes);
+            sow_cli_add(text, "</li>\n");
+        }
+        sow_cli_text_free(&codes);
+    }
+    sow_cli_add(text, "</ul>\n");
 }
 
 static void add_page(struct sow_cli_text *text, const struct sow_cli_runs *runs)
@@ -416,6 +452,7 @@ static void add_page(struct sow_cli_text *text, const struct sow_cli_runs *runs)
     sow_cli_add_html(text, runs->title);
     sow_cli_add(text, "</code></p>\n");
     if (runs->count > 1) {
+        add_codes(text, runs);
         sow_cli_add(text, "<h2>Pictures</h2>\n");
         add_picture(text, runs);
     }

@@ -33,6 +33,17 @@ void sow_cli_add_html(struct sow_cli_text *text, const char *word)
     sow_cli_text_free(&safe);
 }
 
+void sow_cli_add_html_lines(struct sow_cli_text *text, char *lines, const char *element)
+{
+    for (char *at = lines, *end; at != NULL && *at != '\0'; at = end + 1) {
+        end = strchr(at, '\n');
+        *end = '\0';
+        sow_cli_add(text, "<%s>", element);
+        sow_cli_add_html(text, at);
+        sow_cli_add(text, "</%s>\n", element);
+    }
+}
+
 void sow_cli_add_html_cell(struct sow_cli_text *text, const char *word)
 {
     sow_cli_add(text, "<td class=w>");
@@ -48,7 +59,7 @@ void sow_cli_add_html_power(struct sow_cli_text *text, double log10)
         sow_cli_add(text, "-");
     } else if (log10 == -INFINITY) {
         sow_cli_add(text, "0");
-    } else if (log10 > -4 && log10 < 5) {
+    } else if (log10 > -4 && log10 < 3.99995) {
         sow_cli_add(text, "%.4g", pow(10, log10));
     } else {
         sow_cli_add(text, "%.3g&times;10<sup>%.0f</sup>", pow(10, log10 - exponent), exponent);
@@ -57,5 +68,9 @@ void sow_cli_add_html_power(struct sow_cli_text *text, double log10)
 
 void sow_cli_add_html_number(struct sow_cli_text *text, double number)
 {
-    sow_cli_add(text, isnan(number) ? "-" : "%.4g", fabs(number) < 1e-12 ? 0 : number);
+    if (number >= 1e-12 && (number < 1e-4 || number > 9999.5)) {
+        sow_cli_add_html_power(text, log10(number));
+    } else {
+        sow_cli_add(text, isnan(number) ? "-" : "%.4g", fabs(number) < 1e-12 ? 0 : number);
+    }
 }

@@ -7,6 +7,8 @@
 
 /* Escaped, control characters shown. */
 void sow_cli_add_html(struct sow_cli_text *text, const char *word);
+/* Each of `lines`, which end with a line feed and are cut apart, as an element such as "p". */
+void sow_cli_add_html_lines(struct sow_cli_text *text, char *lines, const char *element);
 /* A word in a cell of a table. */
 void sow_cli_add_html_cell(struct sow_cli_text *text, const char *word);
 /* 10 to the power of `log10`; "-" for NAN. */

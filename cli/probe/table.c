@@ -185,7 +185,7 @@ static void print_depth(const struct sow_probe_depth *depth)
         return;
     }
     sow_cli_add(&text,
-                "repeated for ever (%s, sigma_w^2 %.4g, sigma_b^2 %.4g): ", depth->activation,
+                "at infinite depth (%s, sigma_w^2 %.4g, sigma_b^2 %.4g): ", depth->activation,
                 depth->sigma_w2, depth->sigma_b2);
     if (depth->q == 0) {
         sow_cli_add(&text, "the signal dies out");

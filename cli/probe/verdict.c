@@ -158,7 +158,7 @@ static void print_cure(const struct sow_verdict *verdict, const struct sow_cli_o
     if (verdict->cure == NULL) {
         sow_cli_add(&text, "cure: %s", verdict->code->cure);
         struct sow_cli_text lines = {0};
-        sow_cli_add_paragraph(&lines, text.bytes, 4, 100);
+        sow_cli_add_paragraph(&lines, text.bytes, 4, sow_cli_prose_width());
         fputs(lines.bytes, stdout);
         sow_cli_text_free(&lines);
     } else { /* one line, whatever its length: it is to be pasted */
@@ -194,7 +194,7 @@ static void print_verdict(const struct sow_verdict *verdict, const struct sow_cl
     sow_cli_text_clear(&text);
     sow_cli_add(&text, "%s", verdict->measured ? "measured: " : "");
     sow_cli_add_safe(&text, verdict->reason, strlen(verdict->reason), 0);
-    sow_cli_add_paragraph(&lines, text.bytes, 4, 100);
+    sow_cli_add_paragraph(&lines, text.bytes, 4, sow_cli_prose_width());
     fputs(lines.bytes, stdout);
     sow_cli_text_free(&lines);
     sow_cli_text_free(&text);

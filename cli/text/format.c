@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define WIDTH 100 /* where nothing tells it, and the widest that reads well */
+
 void *sow_cli_allocate(void *old, size_t count, size_t size)
 {
     void *memory = reallocarray(old, count > 0 ? count : 1, size);
@@ -205,7 +207,7 @@ void sow_cli_add_paragraph(struct sow_cli_text *text, const char *words, int ind
 void sow_cli_print_paragraph(const char *words)
 {
     struct sow_cli_text text = {0};
-    sow_cli_add_paragraph(&text, words, 4, 100);
+    sow_cli_add_paragraph(&text, words, 4, sow_cli_prose_width());
     fputs(text.length > 4 ? text.bytes + 4 : "", stdout);
     sow_cli_text_free(&text);
 }
@@ -232,7 +234,13 @@ int sow_cli_width(void)
         columns >= 40) {
         return (int)columns;
     }
-    return 100;
+    return WIDTH;
+}
+
+int sow_cli_prose_width(void)
+{
+    int width = sow_cli_width();
+    return width < WIDTH ? width : WIDTH;
 }
 
 int sow_cli_colored(FILE *stream, enum sow_color color)

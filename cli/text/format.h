@@ -45,6 +45,9 @@ size_t sow_cli_columns(const char *text);
 /* Columns of stdout: the terminal's, else COLUMNS, else 100. */
 int sow_cli_width(void);
 
+/* Columns that running text fills: those of stdout, at most 100. */
+int sow_cli_prose_width(void);
+
 /* Nonzero when this stream gets colours: --color, then NO_COLOR, TERM and whether it is a terminal. */
 int sow_cli_colored(FILE *stream, enum sow_color color);
 

@@ -164,7 +164,9 @@ enum sow_status sow_index_scan(struct sow_scan *scan, struct sow_index_rows *row
         status = sow_scan_fail(scan, scan->at, "something follows the index's closing brace");
     }
     if (status == SOW_OK && !has_map) {
-        status = sow_scan_fail(scan, 0, "the index has no weight_map");
+        status = sow_scan_fail(scan, 0,
+                               "no weight_map stands in it, so it is no index of a checkpoint (a "
+                               "config.json has no weights)");
     }
     return status;
 }

@@ -100,6 +100,25 @@ static enum sow_status sniff(const char *path, enum sow_source_kind *kind, struc
                              "a model.lua, a .safetensors file and a model.safetensors.index.json");
 }
 
+/* A family's name alone, and a short form that is none, are what people try first. */
+static enum sow_status fail_open(const char *source, int number, struct sow_error *error)
+{
+    const char *name, *reason = strerror(number);
+    for (size_t i = 0; (name = sow_family_name(i)) != NULL && number == ENOENT; i++) {
+        if (strcmp(name, source) == 0) {
+            return sow_fail(error, SOW_E_IO,
+                            "cannot open %s: %s; %s is a family, and a model of it is described by "
+                            "its config.json: give that file or its folder",
+                            source, reason, source);
+        }
+    }
+    int is_word = number == ENOENT && strpbrk(source, "/.") == NULL;
+    return sow_fail(error, SOW_E_IO, "cannot open %s: %s%s", source, reason,
+                    is_word ? "; what needs no file is written mlp:784,256x3,10, timm:resnet50 or "
+                              "torchvision:resnet50"
+                            : "");
+}
+
 static enum sow_status load(struct sow_model *model, const char *source,
                             const struct sow_model_options *options, struct sow_error *error)
 {
@@ -123,7 +142,7 @@ static enum sow_status load(struct sow_model *model, const char *source,
         return sow_source_named(model, source, options, error);
     }
     if (stat(source, &status) != 0) {
-        return sow_fail(error, SOW_E_IO, "cannot open %s: %s", source, strerror(errno));
+        return fail_open(source, errno, error);
     }
     if (S_ISDIR(status.st_mode)) {
         return load_folder(model, source, options, error);

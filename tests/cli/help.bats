@@ -32,8 +32,16 @@ load helper
     done
 }
 
+@test "help and prose fit a narrower window" {
+    run env COLUMNS=72 "$SOW" -h
+    [[ $(tail -n +14 <<<"$output" | awk '{ if (length($0) > 72) n++ } END { print n + 0 }') -eq 0 ]]
+    run -1 env COLUMNS=72 "$SOW" probe mlp:784,256x50,10 --activation tanh --scheme 'normal{std=0.01}' --brief
+    [[ $(tail -n +4 <<<"$output" | grep -v 'cure: ' | awk '{ if (length($0) > 72) n++ } END { print n + 0 }') -eq 0 ]]
+    has "$output" "cure: sow probe mlp:784,256x50,10 --set 'layers.*.weight=lecun_normal' --activation tanh"
+}
+
 @test "a verb's help begins with its examples, and fits 100 columns" {
-    for verb in init plan explain verify schemes; do
+    for verb in init plan explain verify schemes stats check diff probe activations; do
         run sow help "$verb"
         [[ ${lines[1]} == Examples: ]]
         has "${lines[2]}" "  sow $verb"

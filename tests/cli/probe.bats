@@ -15,7 +15,7 @@ value() { # NAME KEY of the JSON on stdin
         fits_100_columns "$output"
         [[ ${#lines[@]} -lt 50 ]]
     done
-    has "$output" "..." "layers.0.relu" "layers.50" "repeated for ever (relu, sigma_w^2 2"
+    has "$output" "..." "layers.0.relu" "layers.50" "at infinite depth (relu, sigma_w^2 2"
     lacks "$output" "layers.23.relu"
     run -0 --separate-stderr sow probe mlp:784,256x50,10 --all
     has "$output" "layers.23.relu"

@@ -202,6 +202,11 @@ for event in json.load(open("net.json"))["events"]:
     run -0 sow probe mlp:64,64x9,10 --compare he_normal glorot_normal --report out.html -q
     grep -q '<h2>he_normal</h2>' out.html
     grep -q '<h2>glorot_normal</h2>' out.html
+    run -0 sow probe mlp:64,64x39,10 --compare he_normal glorot_normal --report judged.html -q
+    grep -q '<li><code>he_normal</code>: healthy</li>' judged.html
+    grep -q '<li><code>glorot_normal</code>: VANISH at' judged.html
+    [[ $(grep -c '<h3>The verdict</h3>' judged.html) -eq 2 ]]
+    grep -q '<p><strong>VANISH</strong>, from .*Cure: ' judged.html
     run --separate-stderr sow probe mlp:64,64x9,10 --report out.html
     ends_with 4
     has "$stderr" "out.html: exists already" "--force"

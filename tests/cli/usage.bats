@@ -17,6 +17,7 @@ refuses() {
 @test "unknown verbs, with the nearest" {
     refuses "did you mean 'sow plan'?" plam config.json
     refuses "did you mean 'sow init'?" initt
+    refuses "did you mean 'sow probe'?" help prob
     refuses "did you mean 'sow verify'?" verfy
     refuses "unknown verb 'xyzzy'" xyzzy
     refuses "unknown verb ''" ''
