@@ -182,6 +182,79 @@ static void test_interruption_keeps_what_is_known(void **state)
     sow_model_free(model);
 }
 
+static void raise_flag(void *user, uint64_t task, float *scratch)
+{
+    volatile int *flag = user;
+    (void)scratch;
+    *flag = task >= 2;
+}
+
+static void test_a_team_leaves_out_tasks(void **state)
+{
+    (void)state;
+    volatile int flag = 0;
+    struct sow_team *team = make_team(1);
+    sow_team_interrupt(team, &flag);
+    sow_team_run(team, 3, raise_flag, (void *)(uintptr_t)&flag);
+    assert_true(flag && !sow_team_stopped(team)); /* the last task raised it: none was left out */
+    flag = 0;
+    sow_team_run(team, 1000, raise_flag, (void *)(uintptr_t)&flag);
+    assert_true(sow_team_stopped(team));
+    flag = 0;
+    sow_team_run(team, 1, raise_flag, (void *)(uintptr_t)&flag);
+    assert_true(sow_team_stopped(team)); /* what was left out stays so */
+    sow_team_free(team);
+}
+
+struct watched {
+    int flag;
+    int whole; /* nothing is interrupted */
+};
+
+static void raise_at(void *user, uint32_t seed, enum sow_watched what, const char *name,
+                     const float *numbers, uint64_t elements)
+{
+    struct watched *watched = user;
+    (void)seed;
+    (void)numbers;
+    (void)elements;
+    if (what == SOW_WATCH_VALUE && strcmp(name, "hidden.1.fc") == 0) {
+        watched->flag = !watched->whole;
+    }
+}
+
+/* An interruption while a value is looked at: that value is left out whole, those before are what they always are. */
+static void test_interruption_within_a_value(void **state)
+{
+    (void)state;
+    struct sow_model *model;
+    struct sow_plan *plan;
+    struct sow_measurement *m[2];
+    assert_int_equal(sow_model_load(EXAMPLE, NULL, &model, NULL), SOW_OK);
+    assert_int_equal(sow_plan_make(model, NULL, &plan, NULL), SOW_OK);
+    for (int whole = 0; whole < 2; whole++) {
+        struct watched watched = {0, whole};
+        struct sow_measure_options options = {
+            .watch = raise_at, .watch_user = &watched, .interrupted = &watched.flag};
+        assert_int_equal(sow_measure(model, plan, NULL, &options, &m[whole], NULL),
+                         whole ? SOW_OK : SOW_E_INTERRUPTED);
+    }
+    int reached = 0;
+    const struct sow_measured_value *value;
+    for (size_t i = 0; (value = sow_measured_value_at(m[1], i)) != NULL; i++) {
+        const struct sow_measured_value *cut = sow_measured_value_at(m[0], i);
+        reached |= strcmp(value->name, "hidden.1.fc") == 0;
+        assert_false(isnan(value->second_moment));
+        assert_true(reached ? isnan(cut->second_moment)
+                            : cut->second_moment == value->second_moment);
+    }
+    assert_true(reached);
+    sow_measurement_free(m[0]);
+    sow_measurement_free(m[1]);
+    sow_plan_free(plan);
+    sow_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +263,8 @@ int main(void)
         cmocka_unit_test(test_spectrum_and_similarity),
         cmocka_unit_test(test_a_part_is_chosen_by_size),
         cmocka_unit_test(test_interruption_keeps_what_is_known),
+        cmocka_unit_test(test_a_team_leaves_out_tasks),
+        cmocka_unit_test(test_interruption_within_a_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

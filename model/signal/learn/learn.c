@@ -26,7 +26,7 @@ struct run {
     struct sow_loss loss;
     float **held, **first, **second; /* by entry: weights, and the moments of Adam */
     float **start;                   /* by node: x_0 */
-    double *rates;                   /* by entry */
+    double *rates, *squares;         /* by entry: learning rates, second moments at step 0 */
     struct sow_distance *pass;       /* by node, of this step */
     uint32_t steps, seeds, seed, step;
     double loss_now;
@@ -79,6 +79,9 @@ static void count_pass(struct run *run)
     size_t times = (size_t)run->steps + 1;
     l->losses[run->step] += run->loss_now;
     l->reached[run->step]++;
+    for (size_t p = 0; p < sow_plan_count(run->plan) && run->step == 0; p++) {
+        l->weights[p].rms += run->squares[p];
+    }
     for (size_t i = 0; i < run->network->node_count; i++) {
         double size = run->start[i] != NULL ? run->pass[i].mean_abs : NAN;
         double square = run->start[i] != NULL ? run->pass[i].second_moment : NAN;
@@ -130,6 +133,9 @@ static void see_weight(void *user, uint32_t parameter, const float *weight, cons
                                 run->second[parameter],
                                 gradient};
     struct sow_updated updated = sow_update_run(&update, sow_round_team(run->round));
+    if (sow_team_stopped(sow_round_team(run->round))) {
+        return;
+    }
     if (updated.weight > 0) {
         run->result->ratios[at] += sow_sqrt(updated.change / updated.weight);
         run->result->used[at]++;
@@ -163,8 +169,7 @@ static enum sow_status begin_seed(struct run *run, struct sow_error *error)
         }
         status = sow_weights_load(run->weights, team, p, seed_of(run), run->held[p], error);
         if (status == SOW_OK && elements > 0) {
-            run->result->weights[p].rms +=
-                sow_distance_of(team, run->held[p], NULL, elements).second_moment;
+            run->squares[p] = sow_distance_of(team, run->held[p], NULL, elements).second_moment;
         }
         if (run->first[p] != NULL) {
             memset(run->first[p], 0, elements * sizeof(float));
@@ -276,10 +281,11 @@ static enum sow_status make_tables(struct run *run, struct sow_error *error)
     run->first = calloc(entries, sizeof *run->first);
     run->second = calloc(entries, sizeof *run->second);
     run->rates = calloc(entries, sizeof *run->rates);
+    run->squares = calloc(entries, sizeof *run->squares);
     run->start = calloc(nodes, sizeof *run->start);
     run->pass = calloc(nodes, sizeof *run->pass);
     return run->held != NULL && run->first != NULL && run->second != NULL && run->rates != NULL &&
-                   run->start != NULL && run->pass != NULL
+                   run->squares != NULL && run->start != NULL && run->pass != NULL
                ? SOW_OK
                : sow_fail(error, SOW_E_MEMORY, "out of memory");
 }
@@ -304,6 +310,7 @@ static void let_go(struct run *run)
     sow_loss_free(&run->loss);
     sow_network_free(run->network);
     free(run->rates);
+    free(run->squares);
     free(run->pass);
 }
 

@@ -141,7 +141,7 @@ static void see_pairs(struct run *run, const struct sow_step *step, struct sums 
     }
     job.centred = job.distances + pairs;
     sow_team_run(step->team, pairs, compare_pair, &job);
-    for (uint64_t i = 0; i < pairs; i++) {
+    for (uint64_t i = 0; i < pairs && !sow_team_stopped(step->team); i++) {
         add(&sums->distance[run->condition], &sums->count[run->condition], job.distances[i]);
         add(&sums->centred[run->condition], &sums->centred_count[run->condition], job.centred[i]);
     }
@@ -165,8 +165,10 @@ static void see_value(void *user, const struct sow_step *step)
         see_pairs(run, step, sums);
     } else {
         size_t scale = run->condition - SOW_CURVE_PAIRS;
-        add(&sums->square[scale], &sums->square_count[scale],
-            sow_second_moment_of(step->team, step->output, out->elements));
+        double square = sow_second_moment_of(step->team, step->output, out->elements);
+        if (!sow_team_stopped(step->team)) {
+            add(&sums->square[scale], &sums->square_count[scale], square);
+        }
     }
 }
 

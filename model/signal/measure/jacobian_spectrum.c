@@ -162,6 +162,9 @@ enum sow_status sow_jacobian_spectrum(struct sow_team *team, const float *j, uin
         return sow_fail(error, SOW_E_MEMORY, "no memory for a matrix of %llu x %llu",
                         (unsigned long long)n, (unsigned long long)n);
     }
+    if (sow_team_stopped(team)) {
+        status = sow_fail(error, SOW_E_INTERRUPTED, "interrupted");
+    }
     for (uint64_t i = 0; i < n && status == SOW_OK; i++) {
         if (!isfinite(g[i * n + i])) {
             status = sow_fail(error, SOW_E_ARGUMENT,

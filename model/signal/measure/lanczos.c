@@ -75,7 +75,7 @@ static void matrix_columns(void *user, uint64_t begin, uint64_t end, float *scra
     }
 }
 
-/* to = W W^T from; `between` has room for the columns. */
+/* to = W W^T from, or W^T W from where W has more rows than columns; `between` has room for the larger side. */
 static void multiply(struct sow_team *team, const struct sow_matrix *matrix, const double *from,
                      double *between, double *to)
 {
@@ -84,11 +84,16 @@ static void multiply(struct sow_team *team, const struct sow_matrix *matrix, con
         sow_team_ranges(team, matrix->rows, BLOCK, gram_rows, &job);
         return;
     }
-    job.to = between;
-    sow_team_ranges(team, matrix->columns, 8 * BLOCK, matrix_columns, &job);
-    job.from = between;
-    job.to = to;
-    sow_team_ranges(team, matrix->rows, BLOCK, matrix_rows, &job);
+    int is_tall = matrix->rows > matrix->columns;
+    for (int half = 0; half < 2; half++) {
+        job.from = half == 0 ? from : between;
+        job.to = half == 0 ? between : to;
+        if (half == is_tall) {
+            sow_team_ranges(team, matrix->columns, 8 * BLOCK, matrix_columns, &job);
+        } else {
+            sow_team_ranges(team, matrix->rows, BLOCK, matrix_rows, &job);
+        }
+    }
 }
 
 static double dot(const double *a, const double *b, uint64_t count)
@@ -113,13 +118,19 @@ static void take_off(double *from, const double *direction, double along, uint64
     }
 }
 
+static uint64_t smaller_side(const struct sow_matrix *matrix)
+{
+    int is_tall = matrix->gram == NULL && matrix->rows > matrix->columns;
+    return is_tall ? matrix->columns : matrix->rows;
+}
+
 /* The largest eigenvalue of W W^T; basis: (steps + 1) x n. */
 static double iterate(struct sow_team *team, const struct sow_matrix *matrix, uint64_t steps,
                       double *basis, double *between)
 {
-    uint64_t n = matrix->rows;
+    uint64_t n = smaller_side(matrix);
     double diagonal[STEPS], beside[STEPS], largest = 0, before = -1;
-    for (uint64_t step = 0; step < steps; step++) {
+    for (uint64_t step = 0; step < steps && !sow_team_stopped(team); step++) {
         double *v = basis + step * n, *next = v + n;
         multiply(team, matrix, v, between, next);
         diagonal[step] = dot(v, next, n);
@@ -144,8 +155,8 @@ static double iterate(struct sow_team *team, const struct sow_matrix *matrix, ui
 
 double sow_largest_singular(struct sow_team *team, const struct sow_matrix *matrix)
 {
-    uint64_t n = matrix->rows, steps = n < STEPS ? n : STEPS;
-    double *basis = malloc(((steps + 1) * n + matrix->columns + 1) * sizeof *basis);
+    uint64_t n = smaller_side(matrix), steps = n < STEPS ? n : STEPS;
+    double *basis = malloc(((steps + 1) * n + matrix->columns + matrix->rows + 1) * sizeof *basis);
     struct sow_draw draw;
     if (basis == NULL || n == 0) {
         free(basis);

@@ -148,9 +148,8 @@ static void gather_loss(struct sow_measurement *m, const struct sow_step *step)
     add(&m->entropy, first.entropy);
 }
 
-static void see_value(void *user, const struct sow_step *step)
+static void gather_value(struct sow_measurement *m, const struct sow_step *step)
 {
-    struct sow_measurement *m = user;
     uint32_t flow = step->node->output;
     struct gathered *g = &m->gathered[flow];
     struct sow_view view = view_of(m, flow, step->output);
@@ -182,17 +181,36 @@ static void see_value(void *user, const struct sow_step *step)
     gather_loss(m, step);
 }
 
+/* What an interruption left undone is not gathered. */
+static void see_value(void *user, const struct sow_step *step)
+{
+    struct sow_measurement *m = user;
+    struct gathered *g = &m->gathered[step->node->output], before = *g;
+    struct mean loss = m->first_loss, entropy = m->entropy;
+    gather_value(m, step);
+    if (sow_team_stopped(step->team)) {
+        *g = before;
+        m->first_loss = loss;
+        m->entropy = entropy;
+    }
+}
+
 static void see_gradient(void *user, uint32_t flow, const float *gradient)
 {
     struct sow_measurement *m = user;
     const struct sow_flow *f = &m->network->flows[flow];
     struct sow_team *team = sow_round_team(m->round);
     double square = sow_second_moment_of(team, gradient, f->elements);
+    uint64_t non_finite = 0;
     if (!isfinite(square) && f->elements > 0) {
         struct sow_moments finite = sow_moments_of(team, gradient, f->elements);
         square = finite.second_moment;
-        m->gathered[flow].gradient_non_finite += finite.non_finite;
+        non_finite = finite.non_finite;
     }
+    if (sow_team_stopped(team)) {
+        return;
+    }
+    m->gathered[flow].gradient_non_finite += non_finite;
     watch(m, SOW_WATCH_GRADIENT, m->network->nodes[f->node].name, gradient, f->elements);
     add(&m->gathered[flow].gradient, square);
     add(&m->gathered[flow].gradient_log, sow_log(square));
@@ -206,6 +224,9 @@ static void see_weight(void *user, uint32_t parameter, const float *weight, cons
     struct sow_team *team = sow_round_team(m->round);
     double size = weight != NULL ? sow_second_moment_of(team, weight, entry->elements) : NAN;
     double slope = sow_second_moment_of(team, gradient, entry->elements);
+    if (sow_team_stopped(team)) {
+        return;
+    }
     watch(m, SOW_WATCH_WEIGHT_GRADIENT, entry->name, gradient, entry->elements);
     g->used = 1;
     add(&g->second_moment, size);

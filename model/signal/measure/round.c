@@ -50,6 +50,15 @@ void sow_round_give_weight(struct sow_round *round, uint32_t parameter)
     shared->weight = sow_buffers_give(&round->buffers, shared->weight, floats_of(round, parameter));
 }
 
+/* Whether numbers are there to be looked at: not on a dry run, after an error, or of tasks that were left out. */
+static int is_live(struct sow_round *round)
+{
+    if (!round->buffers.dry && round->status == SOW_OK && sow_team_stopped(round->team)) {
+        round->status = sow_fail(round->error, SOW_E_INTERRUPTED, "interrupted");
+    }
+    return !round->buffers.dry && round->status == SOW_OK;
+}
+
 /* ---- Steps ------------------------------------------------------------------------------------ */
 
 static struct sow_step step_of(const struct sow_round *round, const struct sow_node *node)
@@ -88,7 +97,7 @@ static void load_weights(struct sow_round *round, struct sow_step *step)
                 shared->weight = take(round, floats_of(round, node->parameters[i]));
             }
             shared->weight_seed = seed;
-            if (!round->buffers.dry && round->status == SOW_OK) {
+            if (is_live(round)) {
                 round->status = sow_weights_load(round->weights, round->team, node->parameters[i],
                                                  seed, shared->weight, round->error);
             }
@@ -106,7 +115,7 @@ static void drop_weights(struct sow_round *round, const struct sow_node *node)
 
 static int done(struct sow_round *round)
 {
-    if (!round->buffers.dry && round->status == SOW_OK && round->hooks->stop(round->hooks->user)) {
+    if (is_live(round) && round->hooks->stop(round->hooks->user)) {
         round->status = sow_fail(round->error, SOW_E_INTERRUPTED, "interrupted");
     }
     return round->status == SOW_OK;
@@ -123,7 +132,7 @@ static void compute(struct sow_round *round, const struct sow_node *node, struct
     } else {
         sow_step_row(node->op)->forward(step);
     }
-    if (round->hooks->value != NULL) {
+    if (round->hooks->value != NULL && is_live(round)) {
         round->hooks->value(round->hooks->user, step);
     }
 }
@@ -134,7 +143,7 @@ static void forward(struct sow_round *round, const struct sow_node *node)
     struct held *out = &round->flows[node->output];
     load_weights(round, &step);
     step.output = out->value = take(round, step.out->elements);
-    if (!round->buffers.dry && round->status == SOW_OK) {
+    if (is_live(round)) {
         compute(round, node, &step);
     }
     drop_weights(round, node);
@@ -199,7 +208,7 @@ static void close_gradients(struct sow_round *round, struct sow_step *step, cons
     for (uint32_t i = 0; i < node->input_count; i++) {
         if (added[i]) {
             struct sum sum = {round->flows[node->inputs[i]].gradient, step->input_gradients[i]};
-            if (!round->buffers.dry && round->status == SOW_OK) {
+            if (is_live(round)) {
                 sow_team_ranges(round->team, step->in[i]->elements, SOW_STEP_BLOCK, add_range,
                                 &sum);
             }
@@ -216,7 +225,7 @@ static void leave(struct sow_round *round, const struct sow_node *node)
         if (--shared->left > 0 || shared->gradient == NULL) {
             continue;
         }
-        if (!round->buffers.dry && round->status == SOW_OK && round->hooks->weight != NULL) {
+        if (is_live(round) && round->hooks->weight != NULL) {
             round->hooks->weight(round->hooks->user, node->parameters[i], shared->weight,
                                  shared->gradient);
         }
@@ -237,7 +246,7 @@ static void backward(struct sow_round *round, const struct sow_node *node)
     load_weights(round, &step);
     step.output_gradient = round->flows[node->output].gradient;
     open_gradients(round, &step, added);
-    if (!round->buffers.dry && round->status == SOW_OK) {
+    if (is_live(round)) {
         sow_step_row(node->op)->backward(&step);
     }
     close_gradients(round, &step, added);
@@ -263,13 +272,11 @@ static int arrive(struct sow_round *round, const struct sow_node *node)
     if (out->gradient == NULL && out->carries &&
         node->output == network->outputs[network->output_count - 1]) {
         out->gradient = take(round, elements);
-        if (!round->buffers.dry && round->status == SOW_OK &&
-            !fill_cotangent(round, node->output, out->gradient)) {
+        if (is_live(round) && !fill_cotangent(round, node->output, out->gradient)) {
             give_gradient(round, node->output);
         }
     }
-    if (out->gradient != NULL && !round->buffers.dry && round->status == SOW_OK &&
-        round->hooks->gradient != NULL) {
+    if (out->gradient != NULL && is_live(round) && round->hooks->gradient != NULL) {
         round->hooks->gradient(round->hooks->user, node->output, out->gradient);
     }
     return out->gradient != NULL;

@@ -185,6 +185,9 @@ enum sow_status sow_round_new(const struct sow_network *network, const struct so
         status = sow_team_new(threads, scratch, &made->team, error);
     }
     if (status == SOW_OK) {
+        sow_team_interrupt(made->team, sow_weights_interrupted(weights));
+    }
+    if (status == SOW_OK) {
         uint64_t each = (SOW_GEMM_SCRATCH_FLOATS + scratch) * sizeof(float);
         uint64_t other = each * sow_team_threads(made->team) + aside * sizeof(double);
         status = plan_memory(made, other, ceiling, error);

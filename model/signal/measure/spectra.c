@@ -101,7 +101,7 @@ static double distance_from(const double *gram, uint64_t n, double square)
     return largest;
 }
 
-/* So that there are no more rows than columns. */
+/* So that there are no more rows than columns, for a Gram matrix. */
 static enum sow_status turn(struct sow_matrix *matrix, float **numbers, struct sow_error *error)
 {
     float *to = malloc(matrix->rows * matrix->columns * sizeof *to);
@@ -124,8 +124,9 @@ static enum sow_status measure_one(const struct run *run, size_t index,
 {
     const struct sow_plan_entry *entry = sow_plan_at(run->plan, index);
     uint64_t rows = stored_rows(entry, weight->outputs, weight->inputs);
-    uint64_t bytes = 2 * entry->elements * sizeof(float);
     struct sow_matrix matrix = {NULL, NULL, rows, entry->elements / rows};
+    int turns = rows > matrix.columns && matrix.columns <= GRAM_MAX;
+    uint64_t bytes = (1 + (uint64_t)turns) * entry->elements * sizeof(float);
     if (bytes > run->ceiling) {
         return sow_fail(error, SOW_E_MEMORY,
                         "the spectrum of %.200s takes %.3g GB, and %.3g GB are allowed; allow more "
@@ -139,7 +140,7 @@ static enum sow_status measure_one(const struct run *run, size_t index,
                                                     sow_plan_seed(run->plan), numbers, error)
                                  : sow_fail(error, SOW_E_MEMORY, "out of memory");
     matrix.at = numbers;
-    if (status == SOW_OK && matrix.rows > matrix.columns) {
+    if (status == SOW_OK && turns) {
         status = turn(&matrix, &numbers, error);
     }
     if (status == SOW_OK && matrix.rows <= GRAM_MAX) {
@@ -153,7 +154,9 @@ static enum sow_status measure_one(const struct run *run, size_t index,
     }
     free(gram);
     free(numbers);
-    return status;
+    return status == SOW_OK && sow_team_stopped(run->team)
+               ? sow_fail(error, SOW_E_INTERRUPTED, "interrupted")
+               : status;
 }
 
 static enum sow_status run_all(const struct run *run, struct found *found, struct sow_error *error)
@@ -212,6 +215,9 @@ enum sow_status sow_spectra_measure(const struct sow_plan *plan,
     }
     run.weights = weights;
     status = status == SOW_OK ? sow_team_new(run.options->threads, 0, &run.team, error) : status;
+    if (status == SOW_OK) {
+        sow_team_interrupt(run.team, run.options->interrupted);
+    }
     status = status == SOW_OK ? run_all(&run, found, error) : status;
     sow_team_free(run.team);
     sow_weights_free(weights);

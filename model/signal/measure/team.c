@@ -16,7 +16,9 @@
 #define SPINS        1000u  /* looks at a counter before a thread sleeps: some ten microseconds */
 #define SMALL_SUMS   65536u /* of a product: not worth a thread */
 #define PIECES       4u     /* of a product, for each thread, at most */
-#define COLUMN_PIECE 64u    /* whole tiles of every instruction set */
+#define LARGE_SUMS   4e9    /* of a piece: an interruption waits for those in hand */
+#define MANY         1024u
+#define COLUMN_PIECE 64u /* whole tiles of every instruction set */
 #define ROW_PIECE    42u
 #define PACK_COST    16u /* of a number that is packed, in sums */
 
@@ -38,7 +40,9 @@ struct sow_team {
     _Atomic uint64_t round; /* of work that was given out; what is above is written before it */
     _Atomic uint64_t next;
     _Atomic uint32_t running;
-    float *scratch; /* all members' */
+    const volatile int *interrupted; /* NULL: never */
+    atomic_int stopped;              /* a task was left out */
+    float *scratch;                  /* all members' */
     struct member members[];
 };
 
@@ -48,6 +52,10 @@ static void take_tasks(struct sow_team *team, float *scratch)
     for (;;) {
         uint64_t task = atomic_fetch_add_explicit(&team->next, 1, memory_order_relaxed);
         if (task >= team->tasks) {
+            break;
+        }
+        if (team->interrupted != NULL && *team->interrupted != 0) {
+            atomic_store(&team->stopped, 1);
             break;
         }
         team->task(team->user, task, scratch);
@@ -182,6 +190,16 @@ void sow_team_free(struct sow_team *team)
     free(team);
 }
 
+void sow_team_interrupt(struct sow_team *team, const volatile int *flag)
+{
+    team->interrupted = flag;
+}
+
+int sow_team_stopped(const struct sow_team *team)
+{
+    return atomic_load(&team->stopped);
+}
+
 uint32_t sow_team_threads(const struct sow_team *team)
 {
     return team->threads;
@@ -257,15 +275,21 @@ static double cost_of(const struct cut *cut, uint32_t threads)
     double rows = (double)(cut->rows < product->rows ? cut->rows : product->rows);
     double columns = (double)(cut->columns < product->columns ? cut->columns : product->columns);
     double most = (double)pieces_of(cut->down * cut->across, threads);
-    return (most + 0.25) * (rows * columns + PACK_COST * (rows + columns));
+    double sums = rows * columns * (double)product->depth;
+    double beyond = sums > LARGE_SUMS ? sums / LARGE_SUMS : 1;
+    return beyond * (most + 0.25) * (rows * columns + PACK_COST * (rows + columns));
 }
 
 static struct cut best_cut(const struct sow_gemm *product, uint32_t threads)
 {
     struct cut best = cut_into(product, 1, 1);
+    double sums = (double)product->rows * (double)product->columns * (double)product->depth;
     uint64_t most = threads > 1 ? (uint64_t)threads * PIECES : 1;
-    if ((double)product->rows * (double)product->columns * (double)product->depth < SMALL_SUMS) {
+    if (sums < SMALL_SUMS) {
         return best;
+    }
+    if (sums > LARGE_SUMS / 2 * (double)most) {
+        most = sums < LARGE_SUMS / 2 * MANY ? (uint64_t)(sums * 2 / LARGE_SUMS) + 1 : MANY;
     }
     for (uint64_t down = 1; down <= most; down++) {
         for (uint64_t across = 1; across <= most / down; across++) {

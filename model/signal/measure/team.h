@@ -17,6 +17,10 @@ typedef void sow_task_fn(void *user, uint64_t task, float *scratch);
 enum sow_status sow_team_new(uint32_t threads, uint64_t scratch_floats, struct sow_team **team,
                              struct sow_error *error);
 void sow_team_free(struct sow_team *team);
+/* From now on no task begins once *flag is not 0 (NULL: always). Arrays are then left half-written: nobody may look at them
+ * when sow_team_stopped, which stays so, says that a task was left out. */
+void sow_team_interrupt(struct sow_team *team, const volatile int *flag);
+int sow_team_stopped(const struct sow_team *team);
 uint32_t sow_team_threads(const struct sow_team *team);
 
 /* Tasks 0 .. tasks - 1, in any order and at once; returns when all are done. */

@@ -64,6 +64,11 @@ void sow_weights_interrupt(struct sow_weights *weights, const volatile int *flag
     weights->interrupted = flag;
 }
 
+const volatile int *sow_weights_interrupted(const struct sow_weights *weights)
+{
+    return weights->interrupted;
+}
+
 int sow_weights_fixed(const struct sow_weights *weights)
 {
     return weights->set != NULL;
@@ -73,12 +78,22 @@ int sow_weights_fixed(const struct sow_weights *weights)
 
 struct load {
     const struct sow_plan_entry *entry;
-    const volatile int *interrupted;
     uint64_t seed;
-    const unsigned char *bytes; /* of a checkpoint; NULL: drawn */
+    const unsigned char *bytes;  /* drawn as a whole; NULL: piece by piece */
+    const struct stored *stored; /* of a checkpoint; NULL: drawn */
     enum sow_dtype dtype;
     const float *values; /* of a narrow dtype, by its bits */
     float *to;
+    pthread_mutex_t lock; /* of what follows */
+    enum sow_status status;
+    struct sow_error error; /* the first */
+};
+
+/* Where the bytes of a tensor lie. */
+struct stored {
+    int descriptor;
+    uint64_t offset;
+    const char *path; /* for messages */
 };
 
 static void widen(const struct load *load, const unsigned char *from, float *to, uint64_t count)
@@ -105,13 +120,32 @@ static void widen(const struct load *load, const unsigned char *from, float *to,
     }
 }
 
+/* Returns 0 when it fails, or another piece did. */
+static int read_piece(struct load *load, uint64_t begin, uint64_t count, unsigned char *to)
+{
+    struct sow_error error;
+    enum sow_status status = sow_read_at(load->stored->descriptor, to, count,
+                                         load->stored->offset + begin, load->stored->path, &error);
+    if (status != SOW_OK) {
+        pthread_mutex_lock(&load->lock);
+        load->error = load->status == SOW_OK ? error : load->error;
+        load->status = status;
+        pthread_mutex_unlock(&load->lock);
+    }
+    return status == SOW_OK;
+}
+
 static void load_range(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
-    const struct load *load = user;
+    struct load *load = user;
     uint64_t size = sow_dtype_bits(load->dtype) / 8;
     unsigned char *room = (unsigned char *)scratch;
     if (load->bytes != NULL) {
         widen(load, load->bytes + begin * size, load->to + begin, end - begin);
+    } else if (load->stored != NULL) {
+        if (read_piece(load, begin * size, (end - begin) * size, room)) {
+            widen(load, room, load->to + begin, end - begin);
+        }
     } else if (load->dtype == SOW_F32) {
         sow_plan_fill(load->entry, load->seed, load->to + begin, begin, end - begin);
     } else {
@@ -149,33 +183,30 @@ static enum sow_status run_load(struct load *load, struct sow_team *team, struct
         }
         load->values = values;
     }
+    pthread_mutex_init(&load->lock, NULL);
     sow_team_ranges(team, load->entry->elements, PIECE, load_range, load);
+    pthread_mutex_destroy(&load->lock);
     free(values);
-    return SOW_OK;
+    if (load->status != SOW_OK && error != NULL) {
+        *error = load->error;
+    }
+    return sow_team_stopped(team) ? sow_fail(error, SOW_E_INTERRUPTED, "interrupted")
+                                  : load->status;
 }
 
 /* ---- Tensors that are drawn as a whole ---------------------------------------------------------- */
 
 struct drawing {
     struct sow_plan_drawing at;
-    const volatile int *interrupted;
     pthread_mutex_t lock;
     unsigned char **rooms; /* that no step has, a stack */
     size_t free;
 };
 
-static int is_interrupted(const volatile int *flag)
-{
-    return flag != NULL && *flag != 0;
-}
-
 static void draw_step(void *user, uint64_t step, float *scratch)
 {
     struct drawing *drawing = user;
     (void)scratch;
-    if (is_interrupted(drawing->interrupted)) { /* nobody will look at it */
-        return;
-    }
     pthread_mutex_lock(&drawing->lock);
     unsigned char *own = drawing->rooms[--drawing->free];
     pthread_mutex_unlock(&drawing->lock);
@@ -191,9 +222,7 @@ static enum sow_status draw_whole(const struct load *load, struct sow_team *team
 {
     const struct sow_whole_room room = sow_plan_drawing_room(load->entry);
     size_t threads = sow_team_threads(team);
-    struct drawing drawing = {.interrupted = load->interrupted,
-                              .rooms = calloc(threads, sizeof *drawing.rooms),
-                              .free = threads};
+    struct drawing drawing = {.rooms = calloc(threads, sizeof *drawing.rooms), .free = threads};
     unsigned char *shared = aligned_alloc(64, room.shared + threads * room.own + 64);
     enum sow_status status = SOW_OK;
     if (drawing.rooms == NULL || shared == NULL) {
@@ -207,7 +236,7 @@ static enum sow_status draw_whole(const struct load *load, struct sow_team *team
     sow_plan_drawing_begin(&drawing.at, load->entry, load->seed, bytes, shared);
     while (status == SOW_OK && sow_plan_drawing_next(&drawing.at)) {
         sow_team_run(team, drawing.at.steps, draw_step, &drawing);
-        if (is_interrupted(load->interrupted)) {
+        if (sow_team_stopped(team)) {
             status = sow_fail(error, SOW_E_INTERRUPTED, "interrupted");
         }
     }
@@ -256,40 +285,12 @@ static int same_shape(const struct sow_st_tensor *found, const struct sow_tensor
            memcmp(found->shape, wanted->shape, found->rank * sizeof found->shape[0]) == 0;
 }
 
-static enum sow_status read_tensor(const struct sow_st_set *set, size_t file,
-                                   const struct sow_st_tensor *tensor, unsigned char **bytes,
-                                   struct sow_error *error)
-{
-    char path[512];
-    uint64_t count = tensor->offset_end - tensor->offset_begin;
-    int descriptor;
-    enum sow_status status = sow_st_set_reopen(set, file, O_RDONLY, &descriptor, error);
-    if (status != SOW_OK) {
-        return status;
-    }
-    *bytes = malloc(count > 0 ? (size_t)count : 1);
-    if (*bytes == NULL) {
-        status = sow_fail(error, SOW_E_MEMORY, "no memory for %.200s, %llu bytes", tensor->name,
-                          (unsigned long long)count);
-    } else {
-        uint64_t offset = sow_st_data_offset(set->files[file].header) + tensor->offset_begin;
-        status =
-            sow_read_at(descriptor, *bytes, count, offset, sow_st_set_path(set, file, path), error);
-    }
-    close(descriptor);
-    if (status != SOW_OK) {
-        free(*bytes);
-        *bytes = NULL;
-    }
-    return status;
-}
-
 static enum sow_status load_stored(const struct sow_st_set *set, struct sow_team *team,
                                    struct load *load, struct sow_error *error)
 {
     size_t file;
-    unsigned char *bytes;
     char path[512];
+    struct stored stored;
     const struct sow_st_tensor *tensor = find(set, load->entry->name, &file);
     if (tensor == NULL) {
         return sow_fail(error, SOW_E_MISSING,
@@ -303,12 +304,14 @@ static enum sow_status load_stored(const struct sow_st_set *set, struct sow_team
                         sow_shape_text(tensor->shape, tensor->rank).text,
                         sow_shape_text(load->entry->tensor.shape, load->entry->tensor.rank).text);
     }
-    enum sow_status status = read_tensor(set, file, tensor, &bytes, error);
+    enum sow_status status = sow_st_set_reopen(set, file, O_RDONLY, &stored.descriptor, error);
     if (status == SOW_OK) {
-        load->bytes = bytes;
+        stored.offset = sow_st_data_offset(set->files[file].header) + tensor->offset_begin;
+        stored.path = sow_st_set_path(set, file, path);
+        load->stored = &stored;
         load->dtype = tensor->dtype;
         status = run_load(load, team, error);
-        free(bytes);
+        close(stored.descriptor);
     }
     return status;
 }
@@ -375,11 +378,7 @@ enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_t
                                  size_t entry, uint64_t seed, float *to, struct sow_error *error)
 {
     const struct sow_plan_entry *row = sow_plan_at(weights->plan, entry);
-    struct load load = {.entry = row,
-                        .interrupted = weights->interrupted,
-                        .seed = seed,
-                        .dtype = row->dtype,
-                        .to = to};
+    struct load load = {.entry = row, .seed = seed, .dtype = row->dtype, .to = to};
     enum sow_status status = weights->set != NULL ? load_stored(weights->set, team, &load, error)
                              : sow_plan_is_whole(row) ? load_whole(&load, team, error)
                                                       : run_load(&load, team, error);

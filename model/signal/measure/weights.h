@@ -15,8 +15,9 @@ void sow_weights_free(struct sow_weights *weights);
 /* From now on `held[entry]` are the weights, where it is not NULL: for weights that learn. They must outlive it. */
 void sow_weights_hold(struct sow_weights *weights, float *const *held);
 const float *sow_weights_held(const struct sow_weights *weights, size_t entry); /* or NULL */
-/* From now on `*flag` not 0 ends the drawing of a large tensor; NULL: nothing does. */
+/* Teams that are made for these weights are to stop once *flag is not 0 (sow_team_interrupt); NULL: nothing does. */
 void sow_weights_interrupt(struct sow_weights *weights, const volatile int *flag);
+const volatile int *sow_weights_interrupted(const struct sow_weights *weights); /* the flag */
 /* Nonzero when seeds do not change them. */
 int sow_weights_fixed(const struct sow_weights *weights);
 
