@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from libsow_model import Measured  # noqa: E402
-from test_measure import close, judge, weights_of  # noqa: E402
+from measuring import close, judge, weights_of  # noqa: E402
 from test_probe import Measured as Means  # noqa: E402
 from test_probe import predict, weights  # noqa: E402
 
