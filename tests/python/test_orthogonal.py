@@ -16,8 +16,8 @@ import torch
 from libsow import DELTA_ORTHOGONAL, IDENTITY, ORTHOGONAL, SowError, Tensor, fill_whole
 from safetensors.numpy import load_file
 from scipy import stats
+from stream_cases import GOLDEN
 from stream_v1_whole import Weight, whole_values
-from test_stream import GOLDEN
 
 SOW = os.environ.get("SOW", str(libsow.ROOT / "build/sow"))
 
