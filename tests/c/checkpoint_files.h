@@ -18,21 +18,6 @@
 #include "tests/c/cases.h"
 #include "tests/c/scratch.h"
 
-static const char *path; /* of the file written last */
-
-static inline const char *in_folder(const char *name)
-{
-    return path = at(name);
-}
-
-static inline void write_file(const char *name, const void *bytes, size_t count)
-{
-    FILE *file = fopen(in_folder(name), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* A safetensors file of this header and `data` bytes. */
 static inline void write_tensors(const char *name, const char *header, size_t length,
                                  uint64_t claim, size_t data)

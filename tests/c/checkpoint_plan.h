@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Plans of any names, shapes and dtypes for the tests of run and verify: a safetensors header is written to a file and
- * read as a source, with one rule for all of it. Also a scratch folder. */
+ * read as a source, with one rule for all of it. */
 #ifndef SOW_TESTS_CHECKPOINT_PLAN_H
 #define SOW_TESTS_CHECKPOINT_PLAN_H
 
@@ -19,7 +19,7 @@
 #include "core/base/checked.h"
 #include "model/checkpoint/header.h"
 #include "model/checkpoint/safetensors.h"
-#include "scratch.h"
+#include "tests/c/scratch.h"
 #include "sow/model.h"
 
 /* Empties the scratch folder. */
@@ -43,14 +43,6 @@ static unsigned char *read_file(const char *path, size_t *count)
     assert_int_equal(*count, status.st_size);
     fclose(file);
     return bytes;
-}
-
-static void write_bytes(const char *path, const void *bytes, size_t count)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
 }
 
 /* A plan of these tensors (offsets are filled in), all drawn from normal{std = 0.02}. */

@@ -19,18 +19,6 @@
 #include "model/recipe/rule.h"
 #include "tests/c/scratch.h"
 
-static const char *path; /* of the file written last */
-
-static inline const char *write_file(const char *name, const char *bytes, size_t count)
-{
-    path = at(name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
-    return path;
-}
-
 static inline double seconds(void)
 {
     struct timespec now;
@@ -43,7 +31,7 @@ static inline enum sow_status try_load(const char *name, const char *text, struc
 {
     *model = NULL;
     error->code = SOW_OK;
-    return sow_model_load(write_file(name, text, strlen(text)), NULL, model, error);
+    return sow_model_load(write_text(name, text), NULL, model, error);
 }
 
 static inline struct sow_model *load(const char *name, const char *text)

@@ -14,38 +14,17 @@
 
 #include "sow/check.h"
 #include "sow/model.h"
+#include "tests/c/scratch.h"
 
 #define ROWS    24u
 #define COLUMNS 16u
 #define COUNT   (ROWS * COLUMNS)
 #define MANY    6u
 
-static char folder[] = "/tmp/sow-find-XXXXXX";
-static char path[64], config[64];
-
 /* A checkpoint of matrices of ROWS x COLUMNS, each drawn from its own stream. */
 static const char *const names[MANY] = {"h.0.a.weight", "h.0.b.weight", "h.1.a.weight",
                                         "h.1.b.weight", "x.weight",     "y.weight"};
 static float values[MANY][COUNT];
-
-static int begin(void **state)
-{
-    (void)state;
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
-    snprintf(path, sizeof path, "%s/m.safetensors", folder);
-    snprintf(config, sizeof config, "%s/config.json", folder);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    unlink(path);
-    unlink(config);
-    return rmdir(folder);
-}
 
 static int draw(void **state)
 {
@@ -58,7 +37,7 @@ static int draw(void **state)
     return 0;
 }
 
-static void write_file(void)
+static void write_checkpoint(void)
 {
     char header[2048];
     size_t used = 0;
@@ -71,7 +50,7 @@ static void write_file(void)
     }
     header[used++] = '}';
     unsigned char length[8] = {(unsigned char)used, (unsigned char)(used >> 8)};
-    FILE *file = fopen(path, "wb");
+    FILE *file = fopen(at("m.safetensors"), "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(length, 1, 8, file), 8);
     assert_int_equal(fwrite(header, 1, used, file), used);
@@ -84,7 +63,7 @@ static struct sow_check *check_now(const char *source)
     struct sow_check *check = NULL;
     struct sow_error error;
     struct sow_check_options options = {.source = source};
-    enum sow_status status = sow_check_load(path, &options, &check, &error);
+    enum sow_status status = sow_check_load(at("m.safetensors"), &options, &check, &error);
     if (status != SOW_OK) {
         fail_msg("%s", error.message);
     }
@@ -94,7 +73,7 @@ static struct sow_check *check_now(const char *source)
 /* The only finding is `code` at `where`, its text holds `words`; no code: there is none. */
 static void expect_only(const char *code, const char *where, const char *words)
 {
-    write_file();
+    write_checkpoint();
     struct sow_check *check = check_now(NULL);
     const struct sow_finding *finding = sow_check_at(check, 0);
     if (code == NULL) {
@@ -145,7 +124,7 @@ static void test_constants_are_no_twins(void **state)
     for (size_t i = 0; i < 2 * COUNT; i++) {
         values[4 + i / COUNT][i % COUNT] = 0.5f;
     }
-    write_file();
+    write_checkpoint();
     struct sow_check *check = check_now(NULL);
     assert_string_equal(sow_check_at(check, 0)->code->code, "constant");
     assert_string_equal(sow_check_at(check, 1)->code->code, "constant");
@@ -181,13 +160,12 @@ static void test_columns(void **state)
 
 static void write_config(unsigned width, unsigned layers)
 {
-    FILE *file = fopen(config, "w");
-    assert_non_null(file);
-    fprintf(file,
-            "{\"model_type\": \"gpt2\", \"vocab_size\": 50, \"n_positions\": 8, \"n_embd\": %u, "
-            "\"n_layer\": %u, \"n_head\": 2}",
-            width, layers);
-    assert_int_equal(fclose(file), 0);
+    char config[256];
+    snprintf(config, sizeof config,
+             "{\"model_type\": \"gpt2\", \"vocab_size\": 50, \"n_positions\": 8, \"n_embd\": %u, "
+             "\"n_layer\": %u, \"n_head\": 2}",
+             width, layers);
+    write_text("config.json", config);
 }
 
 static void init_from_config(void)
@@ -196,9 +174,9 @@ static void init_from_config(void)
     struct sow_plan *plan;
     struct sow_error error;
     struct sow_plan_options planned = {.seed = 3};
-    struct sow_init_options written = {.output = path, .force = 1};
+    struct sow_init_options written = {.output = at("m.safetensors"), .force = 1};
     struct sow_init_report report;
-    assert_int_equal(sow_model_load(config, NULL, &model, &error), SOW_OK);
+    assert_int_equal(sow_model_load(at("config.json"), NULL, &model, &error), SOW_OK);
     assert_int_equal(sow_plan_make(model, &planned, &plan, &error), SOW_OK);
     assert_int_equal(sow_init(plan, &written, &report, &error), SOW_OK);
     sow_plan_free(plan);
@@ -215,12 +193,12 @@ static void test_field(void **state)
     (void)state;
     write_config(16, 3);
     init_from_config();
-    struct sow_check *check = check_now(config);
+    struct sow_check *check = check_now(at("config.json"));
     assert_null(sow_check_at(check, 0));
     sow_check_free(check);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         write_config(rows[i].width, rows[i].layers);
-        check = check_now(config);
+        check = check_now(at("config.json"));
         const struct sow_finding *finding = sow_check_at(check, 0);
         assert_non_null(finding);
         assert_string_equal(finding->code->code, "config-field");
@@ -242,5 +220,5 @@ int main(void)
         cmocka_unit_test_setup(test_columns, draw),
         cmocka_unit_test(test_field),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

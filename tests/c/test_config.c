@@ -16,46 +16,14 @@
 #include "core/base/checked.h"
 #include "model/graph/model.h"
 #include "tests/c/cases.h"
-
-static char folder[] = "/tmp/sow-config-XXXXXX";
-static char path[256];
-
-static const char *in_folder(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static const char *write_file(const char *name, const char *bytes, size_t count)
-{
-    FILE *file = fopen(in_folder(name), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
-    return path;
-}
-
-static int start(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
+#include "tests/c/scratch.h"
 
 /* The model of a config that must be read. */
 static struct sow_model *load(const char *config)
 {
     struct sow_model *model = NULL;
     struct sow_error error = {.code = SOW_OK};
-    if (sow_model_load(write_file("config.json", config, strlen(config)), NULL, &model, &error) !=
-        SOW_OK) {
+    if (sow_model_load(write_text("config.json", config), NULL, &model, &error) != SOW_OK) {
         fail_msg("%s:%u: %s\n%s", error.file, error.line, error.message, config);
     }
     return model;
@@ -145,14 +113,14 @@ static void test_what_is_not_there(void **state)
     struct sow_model *model = NULL;
     struct sow_error error;
     (void)state;
-    assert_int_equal(sow_model_load(in_folder("none.json"), NULL, &model, &error), SOW_E_IO);
+    assert_int_equal(sow_model_load(at("none.json"), NULL, &model, &error), SOW_E_IO);
     assert_non_null(strstr(error.message, "No such file"));
     assert_int_equal(sow_model_load("", NULL, &model, &error), SOW_E_ARGUMENT);
-    assert_int_equal(mkdir(in_folder("empty"), 0777), 0);
-    assert_int_equal(sow_model_load(path, NULL, &model, &error), SOW_E_CONFIG);
+    assert_int_equal(mkdir(at("empty"), 0777), 0);
+    assert_int_equal(sow_model_load(latest, NULL, &model, &error), SOW_E_CONFIG);
     assert_non_null(strstr(error.message, "has no config.json"));
-    assert_int_equal(mkdir(in_folder("x.safetensors"), 0777), 0);
-    assert_int_not_equal(sow_model_load(path, NULL, &model, &error), SOW_OK);
+    assert_int_equal(mkdir(at("x.safetensors"), 0777), 0);
+    assert_int_not_equal(sow_model_load(latest, NULL, &model, &error), SOW_OK);
 }
 
 /* A folder with a config.json, and a config under a name that tells nothing. */
@@ -162,13 +130,12 @@ static void test_other_names(void **state)
     struct sow_model *model = NULL;
     struct sow_error error;
     (void)state;
-    write_file("config.json", config, sizeof config - 1);
-    assert_int_equal(sow_model_load(folder, NULL, &model, &error), SOW_OK);
+    write_text("config.json", config);
+    assert_int_equal(sow_model_load(scratch, NULL, &model, &error), SOW_OK);
     assert_string_equal(sow_model_family(model), "gpt2");
     sow_model_free(model);
-    assert_int_equal(
-        sow_model_load(write_file("gpt2-small", config, sizeof config - 1), NULL, &model, &error),
-        SOW_OK);
+    assert_int_equal(sow_model_load(write_text("gpt2-small", config), NULL, &model, &error),
+                     SOW_OK);
     sow_model_free(model);
 }
 
@@ -385,7 +352,7 @@ static void test_a_header_as_description(void **state)
                       "\"ids\":{\"dtype\":\"I64\",\"shape\":[4],\"data_offsets\":[12,44]},"
                       "\"none\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[44,44]}}",
                       44);
-    assert_int_equal(sow_model_load(in_folder("w.safetensors"), NULL, &model, &error), SOW_OK);
+    assert_int_equal(sow_model_load(at("w.safetensors"), NULL, &model, &error), SOW_OK);
     assert_string_equal(sow_model_family(model), "");
     assert_null(sow_model_variant(model, 0));
     assert_int_equal(sow_model_graph(model)->operation_count, 0);
@@ -394,8 +361,7 @@ static void test_a_header_as_description(void **state)
     check_tensor(model, "none", SOW_F32, 2, 0);
     sow_model_free(model);
     write_safetensors("e.safetensors", "{}", 0);
-    assert_int_equal(sow_model_load(in_folder("e.safetensors"), NULL, &model, &error),
-                     SOW_E_FORMAT);
+    assert_int_equal(sow_model_load(at("e.safetensors"), NULL, &model, &error), SOW_E_FORMAT);
     assert_non_null(strstr(error.message, "the file has no tensor"));
 }
 
@@ -414,15 +380,13 @@ static void test_an_index_as_description(void **state)
     write_safetensors("x2.safetensors",
                       "{\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8);
     assert_int_equal(
-        sow_model_load(write_file("model.safetensors.index.json", index, sizeof index - 1), NULL,
-                       &model, &error),
+        sow_model_load(write_text("model.safetensors.index.json", index), NULL, &model, &error),
         SOW_OK);
     check_tensor(model, "a", SOW_F32, 1, 2);
     check_tensor(model, "b", SOW_F32, 1, 2);
     sow_model_free(model);
     assert_int_equal(
-        sow_model_load(write_file("model.safetensors.index.json", lying, sizeof lying - 1), NULL,
-                       &model, &error),
+        sow_model_load(write_text("model.safetensors.index.json", lying), NULL, &model, &error),
         SOW_E_MISSING);
     assert_non_null(strstr(error.message, "c"));
 }
@@ -448,31 +412,28 @@ static void test_users_recipes(void **state)
         "local c = config { \"mine\", width = size(8) }\n"
         "local x = input { \"batch\", c.width } >> linear(\"mine\", c.width, 4)\n"
         "rule(\"*\", zeros)\n";
-    struct sow_model_options options = {.recipes_dir = folder};
+    struct sow_model_options options = {.recipes_dir = scratch};
     struct sow_model *model = NULL;
     struct sow_error error;
     (void)state;
-    write_file("gpt2.lua", recipe, sizeof recipe - 1); /* the user's own goes before ours */
-    write_file("net.lua", recipe, sizeof recipe - 1);
+    write_text("gpt2.lua", recipe); /* the user's own goes before ours */
+    write_text("net.lua", recipe);
     const char *config = "{\"model_type\": \"net\", \"width\": 16}";
-    assert_int_equal(
-        sow_model_load(write_file("config.json", config, strlen(config)), &options, &model, &error),
-        SOW_OK);
+    assert_int_equal(sow_model_load(write_text("config.json", config), &options, &model, &error),
+                     SOW_OK);
     check_shape(model, "mine.weight", 4, 16);
     sow_model_free(model);
     config = "{\"model_type\": \"gpt2\"}";
-    assert_int_equal(
-        sow_model_load(write_file("config.json", config, strlen(config)), &options, &model, &error),
-        SOW_OK);
+    assert_int_equal(sow_model_load(write_text("config.json", config), &options, &model, &error),
+                     SOW_OK);
     check_shape(model, "mine.weight", 4, 8);
     sow_model_free(model);
     options.recipes_dir = "/nowhere";
-    assert_int_equal(sow_model_load(in_folder("config.json"), &options, &model, &error), SOW_E_IO);
-    options.recipes_dir = folder;
+    assert_int_equal(sow_model_load(at("config.json"), &options, &model, &error), SOW_E_IO);
+    options.recipes_dir = scratch;
     config = "{\"model_type\": \"llama\"}"; /* not in the user's folder */
-    assert_int_equal(
-        sow_model_load(write_file("config.json", config, strlen(config)), &options, &model, &error),
-        SOW_OK);
+    assert_int_equal(sow_model_load(write_text("config.json", config), &options, &model, &error),
+                     SOW_OK);
     sow_model_free(model);
 }
 
@@ -495,5 +456,5 @@ int main(void)
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_users_recipes),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -14,34 +14,13 @@
 
 #include "model/graph/build.h"
 #include "model/graph/utf8.h"
-
-static char folder[] = "/tmp/sow-graph-XXXXXX";
-static char path[256];
-
-static int start(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
+#include "tests/c/scratch.h"
 
 static struct sow_model *load(const char *name, const char *text)
 {
     struct sow_model *model = NULL;
     struct sow_error error;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    if (sow_model_load(path, NULL, &model, &error) != SOW_OK) {
+    if (sow_model_load(write_text(name, text), NULL, &model, &error) != SOW_OK) {
         fail_msg("%s:%u: %s", error.file, error.line, error.message);
     }
     return model;
@@ -277,12 +256,10 @@ static void check_refused(const char *text, const char *message)
 {
     struct sow_model *model = NULL;
     struct sow_error error;
-    snprintf(path, sizeof path, "%s/refused.lua", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fprintf(file, "local x = input { \"batch\", 4, 6, 6 }\n%s\n", text) > 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_not_equal(sow_model_load(path, NULL, &model, &error), SOW_OK);
+    char recipe[1024];
+    snprintf(recipe, sizeof recipe, "local x = input { \"batch\", 4, 6, 6 }\n%s\n", text);
+    assert_int_not_equal(sow_model_load(write_text("refused.lua", recipe), NULL, &model, &error),
+                         SOW_OK);
     assert_string_equal(error.message, message);
     assert_int_equal(error.line, 2);
 }
@@ -493,5 +470,5 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_utf8),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -79,7 +79,7 @@ static void remove_shards(void)
     static const char *const names[] = {"s1.safetensors", "s2.safetensors", "s3.safetensors",
                                         "s4.safetensors", "model.safetensors.index.json"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        unlink(in_folder(names[i]));
+        unlink(at(names[i]));
     }
 }
 
@@ -90,7 +90,7 @@ static void shards_open_as_one(void **state)
     (void)state;
     write_shards("32");
     for (int named = 0; named < 2; named++) {
-        const char *name = named ? in_folder("model.safetensors.index.json") : scratch;
+        const char *name = named ? at("model.safetensors.index.json") : scratch;
         assert_int_equal(sow_st_set_open(name, &set, &error), SOW_OK);
         assert_int_equal(set->count, 4);
         assert_int_equal(set->tensors, 4);
@@ -107,8 +107,8 @@ static void F05_missing_shards(void **state)
     struct sow_error error;
     (void)state;
     write_shards("32");
-    unlink(in_folder("s2.safetensors"));
-    unlink(in_folder("s4.safetensors"));
+    unlink(at("s2.safetensors"));
+    unlink(at("s4.safetensors"));
     assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_MISSING);
     assert_string_equal(error.message, "2 of 4 shards are missing: s2.safetensors, s4.safetensors; "
                                        "with them 2 of 4 tensors (16 bytes)");
@@ -125,7 +125,7 @@ static void F05_strangers_are_warned_of(void **state)
     assert_string_equal(set->warnings, "total_size of the index is 33, the shards hold 32 bytes\n"
                                        "other.safetensors is not named by the index");
     sow_st_set_free(set);
-    unlink(in_folder("other.safetensors"));
+    unlink(at("other.safetensors"));
     remove_shards();
 }
 
@@ -145,7 +145,7 @@ static void index_and_shards_disagree(void **state)
     assert_string_equal(error.message, "holds tensor `x`, which the index does not name here");
     write_header("s3.safetensors", "{" TENSOR("c") "}", 7);
     assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_FORMAT);
-    assert_string_equal(error.file, in_folder("s3.safetensors"));
+    assert_string_equal(error.file, at("s3.safetensors"));
     assert_non_null(strstr(error.message, "the file is cut"));
     remove_shards();
 }
@@ -157,16 +157,16 @@ static void links_are_not_followed_from_an_index(void **state)
     char target[256];
     (void)state;
     write_shards("32");
-    snprintf(target, sizeof target, "%s", in_folder("s1.safetensors"));
-    unlink(in_folder("s2.safetensors"));
-    assert_int_equal(symlink(target, path), 0);
+    snprintf(target, sizeof target, "%s", at("s1.safetensors"));
+    unlink(at("s2.safetensors"));
+    assert_int_equal(symlink(target, latest), 0);
     assert_int_equal(sow_st_set_open(scratch, &set, &error), SOW_E_FORMAT);
     assert_non_null(strstr(error.message, "a symbolic link, which sow does not follow"));
-    unlink(in_folder("link.safetensors"));
-    assert_int_equal(symlink(target, in_folder("link.safetensors")), 0);
-    assert_int_equal(sow_st_set_open(path, &set, &error), SOW_OK); /* the user named it */
+    unlink(at("link.safetensors"));
+    assert_int_equal(symlink(target, at("link.safetensors")), 0);
+    assert_int_equal(sow_st_set_open(latest, &set, &error), SOW_OK); /* the user named it */
     sow_st_set_free(set);
-    unlink(in_folder("link.safetensors"));
+    unlink(at("link.safetensors"));
     remove_shards();
 }
 
@@ -176,10 +176,10 @@ static void links_of_the_hub_s_cache_are(void **state)
     struct sow_st_set *set = NULL;
     char from[256], snapshot[256];
     (void)state;
-    snprintf(snapshot, sizeof snapshot, "%s", in_folder("snapshots"));
-    assert_int_equal(mkdir(in_folder("blobs"), 0700), 0);
+    snprintf(snapshot, sizeof snapshot, "%s", at("snapshots"));
+    assert_int_equal(mkdir(at("blobs"), 0700), 0);
     assert_int_equal(mkdir(snapshot, 0700), 0);
-    assert_int_equal(mkdir(in_folder("snapshots/main"), 0700), 0);
+    assert_int_equal(mkdir(at("snapshots/main"), 0700), 0);
     write_shards("32");
     static const char *const names[] = {"s1.safetensors", "s2.safetensors", "s3.safetensors",
                                         "s4.safetensors", "model.safetensors.index.json"};
@@ -188,16 +188,16 @@ static void links_of_the_hub_s_cache_are(void **state)
         snprintf(blob, sizeof blob, "blobs/0123456789abcdef%zu", i);
         snprintf(link, sizeof link, "snapshots/main/%s", names[i]);
         snprintf(target, sizeof target, "../../%s", blob);
-        snprintf(from, sizeof from, "%s", in_folder(names[i]));
-        assert_int_equal(rename(from, in_folder(blob)), 0);
-        assert_int_equal(symlink(target, in_folder(link)), 0);
+        snprintf(from, sizeof from, "%s", at(names[i]));
+        assert_int_equal(rename(from, at(blob)), 0);
+        assert_int_equal(symlink(target, at(link)), 0);
     }
-    assert_int_equal(sow_st_set_open(in_folder("snapshots/main"), &set, NULL), SOW_OK);
+    assert_int_equal(sow_st_set_open(at("snapshots/main"), &set, NULL), SOW_OK);
     assert_int_equal(set->tensors, 4);
     sow_st_set_free(set);
-    unlink(in_folder("snapshots/main/s1.safetensors"));
-    assert_int_equal(symlink("../../blobs/../blobs/0123456789abcdef0", path), 0);
-    assert_int_equal(sow_st_set_open(in_folder("snapshots/main"), &set, NULL), SOW_E_FORMAT);
+    unlink(at("snapshots/main/s1.safetensors"));
+    assert_int_equal(symlink("../../blobs/../blobs/0123456789abcdef0", latest), 0);
+    assert_int_equal(sow_st_set_open(at("snapshots/main"), &set, NULL), SOW_E_FORMAT);
 }
 
 static void folders_without_a_checkpoint(void **state)
@@ -216,7 +216,7 @@ static void folders_without_a_checkpoint(void **state)
     assert_non_null(strstr(set->warnings, "loaders take model.safetensors"));
     sow_st_set_free(set);
     remove_shards();
-    unlink(in_folder("model.safetensors"));
+    unlink(at("model.safetensors"));
 }
 
 int main(void)

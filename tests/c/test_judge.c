@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #include "model/signal/judge/judge.h"
-
-static char path[] = "/tmp/sow-judge-XXXXXX.lua";
+#include "tests/c/scratch.h"
 
 struct judged {
     struct sow_model *model;
@@ -42,11 +41,7 @@ static void judge(struct judged *judged, const char *source, const char *activat
 
 static void judge_lua(struct judged *judged, const char *text)
 {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    judge(judged, path, NULL, NULL, 0);
+    judge(judged, write_text("model.lua", text), NULL, NULL, 0);
 }
 
 static void free_judged(struct judged *judged)
@@ -165,12 +160,8 @@ static void judge_stream(struct judged *judged, const char *begin, const char *e
         char *rule = strstr(whole, "rule('h.*.norm.weight', ones)\n");
         memset(rule, ' ', strlen("rule('h.*.norm.weight', ones)"));
     }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(whole, file) >= 0);
-    assert_int_equal(fclose(file), 0);
     memset(judged, 0, sizeof *judged);
-    judge(judged, path, NULL, sets, set_count);
+    judge(judged, write_text("model.lua", whole), NULL, sets, set_count);
 }
 
 static int has_code(const struct judged *judged, const char *code)
@@ -356,16 +347,11 @@ static void first_losses(void **state)
 static void gpt2_starts_above_ln_v(void **state)
 {
     (void)state;
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs("local x = tokens() >> embedding('e', 50257, 768) >> layer_norm('n', 768)\n"
-                      "x = x >> linear('head', 768, 50257, { bias = false })\n"
-                      "rule('n.weight', ones)\nrule('n.bias', zeros)\n"
-                      "rule('*', normal { std = 0.02 })\n",
-                      file) >= 0);
-    assert_int_equal(fclose(file), 0);
     struct judged judged = {0};
-    judge(&judged, path, NULL, NULL, 0);
+    judge_lua(&judged, "local x = tokens() >> embedding('e', 50257, 768) >> layer_norm('n', 768)\n"
+                       "x = x >> linear('head', 768, 50257, { bias = false })\n"
+                       "rule('n.weight', ones)\nrule('n.bias', zeros)\n"
+                       "rule('*', normal { std = 0.02 })\n");
     const struct sow_first_loss *loss = sow_first_loss(judged.judgement);
     assert_int_equal(loss->classes, 50257);
     assert_near(loss->uniform, log(50257), 1e-12);
@@ -389,19 +375,6 @@ static void thresholds_are_there(void **state)
     }
 }
 
-static int make_path(void **state)
-{
-    (void)state;
-    int file = mkstemps(path, 4);
-    return file < 0 ? 1 : close(file);
-}
-
-static int remove_path(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,5 +385,5 @@ int main(void)
         cmocka_unit_test(constants_learn_as_one),   cmocka_unit_test(first_losses),
         cmocka_unit_test(gpt2_starts_above_ln_v),   cmocka_unit_test(thresholds_are_there),
     };
-    return cmocka_run_group_tests(tests, make_path, remove_path);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sow/model.h"
+#include "tests/c/scratch.h"
 
 static int calls;
 
@@ -26,23 +27,16 @@ __attribute__((visibility("default"))) int strcoll(const char *a, const char *b)
 static void test_order_of_texts(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/sow-locale-XXXXXX", path[64];
     static const char text[] =
         "assert(\"a\" < \"b\" and \"B\" < \"a\" and \"a\" <= \"a\" and not (\"b\" < \"a\"))\n"
         "param(\"t\", { 2 })\n"
         "rule(\"*\", normal { std = function(t) return t.name > \"a\" and 0.5 or 1 end })\n";
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/model.lua", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
     struct sow_model *model = NULL;
     struct sow_plan *plan = NULL;
     struct sow_error error = {.code = SOW_OK};
     assert_true(strcoll("a", "b") > 0); /* the program's own */
     calls = 0;
-    if (sow_model_load(path, NULL, &model, &error) != SOW_OK ||
+    if (sow_model_load(write_text("model.lua", text), NULL, &model, &error) != SOW_OK ||
         sow_plan_make(model, NULL, &plan, &error) != SOW_OK) {
         fail_msg("%s:%u: %s", error.file, error.line, error.message);
     }
@@ -51,8 +45,6 @@ static void test_order_of_texts(void **state)
     assert_true(uselocale((locale_t)0) == LC_GLOBAL_LOCALE); /* put back */
     sow_plan_free(plan);
     sow_model_free(model);
-    unlink(path);
-    rmdir(folder);
 }
 
 int main(void)
@@ -60,5 +52,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_of_texts),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

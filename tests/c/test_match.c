@@ -16,37 +16,16 @@
 #include "model/match/inside.h"
 #include "model/recipe/embedded.h"
 #include "sow/model.h"
-
-static char folder[] = "/tmp/sow-match-XXXXXX";
-
-static int start(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
+#include "tests/c/scratch.h"
 
 static enum sow_status try(const char *text, const char *set, struct sow_plan **plan,
                            struct sow_error *error)
 {
-    char path[64];
     struct sow_model *model = NULL;
     struct sow_plan_options options = {
         .variant = "matched", .sets = &set, .set_count = set != NULL};
-    snprintf(path, sizeof path, "%s/model.lua", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
     *plan = NULL;
-    enum sow_status status = sow_model_load(path, NULL, &model, error);
+    enum sow_status status = sow_model_load(write_text("model.lua", text), NULL, &model, error);
     status = status == SOW_OK ? sow_plan_make(model, &options, plan, error) : status;
     sow_model_free(model);
     return status;
@@ -491,5 +470,5 @@ int main(void)
         cmocka_unit_test(test_every_operation_is_known),
         cmocka_unit_test(test_what_it_cannot_tell),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -14,8 +14,7 @@
 
 #include "model/graph/build.h"
 #include "model/signal/network/network.h"
-
-static char path[] = "/tmp/sow-network-XXXXXX.lua";
+#include "tests/c/scratch.h"
 
 struct loaded {
     struct sow_model *model;
@@ -27,11 +26,7 @@ static struct loaded load(const char *text)
     struct loaded loaded = {0};
     struct sow_error error;
     struct sow_plan_options planning = {.seed = 0};
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    if (sow_model_load(path, NULL, &loaded.model, &error) != SOW_OK ||
+    if (sow_model_load(write_text("model.lua", text), NULL, &loaded.model, &error) != SOW_OK ||
         sow_plan_make(loaded.model, &planning, &loaded.plan, &error) != SOW_OK) {
         fail_msg("%u: %s", error.line, error.message);
     }
@@ -214,18 +209,6 @@ static void test_unknown(void **state)
     unload(&loaded);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return mkstemps(path, 4) < 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,5 +216,5 @@ int main(void)
         cmocka_unit_test(test_what_does_not_fit),          cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_shapes_of_products),         cmocka_unit_test(test_unknown),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

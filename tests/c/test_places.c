@@ -16,13 +16,12 @@
 #include "sow/model.h"
 #include "sow/signal.h"
 #include "tests/c/probe_value.h"
+#include "tests/c/scratch.h"
 
 #define TOKENS 120
 #define DIM    8192 /* no chance products of few features */
 
 typedef double matrix[TOKENS][TOKENS];
-
-static char path[] = "/tmp/sow-places-XXXXXX.lua";
 
 static struct sow_probe *probe_of(const char *text)
 {
@@ -31,11 +30,7 @@ static struct sow_probe *probe_of(const char *text)
     struct sow_probe *probe = NULL;
     struct sow_plan_options planning = {.seed = 0};
     struct sow_error error;
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    if (sow_model_load(path, NULL, &model, &error) != SOW_OK ||
+    if (sow_model_load(write_text("model.lua", text), NULL, &model, &error) != SOW_OK ||
         sow_plan_make(model, &planning, &plan, &error) != SOW_OK ||
         sow_probe_predict(model, plan, NULL, &probe, &error) != SOW_OK) {
         fail_msg("%u: %s", error.line, error.message);
@@ -215,19 +210,6 @@ static void test_a_window_that_hides_nothing(void **state)
     sow_probe_free(wide);
 }
 
-static int make_path(void **state)
-{
-    (void)state;
-    int file = mkstemps(path, 4);
-    return file < 0 ? -1 : close(file);
-}
-
-static int remove_path(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,5 +218,5 @@ int main(void)
         cmocka_unit_test(test_windows_beside_an_attention_that_sees_all),
         cmocka_unit_test(test_a_window_that_hides_nothing),
     };
-    return cmocka_run_group_tests(tests, make_path, remove_path);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

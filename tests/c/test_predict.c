@@ -15,8 +15,7 @@
 
 #include "model/signal/network/network.h"
 #include "tests/c/probe_value.h"
-
-static char path[] = "/tmp/sow-predict-XXXXXX.lua";
+#include "tests/c/scratch.h"
 
 static enum sow_status try_probe(const char *source, const struct sow_model_options *reading,
                                  const struct sow_signal_options *options, struct sow_probe **probe,
@@ -44,20 +43,11 @@ static struct sow_probe *mlp(const char *widths, const char *activation, const c
     return probe;
 }
 
-static const char *write_text(const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    return path;
-}
-
 static struct sow_probe *lua(const char *text, const struct sow_signal_options *options)
 {
     struct sow_probe *probe = NULL;
     struct sow_error error;
-    if (try_probe(write_text(text), NULL, options, &probe, &error) != SOW_OK) {
+    if (try_probe(write_text("model.lua", text), NULL, options, &probe, &error) != SOW_OK) {
         fail_msg("%u: %s", error.line, error.message);
     }
     return probe;
@@ -278,13 +268,9 @@ static void test_a34_gpt2(void **state)
     (void)state;
     struct sow_probe *probe = NULL;
     struct sow_error error;
-    write_text("{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"]}");
-    char config[64];
-    snprintf(config, sizeof config, "%.*s.json", (int)(strlen(path) - 4), path);
-    assert_int_equal(rename(path, config), 0);
-    enum sow_status status = try_probe(config, NULL, NULL, &probe, &error);
-    assert_int_equal(rename(config, path), 0);
-    if (status != SOW_OK) {
+    const char *config = write_text(
+        "config.json", "{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"]}");
+    if (try_probe(config, NULL, NULL, &probe, &error) != SOW_OK) {
         fail_msg("%s", error.message);
     }
     near(value(probe, "lm_head")->second_moment, 0.3072, 1e-3);
@@ -367,18 +353,6 @@ static void test_refusals(void **state)
     assert_null(probe);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return mkstemps(path, 4) < 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,5 +371,5 @@ int main(void)
         cmocka_unit_test(test_no_depth_overflows),
         cmocka_unit_test(test_refusals),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -229,7 +229,7 @@ static void test_rules_file_that_is_wrong(void **state)
             make(model, NULL, NULL, write_file("r.lua", wrong[i].text, strlen(wrong[i].text)),
                  &rules, &error);
         if (status != wrong[i].status || error.line != wrong[i].line ||
-            strcmp(error.file, path) != 0 || strstr(error.message, wrong[i].message) == NULL) {
+            strcmp(error.file, latest) != 0 || strstr(error.message, wrong[i].message) == NULL) {
             fail_msg("%s: %d %s:%u: %s", wrong[i].text, status, error.file, error.line,
                      error.message);
         }

@@ -26,10 +26,10 @@ static void run_file(const struct test_case *test)
         write_tensors("case", text, length, claim == NULL ? length : strtoull(claim, NULL, 10),
                       data == NULL ? 8 : strtoull(data, NULL, 10));
     }
-    enum sow_status status = sow_st_open(in_folder("case"), &header, &error);
+    enum sow_status status = sow_st_open(at("case"), &header, &error);
     check_answer(test, status, &error);
     if (status != SOW_OK) {
-        assert_string_equal(error.file, path);
+        assert_string_equal(error.file, latest);
     }
     sow_st_free(status == SOW_OK ? header : NULL);
 }
@@ -49,10 +49,10 @@ static void other_kinds_of_file(void **state)
     assert_string_equal(error.message, "a folder, not a file");
     assert_int_equal(sow_st_open("/dev/zero", &header, &error), SOW_E_FORMAT);
     assert_string_equal(error.message, "a character device, not a file");
-    assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
-    assert_int_equal(sow_st_open(path, &header, &error), SOW_E_FORMAT); /* and does not wait */
+    assert_int_equal(mkfifo(at("fifo"), 0600), 0);
+    assert_int_equal(sow_st_open(latest, &header, &error), SOW_E_FORMAT); /* and does not wait */
     assert_string_equal(error.message, "a pipe, not a file");
-    assert_int_equal(sow_st_open(in_folder("absent"), &header, &error), SOW_E_IO);
+    assert_int_equal(sow_st_open(at("absent"), &header, &error), SOW_E_IO);
     assert_string_equal(error.message, "open: No such file or directory");
 }
 
@@ -68,8 +68,8 @@ static void F06_full_size(void **state)
                         "[1506693480],\"data_offsets\":[656670720,3670057680]}}");
     memset(text + used, ' ', sizeof text - 1 - (size_t)used);
     write_tensors("cut", text, sizeof text - 1, sizeof text - 1, 0);
-    assert_int_equal(truncate(in_folder("cut"), 1835292112), 0);
-    assert_int_equal(sow_st_open(path, &header, &error), SOW_E_FORMAT);
+    assert_int_equal(truncate(at("cut"), 1835292112), 0);
+    assert_int_equal(sow_st_open(latest, &header, &error), SOW_E_FORMAT);
     assert_string_equal(error.message,
                         "the file is cut: it needs 3670116152 bytes and has 1835292112, 1834824040 "
                         "are missing (50.0 %); the first tensor that is cut is `rest`, byte "
@@ -89,7 +89,7 @@ static void names_have_a_longest(void **state)
         snprintf(text, sizeof text,
                  "{\"%s\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]}}", name);
         write_header("name", text, 1);
-        enum sow_status status = sow_st_open(in_folder("name"), &header, &error);
+        enum sow_status status = sow_st_open(at("name"), &header, &error);
         assert_int_equal(status, over ? SOW_E_FORMAT : SOW_OK);
         if (over) {
             assert_non_null(strstr(error.message, "a name of 4097 bytes: `nnnn"));

@@ -15,12 +15,12 @@
 
 #include "core/base/error.h"
 #include "model/verify/statistics.h"
-#include "scratch.h"
+#include "tests/c/scratch.h"
 
 #define COUNT 700001u /* of float32: eleven blocks, the last one short */
 
 /* Writes tensors `w` (COUNT numbers of a fixed pattern) and `one`. */
-static void write_file(const char *path, float shift)
+static void write_values(const char *path, float shift)
 {
     const struct sow_st_tensor tensors[] = {
         {"w", SOW_F32, 1, {COUNT}, 0, 4 * COUNT},
@@ -46,7 +46,7 @@ static void numbers_do_not_depend_on_threads(void **state)
 {
     struct sow_tensor_statistics first = {0};
     (void)state;
-    write_file(at("w.safetensors"), 0);
+    write_values(at("w.safetensors"), 0);
     for (uint32_t threads = 1; threads <= 70; threads += 23) {
         struct sow_statistics_options options = {.threads = threads};
         struct sow_statistics *statistics = NULL;
@@ -115,7 +115,7 @@ static void visitors_see_every_element_once(void **state)
     struct sow_st_set *set = NULL;
     struct sow_error error;
     (void)state;
-    write_file(at("w.safetensors"), 0);
+    write_values(at("w.safetensors"), 0);
     assert_int_equal(sow_st_set_open(at("w.safetensors"), &set, NULL), SOW_OK);
     assert_int_equal(sow_statistics_make(set, NULL, &visitor, &statistics, &error), SOW_OK);
     assert_int_equal(seen.elements, COUNT + 1);
@@ -131,8 +131,8 @@ static void one_element_differs(void **state)
 {
     struct sow_diff *diff = NULL;
     (void)state;
-    write_file(at("a.safetensors"), 0);
-    write_file(at("b.safetensors"), 0.25f);
+    write_values(at("a.safetensors"), 0);
+    write_values(at("b.safetensors"), 0.25f);
     assert_int_equal(sow_diff_load(at("a.safetensors"), at("a.safetensors"), NULL, &diff, NULL),
                      SOW_OK);
     assert_null(sow_diff_at(diff, 0));
@@ -158,7 +158,7 @@ static void what_cannot_be_is_refused(void **state)
     struct sow_statistics *statistics = NULL;
     struct sow_diff *diff = NULL;
     (void)state;
-    write_file(at("w.safetensors"), 0);
+    write_values(at("w.safetensors"), 0);
     assert_int_equal(sow_statistics_load(at("w.safetensors"), &options, &statistics, NULL),
                      SOW_E_ARGUMENT);
     assert_int_equal(sow_statistics_load("", NULL, &statistics, NULL), SOW_E_ARGUMENT);
