@@ -148,6 +148,7 @@ int sow_cmd_init(const struct sow_cli_options *options)
         return code;
     }
     signal(SIGPIPE, SIG_IGN); /* a broken pipe is an I/O error with a message, not a silent death */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files (ulimit -f) */
     code = sow_cli_source_load(options->arguments[0], options, &source);
     if (code == SOW_EXIT_DONE) {
         for (size_t i = 0; !options->quiet && (note = sow_model_note(source.model, i)) != NULL;

@@ -18,6 +18,8 @@ if d % c.num_attention_heads ~= 0 then
     refuse("hidden_size", "it must be a multiple of num_attention_heads, which is " .. c.num_attention_heads)
 end
 
+check_padding("pad_token_id", c.vocab_size)
+
 local class = architecture("Bert", { "BertForMaskedLM", "BertForPreTraining", "BertModel", "BertLMHeadModel",
                                      "BertForNextSentencePrediction", "BertForSequenceClassification",
                                      "BertForTokenClassification", "BertForMultipleChoice", "BertForQuestionAnswering" })

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- GPT-2 (Radford et al. 2019) as transformers stores it: projections are Conv1D, whose weights are (in, out).
--- Defaults and null handling: GPT2Config of transformers 5.24.0. Classes: GPT2LMHeadModel, GPT2Model (no prefix, no head).
+-- Defaults and null handling: GPT2Config of transformers 5.24.0. GPT2Model has no prefix and no head.
 -- pad_token_id zeroes no row here: GPT2Model gives its embeddings no padding_idx.
 local c = config { "GPT2Config of transformers 5.24.0",
     unread { resid_pdrop = fraction, embd_pdrop = fraction, attn_pdrop = fraction, summary_type = text,
@@ -16,7 +16,9 @@ local c = config { "GPT2Config of transformers 5.24.0",
 
 local d = c.n_embd
 local ff = c.n_inner or 4 * d
-local bare = architecture("GPT2", { "GPT2LMHeadModel", "GPT2Model" }) == "GPT2Model"
+local class = architecture("GPT2", { "GPT2LMHeadModel", "GPT2Model", "GPT2ForSequenceClassification",
+                                     "GPT2ForTokenClassification", "GPT2ForQuestionAnswering" })
+local bare = class == "GPT2Model"
 local act = transformers_activation("activation_function", c.activation_function)
 
 if d % c.n_head ~= 0 then
@@ -40,10 +42,16 @@ scope(bare and "" or "transformer", function()
     x = repeated("h", c.n_layer, x, block)
     x = x >> layer_norm("ln_f", d, { eps = c.layer_norm_epsilon })
 end)
-if not bare and c.tie_word_embeddings then
+if class == "GPT2LMHeadModel" and c.tie_word_embeddings then
     x = x >> tied("lm_head.weight", "transformer.wte.weight")
-elseif not bare then
+elseif class == "GPT2LMHeadModel" then
     x = x >> linear("lm_head", d, c.vocab_size, { bias = false, role = "head" })
+elseif class == "GPT2ForSequenceClassification" then
+    x = x >> linear("score", d, labels(), { bias = false, role = "head" })
+elseif class == "GPT2ForTokenClassification" then
+    x = x >> linear("classifier", d, labels(), { role = "head" })
+elseif class == "GPT2ForQuestionAnswering" then
+    x = x >> linear("qa_outputs", d, 2, { role = "head" })
 end
 
 -- ---- Initial values ----

@@ -4,7 +4,7 @@
 -- (out, in), and that is what stands here.
 -- Defaults and null handling: MixtralConfig of transformers 5.24.0; num_key_value_heads left out is 8, and null is
 -- refused; head_dim null (or 0) is hidden_size // num_attention_heads.
--- Classes: MixtralForCausalLM, MixtralModel (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
+-- Classes: MixtralForCausalLM, MixtralModel (no prefix, no head) and the generic heads. pad_token_id zeroes its row of embed_tokens.
 local c = config { "MixtralConfig of transformers 5.24.0",
     unread { max_position_embeddings = integer, use_cache = boolean, bos_token_id = optional(integer),
              eos_token_id = optional(integers), rope_parameters = optional(rope), attention_dropout = fraction,
@@ -36,7 +36,7 @@ local function mixture(c, how, act, h)
     end)
 end
 
-decoder(c, { class = "Mixtral", max_position = 131072, rope_theta = 1000000,
+local _, biased = decoder(c, { class = "Mixtral", questions = "model", max_position = 131072, rope_theta = 1000000,
              kv_heads = c.num_key_value_heads, window = c.sliding_window, mlp = mixture,
              head_dim = c.head_dim and c.head_dim ~= 0 and c.head_dim or c.hidden_size // c.num_attention_heads })
 
@@ -50,6 +50,9 @@ variant("transformers", "huggingface/transformers, src/transformers/models/mixtr
     if c.num_hidden_layers > 0 then
         rule("*.block_sparse_moe.*", normal { std = c.initializer_range }, "experts and router: a small normal, std = "
              .. "initializer_range, also when that is 0")
+    end
+    if biased then
+        rule("*.bias", zeros, "a bias starts at 0: the random weights already make the units differ")
     end
     rule("*", normal { std = std }, "a small normal, std = initializer_range, whatever the depth")
 end)

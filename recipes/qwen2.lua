@@ -3,7 +3,7 @@
 -- Defaults and null handling: Qwen2Config of transformers 5.24.0: num_key_value_heads
 -- left out is 32, and null is num_attention_heads. The class has no head_dim, but reads the attribute when the file
 -- has it (null fails there). q, k and v always have biases, o never.
--- Classes: Qwen2ForCausalLM, Qwen2Model (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
+-- Classes: Qwen2ForCausalLM, Qwen2Model (no prefix, no head) and the generic heads. pad_token_id zeroes its row of embed_tokens.
 local c = config { "Qwen2Config of transformers 5.24.0",
     unread { max_position_embeddings = integer, use_cache = boolean, bos_token_id = optional(integer),
              eos_token_id = optional(integers), rope_parameters = optional(rope), attention_dropout = fraction,
@@ -17,7 +17,7 @@ local c = config { "Qwen2Config of transformers 5.24.0",
 
 local heads = c.num_attention_heads
 
-decoder(c, { class = "Qwen2", max_position = 32768,
+local _, biased = decoder(c, { class = "Qwen2", questions = "transformer", max_position = 32768,
              kv_heads = c.num_key_value_heads or heads,
              head_dim = c.head_dim or c.hidden_size // heads, qkv_bias = true })
 
@@ -28,7 +28,7 @@ local std = c.initializer_range ~= 0 and c.initializer_range or 0.02 -- the libr
 variant("transformers", "huggingface/transformers, src/transformers/modeling_utils.py, PreTrainedModel._init_weights, "
         .. "v5.24.0", function()
     rule("*norm.weight", ones, "a normalisation starts as the identity: scale 1")
-    if c.num_hidden_layers > 0 then
+    if biased then
         rule("*.bias", zeros, "a bias starts at 0: the random weights already make the units differ")
     end
     rule("*", normal { std = std }, "a small normal, std = initializer_range, whatever the depth")

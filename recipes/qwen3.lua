@@ -3,7 +3,7 @@
 -- Defaults and null handling: Qwen3Config of transformers 5.24.0: head_dim is 128
 -- whatever the heads, and null is refused; num_key_value_heads left out is 32, and null is num_attention_heads.
 -- q and k are normalised head by head.
--- Classes: Qwen3ForCausalLM, Qwen3Model (no prefix, no head). pad_token_id zeroes its row of embed_tokens.
+-- Classes: Qwen3ForCausalLM, Qwen3Model (no prefix, no head) and the generic heads. pad_token_id zeroes its row of embed_tokens.
 local c = config { "Qwen3Config of transformers 5.24.0",
     unread { max_position_embeddings = integer, use_cache = boolean, bos_token_id = optional(integer),
              eos_token_id = optional(integers), rope_parameters = optional(rope), attention_dropout = fraction,
@@ -14,7 +14,7 @@ local c = config { "Qwen3Config of transformers 5.24.0",
     num_key_value_heads = nullable(32, "num_attention_heads"), head_dim = 128, hidden_act = "silu", rms_norm_eps = 1e-6,
     initializer_range = 0.02, tie_word_embeddings = false, attention_bias = false, pad_token_id = optional(integer) }
 
-decoder(c, { class = "Qwen3", max_position = 32768,
+local _, biased = decoder(c, { class = "Qwen3", questions = "transformer", max_position = 32768,
              kv_heads = c.num_key_value_heads or c.num_attention_heads, head_dim = c.head_dim,
              qkv_bias = c.attention_bias, o_bias = c.attention_bias, qk_norm = true })
 
@@ -25,7 +25,7 @@ local std = c.initializer_range ~= 0 and c.initializer_range or 0.02 -- the libr
 variant("transformers", "huggingface/transformers, src/transformers/modeling_utils.py, PreTrainedModel._init_weights, "
         .. "v5.24.0", function()
     rule("*norm.weight", ones, "a normalisation starts as the identity: scale 1")
-    if c.num_hidden_layers > 0 and c.attention_bias then
+    if biased then
         rule("*.bias", zeros, "a bias starts at 0: the random weights already make the units differ")
     end
     rule("*", normal { std = std }, "a small normal, std = initializer_range, whatever the depth")

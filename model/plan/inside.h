@@ -77,6 +77,9 @@ enum sow_status sow_plan_measure(struct sow_plan *plan, struct sow_plan_entry *e
 /* Nothing but a constant that the dtype holds goes to an integer dtype, and nothing to an opaque one. */
 enum sow_status sow_plan_check_dtype(const struct sow_plan_entry *entry, enum sow_status code,
                                      struct sow_error *error);
+/* No number of a floating dtype is out of its reach: an infinite weight is no start. Of plans that are made, not
+ * of records, which must be read whatever they say. */
+enum sow_status sow_plan_check_finite(const struct sow_plan_entry *entry, struct sow_error *error);
 /* When all entries stand: names and keys are unique (`code` when not), the table for sow_plan_find and the
  * hash. */
 enum sow_status sow_plan_finish(struct sow_plan *plan, enum sow_status code,

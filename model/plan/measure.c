@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes of planned tensors, and which draw may go to which dtype. */
+/* Sizes of planned tensors, and which draw may go to which dtype. Nothing here rounds a value. */
 #include "model/plan/inside.h"
 #include "core/base/checked.h"
+#include "core/base/elementary.h"
 #include "core/base/error.h"
 
 #include <inttypes.h>
@@ -97,4 +98,76 @@ enum sow_status sow_plan_check_dtype(const struct sow_plan_entry *entry, enum so
         status = check_integer(entry, &entry->regions[i].draw, code, error);
     }
     return status;
+}
+
+/* ---- Numbers that end beyond a dtype ------------------------------------------------------------ */
+
+#define NORMAL_REACH 6.6605 /* the largest |z| of the float32 draw (docs/stream.md section 9) */
+
+static double size_of(double x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* The largest |value| that the draw can give. The logarithms of a uniform stay small; 0 is right for them here. */
+static double reach(const struct sow_draw *draw)
+{
+    double low = draw->mean - NORMAL_REACH * draw->std;
+    double high = draw->mean + NORMAL_REACH * draw->std;
+    switch (draw->distribution) {
+    case SOW_CONSTANT:
+        return size_of(draw->mean);
+    case SOW_UNIFORM:
+        low = draw->low;
+        high = draw->high;
+        break;
+    case SOW_TRUNC_NORMAL:
+        low = low > draw->low ? low : draw->low;
+        high = high < draw->high ? high : draw->high;
+        break;
+    case SOW_NORMAL:
+        break;
+    case SOW_EXP_UNIFORM:
+    case SOW_SOFTPLUS_INVERSE_EXP_UNIFORM:
+        return sow_exp(draw->high);
+    default:
+        return size_of(draw->gain); /* 0 but for whole tensors, whose largest element it is */
+    }
+    return size_of(low) > size_of(high) ? size_of(low) : size_of(high);
+}
+
+/* The least number that rounds to an infinity of the dtype; 0 when none does (fp8 saturates, and doubles
+ * reach further than any draw). `largest` is the dtype's last finite one. */
+static double infinite_from(enum sow_dtype dtype, const char **largest)
+{
+    switch (dtype) {
+    case SOW_F32:
+        *largest = "3.4e38";
+        return 0x1.ffffffp127;
+    case SOW_BF16:
+        *largest = "3.39e38";
+        return 0x1.ffp127;
+    case SOW_F16:
+        *largest = "65504";
+        return 65520;
+    default:
+        return 0;
+    }
+}
+
+enum sow_status sow_plan_check_finite(const struct sow_plan_entry *entry, struct sow_error *error)
+{
+    const char *largest = NULL;
+    double end = infinite_from(entry->dtype, &largest), most = reach(&entry->draw);
+    for (size_t i = 0; i < entry->region_count; i++) {
+        double more = reach(&entry->regions[i].draw);
+        most = more > most ? more : most;
+    }
+    if (end == 0 || most < end) {
+        return SOW_OK;
+    }
+    return sow_fail(error, SOW_E_RULE,
+                    "`%s` would start with infinities: %s reaches %.3g, and %s ends at %s; take "
+                    "smaller numbers or another dtype",
+                    entry->name, entry->scheme_text, most, sow_dtype_name(entry->dtype), largest);
 }

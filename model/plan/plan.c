@@ -140,7 +140,8 @@ static enum sow_status make_entry(struct sow_plan *plan, const struct sow_parame
     entry->rule_line = resolution->rule_line;
     entry->reason = resolution->reason;
     status = sow_plan_measure(plan, entry, SOW_E_SHAPE, error);
-    return status != SOW_OK ? status : sow_plan_check_dtype(entry, SOW_E_RULE, error);
+    status = status != SOW_OK ? status : sow_plan_check_dtype(entry, SOW_E_RULE, error);
+    return status != SOW_OK ? status : sow_plan_check_finite(entry, error);
 }
 
 /* ---- The plan as a whole -------------------------------------------------------------------- */

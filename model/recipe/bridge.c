@@ -136,6 +136,11 @@ const char *sow_bridge_full_name(lua_State *L, int index, int suffix)
     memcpy(full + prefix, name, length);
     memcpy(full + prefix + length, last, more);
     sow_bridge_check_name(host, full + prefix, length + more);
+    if (strcmp(full, "__metadata__") == 0) {
+        sow_host_raise(host, SOW_E_CONFIG,
+                       "a safetensors file keeps the name __metadata__ for its metadata; take "
+                       "another one");
+    }
     return full;
 }
 

@@ -36,11 +36,15 @@ static enum sow_status split_path(const char *path, struct sow_output *output,
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
     size_t folder_length = slash == NULL ? 0 : (size_t)(slash - path);
-    if (*name == '\0' || strlen(name) >= sizeof output->name ||
-        folder_length >= sizeof output->folder.path) {
-        return sow_fail_at(error, SOW_E_ARGUMENT, path, 0, 0,
-                           *name == '\0' ? "names a folder; name a file in it, or give --shard-size"
-                                         : "the path is too long");
+    if (*name == '\0') {
+        return sow_fail_at(error, SOW_E_EXISTS, path, 0, 0,
+                           "names a folder; name a file in it, or give --shard-size");
+    }
+    if (strlen(name) >= sizeof output->name || folder_length >= sizeof output->folder.path) {
+        return sow_fail_at(error, SOW_E_IO, path, 0, 0,
+                           "the path is too long: at most %zu bytes of folder and %zu of name; "
+                           "take a shorter one, or change the folder (cd) first",
+                           sizeof output->folder.path - 1, sizeof output->name - 1);
     }
     snprintf(output->name, sizeof output->name, "%s", name);
     if (slash == NULL) {

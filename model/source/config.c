@@ -119,7 +119,9 @@ static enum sow_status read_dtype(const struct sow_config *config, enum sow_dtyp
         if (!json_is_string(field)) {
             snprintf(message, sizeof message, "%s must be a text such as \"bfloat16\"", names[i]);
         } else if (sow_dtype_parse(json_string_value(field), dtype, &cause) != SOW_OK) {
-            snprintf(message, sizeof message, "%s: %.400s", names[i], cause.message);
+            snprintf(message, sizeof message,
+                     "%s: %.400s; correct the field, or take it out (--dtype says it too)",
+                     names[i], cause.message);
         } else if (!sow_dtype_drawable(*dtype)) {
             snprintf(message, sizeof message,
                      "%s is \"%.80s\"; weights cannot be drawn in it, take a floating type",

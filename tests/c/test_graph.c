@@ -79,33 +79,33 @@ static void check_graph(const struct sow_model *model, const char *const *wanted
 static void test_gpt2(void **state)
 {
     static const char *const wanted[] = {
-        "transformer.|tokens() -> [batch, tokens] @39",
+        "transformer.|tokens() -> [batch, tokens] @41",
         "transformer.|embedding(0; transformer.wte.weight; rows=10 features=8) -> [batch, tokens, "
-        "8] @39",
-        "transformer.|positions() -> [tokens] @39",
-        "transformer.|embedding(2; transformer.wpe.weight; rows=6 features=8) -> [tokens, 8] @39",
-        "transformer.|add(1 3) -> [batch, tokens, 8] @39",
+        "8] @41",
+        "transformer.|positions() -> [tokens] @41",
+        "transformer.|embedding(2; transformer.wpe.weight; rows=6 features=8) -> [tokens, 8] @41",
+        "transformer.|add(1 3) -> [batch, tokens, 8] @41",
         "transformer.h.0.|layer_norm(4; transformer.h.0.ln_1.weight transformer.h.0.ln_1.bias; "
-        "eps=1e-05) -> [batch, tokens, 8] @28",
+        "eps=1e-05) -> [batch, tokens, 8] @30",
         "transformer.h.0.|linear(5; transformer.h.0.attn.c_attn.weight "
-        "transformer.h.0.attn.c_attn.bias; inputs=8 outputs=24) -> [batch, tokens, 24] @29",
+        "transformer.h.0.attn.c_attn.bias; inputs=8 outputs=24) -> [batch, tokens, 24] @31",
         "transformer.h.0.|attention(6; heads=2 kv_heads=2 head_dim=4 causal=1 rotary=0) -> [batch, "
-        "tokens, 8] @30",
+        "tokens, 8] @32",
         "transformer.h.0.|linear(7; transformer.h.0.attn.c_proj.weight "
-        "transformer.h.0.attn.c_proj.bias; inputs=8 outputs=8) -> [batch, tokens, 8] @31",
-        "transformer.h.0.|add(4 8) -> [batch, tokens, 8] @30",
+        "transformer.h.0.attn.c_proj.bias; inputs=8 outputs=8) -> [batch, tokens, 8] @33",
+        "transformer.h.0.|add(4 8) -> [batch, tokens, 8] @32",
         "transformer.h.0.|layer_norm(9; transformer.h.0.ln_2.weight transformer.h.0.ln_2.bias; "
-        "eps=1e-05) -> [batch, tokens, 8] @32",
+        "eps=1e-05) -> [batch, tokens, 8] @34",
         "transformer.h.0.|linear(10; transformer.h.0.mlp.c_fc.weight "
-        "transformer.h.0.mlp.c_fc.bias; inputs=8 outputs=32) -> [batch, tokens, 32] @33",
-        "transformer.h.0.|activation(11; name=gelu_tanh) -> [batch, tokens, 32] @33",
+        "transformer.h.0.mlp.c_fc.bias; inputs=8 outputs=32) -> [batch, tokens, 32] @35",
+        "transformer.h.0.|activation(11; name=gelu_tanh) -> [batch, tokens, 32] @35",
         "transformer.h.0.|linear(12; transformer.h.0.mlp.c_proj.weight "
-        "transformer.h.0.mlp.c_proj.bias; inputs=32 outputs=8) -> [batch, tokens, 8] @34",
-        "transformer.h.0.|add(9 13) -> [batch, tokens, 8] @32",
+        "transformer.h.0.mlp.c_proj.bias; inputs=32 outputs=8) -> [batch, tokens, 8] @36",
+        "transformer.h.0.|add(9 13) -> [batch, tokens, 8] @34",
         "transformer.|layer_norm(14; transformer.ln_f.weight transformer.ln_f.bias; eps=1e-05) -> "
-        "[batch, tokens, 8] @41",
+        "[batch, tokens, 8] @43",
         "|linear(15; transformer.wte.weight; inputs=8 outputs=10 tied=lm_head.weight) -> [batch, "
-        "tokens, 10] @44",
+        "tokens, 10] @46",
         NULL,
     };
     (void)state;
@@ -117,7 +117,7 @@ static void test_gpt2(void **state)
     assert_string_equal(parameter->name, "transformer.h.0.attn.c_attn.weight");
     assert_string_equal(parameter->role, "attention.qkv");
     assert_string_equal(parameter->file, "gpt2.lua");
-    assert_int_equal(parameter->line, 29);
+    assert_int_equal(parameter->line, 31);
     assert_int_equal(parameter->layer, 0);
     assert_int_equal(parameter->layer_count, 1);
     assert_int_equal(parameter->tensor->kind, SOW_KIND_LINEAR);

@@ -181,3 +181,13 @@ has() {
     [[ $status -eq 4 ]]
     has "write: Broken pipe"
 }
+
+@test "a limit on the size of files is an error with its byte, not a death" {
+    run bash -c 'ulimit -f 64; "$SOW" init "$MODEL" -o - --seed 1 -q > limited'
+    [[ $status -eq 4 ]]
+    has "-: write: File too large, byte 65536"
+    run bash -c 'ulimit -f 64; "$SOW" init "$MODEL" -o out/m.safetensors --seed 1 -q'
+    [[ $status -eq 4 ]]
+    has "File too large"
+    nothing_left
+}

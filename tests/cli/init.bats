@@ -129,6 +129,12 @@ line() {
     run --separate-stderr sow init config.json -o nosuch/m.safetensors
     ends_with 4
     has "$stderr" "nosuch"
+    run --separate-stderr sow init config.json -o nosuch/
+    ends_with 4
+    has "$stderr" "names a folder; name a file in it"
+    run --separate-stderr sow init config.json -o "$(printf 'x%.0s' {1..300})"
+    ends_with 4
+    has "$stderr" "the path is too long: at most "
     mkdir folder
     run --separate-stderr sow init config.json -o folder
     [[ $status -eq 4 || $status -eq 2 ]]

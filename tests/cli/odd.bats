@@ -49,6 +49,31 @@ PY
     [[ $output == *"did you mean matched?"* ]]
 }
 
+@test "numbers that a dtype does not reach are refused: no weight starts infinite" {
+    printf 'param("a", { 4 })\n' > one.lua
+    while IFS='|' read -r scheme dtype words; do
+        if [ "$words" = fine ]; then
+            run -0 sow init one.lua --set "a=$scheme" --dtype "$dtype" -o out.safetensors --force -q
+            run -0 sow verify out.safetensors -q
+        else
+            run -3 sow init one.lua --set "a=$scheme" --dtype "$dtype" -o no.safetensors
+            [[ "$output" == *"\`a\` would start with infinities: "*" reaches $words"* ]]
+            [ ! -e no.safetensors ]
+        fi
+    done <<'CASES'
+constant{value=65519}|f16|fine
+constant{value=-65520}|f16|6.55e+04, and f16 ends at 65504
+constant{value=1e39}|bf16|1e+39, and bf16 ends at 3.39e38
+constant{value=1e39}|f64|fine
+constant{value=1e39}|f8_e4m3fn|fine
+normal{std=9800}|f16|fine
+normal{std=1e38}|f32|6.66e+38, and f32 ends at 3.4e38
+uniform{low=-7e4,high=1}|f16|7e+04, and f16 ends at 65504
+trunc_normal{std=1e5,low_absolute=-5,high_absolute=6e4}|f16|fine
+log_uniform{low=1,high=1e6}|f16|1e+06, and f16 ends at 65504
+CASES
+}
+
 @test "matched needs a graph" {
     odd_file
     run -2 sow plan odd.safetensors --variant matched

@@ -36,7 +36,9 @@ LLAMA_LIKE = {
     "initializer_range": [ABSENT, 0.01, 0.0],
     "rms_norm_eps": [ABSENT, 1e-5],
     "layer_types": [ABSENT, ABSENT, ABSENT, "full", "short", "foreign"],
-    "architectures": [ABSENT, ABSENT, "ForCausalLM", "Model"],
+    "architectures": [
+        ABSENT, ABSENT, "ForCausalLM", "Model", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering",
+    ],
     "dtype": [ABSENT, "bfloat16", None],
 }
 GPT2 = {
@@ -51,7 +53,9 @@ GPT2 = {
     "pad_token_id": [ABSENT, None, 5, -1],
     "initializer_range": [ABSENT, 0.01, 0.0],
     "hidden_size": [ABSENT, ABSENT, ABSENT, 24],
-    "architectures": [ABSENT, ABSENT, "LMHeadModel", "Model"],
+    "architectures": [
+        ABSENT, ABSENT, "LMHeadModel", "Model", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering",
+    ],
     "dtype": [ABSENT, "float16"],
 }
 MIXTRAL = LLAMA_LIKE | {"num_local_experts": [3, ABSENT, 1, 4], "num_experts_per_tok": [2, ABSENT, 1, 3, 5]}
@@ -205,6 +209,18 @@ def test_all_defaults(family, tmp_path):
 
 
 # F11: absent, null and a value are three things, and each family's own.
+# The classifiers: their labels, and no head of words though it is tied.
+@pytest.mark.parametrize("family", sorted(set(CLASS) - {"bert"}))
+def test_classifiers(family, tmp_path):
+    grid = GRIDS.get(family, LLAMA_LIKE)
+    plain = {"model_type": family} | {name: values[0] for name, values in grid.items() if values[0] is not ABSENT}
+    for kind in ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"):
+        for labels in ({}, {"num_labels": 3}, {"id2label": {"0": "a"}, "tie_word_embeddings": True}):
+            config = plain | {"architectures": [CLASS[family] + kind]} | labels
+            absent = (family, kind) == ("gemma", "ForQuestionAnswering")
+            assert compare(config, tmp_path) == ("", absent), (kind, labels)
+
+
 @pytest.mark.parametrize(
     ("family", "field", "value", "tensor", "shape"),
     [

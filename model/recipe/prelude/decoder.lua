@@ -94,6 +94,7 @@ local function check(c, how)
     if how.head_dim < 1 or how.head_dim % 2 ~= 0 then
         words.refuse("head_dim", string.format("rotary attention needs an even head_dim, and this is %d", how.head_dim))
     end
+    words.check_padding("pad_token_id", c.vocab_size)
     local state, types = host.field("layer_types")
     if state ~= "value" then
         return
@@ -108,17 +109,42 @@ local function check(c, how)
     end
 end
 
+-- What modeling_layers.py of transformers 5.24.0 puts on every token's vector, by the class' ending: a matrix, and a bias
+-- where there is one.
+local function generic_head(c, ending, x)
+    if ending == "ForQuestionAnswering" then
+        return x >> words.linear("qa_outputs", c.hidden_size, 2, { role = "head" })
+    end
+    local bias = ending == "ForTokenClassification"
+    return x >> words.linear("score", c.hidden_size, words.labels(), { bias = bias, role = "head" })
+end
+
+-- The class' ending, and the prefix of its body.
+local function class_of(how)
+    local prefixes = { ForCausalLM = "model", Model = "", ForSequenceClassification = "model",
+                       ForTokenClassification = "model", ForQuestionAnswering = how.questions }
+    local classes = {}
+    for _, ending in ipairs { "ForCausalLM", "Model", "ForSequenceClassification", "ForTokenClassification",
+                              "ForQuestionAnswering" } do
+        classes[#classes + 1] = prefixes[ending] and how.class .. ending
+    end
+    local ending = string.sub(words.architecture(how.class, classes), #how.class + 1)
+    return ending, prefixes[ending]
+end
+
 -- decoder(c, { class = "Llama", kv_heads =, head_dim =, max_position =, rope_theta = 10000, qkv_bias = false, o_bias = false,
---              mlp_bias = false, qk_norm = false,
+--              mlp_bias = false, qk_norm = false, questions = the body's prefix in ...ForQuestionAnswering, which is not
+--              there without,
 --              window = none, causal = true, norm_offset = 0, embedding_scale = 1, act = c.hidden_act, mlp = function(c, how, act, x) })
+-- Returns its output, and whether it has biases.
 function words.decoder(c, how)
     check(c, how)
     how.rope, how.rope_size = rope_of(how)
-    local class = words.architecture(how.class, { how.class .. "ForCausalLM", how.class .. "Model" })
-    local bare = class == how.class .. "Model"
+    local ending, prefix = class_of(how)
     local act = words.transformers_activation("hidden_act", how.act or c.hidden_act)
+    local biased = c.num_hidden_layers > 0 and (how.qkv_bias or how.o_bias or how.mlp_bias) or false
     local x
-    words.scope(bare and "" or "model", function()
+    words.scope(prefix, function()
         x = words.tokens() >> words.embedding("embed_tokens", c.vocab_size, c.hidden_size, { padding = c.pad_token_id })
         if how.embedding_scale then
             x = x * how.embedding_scale
@@ -128,11 +154,12 @@ function words.decoder(c, how)
         end)
         x = x >> words.rms_norm("norm", c.hidden_size, { eps = c.rms_norm_eps, offset = how.norm_offset or 0 })
     end)
-    if bare then
-        return x
+    if ending == "Model" then
+        return x, biased
+    elseif ending ~= "ForCausalLM" then
+        return generic_head(c, ending, x), biased or ending ~= "ForSequenceClassification"
+    elseif c.tie_word_embeddings then
+        return x >> words.tied("lm_head.weight", "model.embed_tokens.weight"), biased
     end
-    if c.tie_word_embeddings then
-        return x >> words.tied("lm_head.weight", "model.embed_tokens.weight")
-    end
-    return x >> words.linear("lm_head", c.hidden_size, c.vocab_size, { bias = false, role = "head" })
+    return x >> words.linear("lm_head", c.hidden_size, c.vocab_size, { bias = false, role = "head" }), biased
 end

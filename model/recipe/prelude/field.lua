@@ -341,8 +341,8 @@ function words.architecture(prefix, classes)
         end
     end
     if string.sub(name, 1, #prefix) == prefix then
-        host.fail_field("architectures", string.format("architectures names %s, which the recipe does not build; it builds %s",
-                                                       name, host.listed(classes)))
+        host.fail_field("architectures", string.format("architectures names %s, which the recipe does not build; name one of "
+                                                       .. "those it builds: %s", name, host.listed(classes)))
     end
     host.note(string.format("architectures names %s, which is no class of this family: %s", name, classes[1]))
     return classes[1]
@@ -381,6 +381,15 @@ function words.transformers_activation(field, name)
     return host.layer("activation", name, function(x, from)
         return host.record("activation", { x }, {}, { "name", canonical }, from)
     end)
+end
+
+-- check_padding("pad_token_id", rows): refuses a row that the table of tokens has not; torch counts negative ones from the end
+function words.check_padding(field, rows)
+    local state, row = host.field(field)
+    if state == "value" and math.type(row) == "integer" and (row >= rows or row < -rows) then
+        words.refuse(field, string.format("the vocabulary has the rows 0 to %d (its library refuses it too); null is none",
+                                          rows - 1))
+    end
 end
 
 -- labels(), labels(0): the classes of a classifier, as transformers counts them: num_labels, else id2label, else 2. The

@@ -109,7 +109,7 @@ function host.unknown(name)
         host.failf("%s is left out of the recipe language, which reaches nothing outside itself", name)
     end
     if type(name) == "string" and math[name] == nil and host.activation(name) then
-        host.failf('%s is an activation; write activation("%s")', name, name)
+        host.failf('%s is an activation; write activation("%s") for the layer, and "%s" in quotes for its gain', name, name, name)
     end
     local known = {}
     for word in pairs(words) do
