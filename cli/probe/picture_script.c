@@ -356,6 +356,7 @@ static void add_frame(struct sow_cli_text *text, const char *stem, const char *k
         "set border 3 lc rgb grey lw 0.8\nset tics nomirror out scale 0.5 tc rgb '#333333'\n"
         "set title font ',14' offset 0,kind eq 'term' ? 0 : 1.7\nset ylabel offset 0.8,0\n"
         "set key tmargin center horizontal reverse Left samplen 1.6 width -2 font ',11'\n"
+        "if (kind eq 'term') set key width 2\n"
         "if (kind ne 'term') set key at graph 0.5,1.03 bottom center maxrows 1\n"
         "side(x) = kind eq 'term' ? NaN : x\n"
         "edge = kind eq 'term' ? 'edge: chi = 1' : 'edge of chaos, χ_⊥ = 1'\n");

@@ -16,24 +16,6 @@
 
 #define VALUES_MAX 120 /* rows of a table of values; more are results of layers only */
 
-static const char style[] =
-    "body{font:16px/1.5 sans-serif;color:#222;background:#fff;max-width:1100px;margin:2em auto;"
-    "padding:0 1em}\n"
-    "h1{font-size:1.7em;margin:0}h2{font-size:1.25em;margin:2em 0 .4em;border-bottom:1px solid "
-    "#ccc}h3{font-size:1.05em;margin:1.4em 0 .3em}\n"
-    "code,.f{font-family:monospace;overflow-wrap:anywhere}.f{background:#f5f5f5;padding:.5em "
-    ".8em;border-left:3px solid #0072B2}\n"
-    "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums;width:100%}"
-    "th,td{padding:.2em .6em;text-align:right;border-bottom:1px solid #e5e5e5;vertical-align:top}"
-    "th{border-bottom:2px solid "
-    "#888}th.w,td.w{text-align:left;overflow-wrap:anywhere;min-width:8em}\n"
-    "p,li,figcaption{max-width:48em}span.f{background:none;border:0;padding:0}td.w:first-child{min-"
-    "width:13em}\n"
-    "figure{margin:1em 0}svg{width:100%;height:auto}.s,figcaption{color:#555}\n"
-    "@page{size:A4;margin:15mm}\n"
-    "@media print{body{font-size:10pt;margin:0;max-width:none}h2,h3{break-after:avoid}"
-    "tr,figure,.f{break-inside:avoid}thead{display:table-header-group}}\n";
-
 /* ---- In plain words ------------------------------------------------------------------------------------ */
 
 /* Sizes over the depth: a factor of 100 in all and 5 % a layer are a trend. */
@@ -81,15 +63,20 @@ static void add_verdict(struct sow_cli_text *text, const struct sow_cli_run *run
         sow_cli_add(text, "</code> on: ");
         sow_cli_add_html(text, verdict->reason);
         sow_cli_add(text, ". ");
-        sow_cli_add_html(text, verdict->code->meaning);
-        sow_cli_add(text, " Cure: ");
-        sow_cli_add_html(text, verdict->code->cure);
+        if (i == 0 || sow_verdict_at(judgement, i - 1)->code != verdict->code) {
+            sow_cli_add_html(text, verdict->code->meaning);
+            sow_cli_add(text, " Cure: ");
+            sow_cli_add_html(text, verdict->code->cure);
+            sow_cli_add(text, verdict->cure != NULL ? "; here: " : ".");
+        } else if (verdict->cure != NULL) {
+            sow_cli_add(text, "Cure: ");
+        }
         if (verdict->cure != NULL) {
-            sow_cli_add(text, "; here <code>");
+            sow_cli_add(text, "<code>");
             sow_cli_add_html(text, verdict->cure);
             sow_cli_add(text, "</code>");
         }
-        sow_cli_add(text, ".</p>\n");
+        sow_cli_add(text, "</p>\n");
     }
     if (loss->classes > 0) {
         sow_cli_add(text,
@@ -398,18 +385,17 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
         {"What was assumed", add_assumed},
     };
     const struct sow_cli_run *run = &runs->items[index];
+    int level = runs->count > 1 ? 3 : 2;
     if (runs->count > 1) {
         sow_cli_add(text, "<h2>");
         sow_cli_add_html(text, run->title);
         sow_cli_add(text, "</h2>\n");
     }
     for (size_t i = judgement_of(run) == NULL; i < sizeof parts / sizeof parts[0]; i++) {
-        sow_cli_add(text, "<h%d>%s</h%d>\n", runs->count > 1 ? 3 : 2, parts[i].title,
-                    runs->count > 1 ? 3 : 2);
+        sow_cli_add(text, "<h%d>%s</h%d>\n", level, parts[i].title, level);
         parts[i].add(text, run);
         if (parts[i].add == add_words && run->learned != NULL) {
-            sow_cli_add(text, "<h%d>The first steps of learning</h%d>\n", runs->count > 1 ? 3 : 2,
-                        runs->count > 1 ? 3 : 2);
+            sow_cli_add(text, "<h%d>The first steps of learning</h%d>\n", level, level);
             sow_cli_add_report_learned(text, run);
         }
         if (i == 0 && runs->count == 1) {
@@ -448,7 +434,7 @@ static void add_page(struct sow_cli_text *text, const struct sow_cli_runs *runs)
     sow_cli_add(text,
                 "</title>\n<style>\n%s</style>\n</head>\n<body>\n"
                 "<h1>Will the signal survive?</h1>\n<p><code>",
-                style);
+                sow_cli_report_style);
     sow_cli_add_html(text, runs->title);
     sow_cli_add(text, "</code></p>\n");
     if (runs->count > 1) {

@@ -5,6 +5,31 @@
 #include <math.h>
 #include <string.h>
 
+/* On a screen lines of text keep a length that reads well; on paper tables are small enough for their columns. */
+const char sow_cli_report_style[] =
+    "body{font:16px/1.5 sans-serif;color:#222;background:#fff;max-width:1100px;margin:2em auto;"
+    "padding:0 1em}\n"
+    "p,li,figcaption{max-width:48em}\n"
+    "h1{font-size:1.7em;margin:0}\n"
+    "h2{font-size:1.25em;margin:2em 0 .4em;border-bottom:1px solid #ccc}\n"
+    "h3{font-size:1.05em;margin:1.4em 0 .3em}\n"
+    "code,.f{font-family:monospace;overflow-wrap:anywhere}\n"
+    ".f{background:#f5f5f5;padding:.5em .8em;border-left:3px solid #0072B2}\n"
+    "span.f{background:none;border:0;padding:0}\n"
+    "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums;width:100%}\n"
+    "th,td{padding:.2em .6em;text-align:right;border-bottom:1px solid #e5e5e5;vertical-align:top}\n"
+    "th{border-bottom:2px solid #888}\n"
+    "th.w,td.w{text-align:left;overflow-wrap:anywhere;min-width:6em}\n"
+    "td.w:first-child{min-width:12em}\n"
+    "figure{margin:1em 0}svg{width:100%;height:auto}.s,figcaption{color:#555}\n"
+    "@page{size:A4;margin:15mm}\n"
+    "@media print{\n"
+    "body{font-size:10pt;margin:0;max-width:none}p,li,figcaption{max-width:none}\n"
+    "table{font-size:.75em}th,td{padding:.15em .4em}\n"
+    "th.w,td.w,td.w:first-child{min-width:5em}\n"
+    "h2,h3{break-after:avoid}tr,figure,.f{break-inside:avoid}\n"
+    "thead{display:table-header-group}}\n";
+
 void sow_cli_add_html(struct sow_cli_text *text, const char *word)
 {
     struct sow_cli_text safe = {0};

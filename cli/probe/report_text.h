@@ -5,6 +5,8 @@
 
 #include "cli/text/format.h"
 
+/* The style sheet of the page. */
+extern const char sow_cli_report_style[];
 /* Escaped, control characters shown. */
 void sow_cli_add_html(struct sow_cli_text *text, const char *word);
 /* Each of `lines`, which end with a line feed and are cut apart, as an element such as "p". */

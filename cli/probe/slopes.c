@@ -102,7 +102,7 @@ void sow_cli_slopes_print(const struct sow_probe *probe, const struct sow_measur
     if (measured == NULL || slopes.layers < LAYERS_MIN) {
         return;
     }
-    sow_cli_add(&text, "a layer, over %zu: E[x^2] ", slopes.layers);
+    sow_cli_add(&text, "per layer, over %zu: E[x^2] ", slopes.layers);
     add_growth(&text, slopes.signal, slopes.seen_signal);
     sow_cli_add(&text, " forward, E[grad^2] ");
     add_growth(&text, -slopes.gradient, -slopes.seen_gradient);

@@ -38,7 +38,7 @@ load helper
 
 @test "spectra of weights, in a paragraph, the JSON and the CSV" {
     run -0 --separate-stderr sow probe mlp:64,64x3,64 --spectra
-    has "$output" "spectral norms of 4 weights" "a layer, over 3: E[x^2] x"
+    has "$output" "spectral norms of 4 weights" "per layer, over 3: E[x^2] x"
     fits_100_columns "$output"
     run -0 --separate-stderr sow probe mlp:64,64x3,64 --spectra --csv
     has "${lines[0]}" ",spectral_norm,spectral_norm_expected,orthogonality_error"
