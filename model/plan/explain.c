@@ -356,6 +356,21 @@ static void put_dtype(struct sow_sheet *sheet, const struct subject *subject)
 
 /* ---- Values ------------------------------------------------------------------------------------- */
 
+static int takes_words(const struct sow_draw *draw)
+{
+    return draw->distribution != SOW_CONSTANT && draw->distribution != SOW_IDENTITY &&
+           draw->distribution != SOW_HADAMARD;
+}
+
+static int any_takes_words(const struct sow_plan_entry *entry)
+{
+    int any = takes_words(&entry->draw) && !sow_plan_covered(entry);
+    for (size_t i = 0; i < entry->region_count; i++) {
+        any |= takes_words(&entry->regions[i].draw);
+    }
+    return any;
+}
+
 static void put_stream(struct sow_sheet *sheet, const struct subject *subject)
 {
     const struct sow_plan_entry *entry = subject->entry;
@@ -367,11 +382,15 @@ static void put_stream(struct sow_sheet *sheet, const struct subject *subject)
         sow_plan_text_add(&sheet->line, "; drawn under this name instead of its own");
     }
     sow_sheet_row(sheet, "key");
-    sow_plan_text_format(
-        &sheet->line, "version %d: element i is %s of Philox4x32-10", SOW_STREAM_VERSION,
-        is_f64 || is_whole ? "two words of block i div 2" : "word i mod 4 of block i div 4");
-    sow_plan_text_add(&sheet->line,
-                      is_whole ? ", of which the whole tensor is made (section 11)" : "");
+    sow_plan_text_format(&sheet->line, "version %d: ", SOW_STREAM_VERSION);
+    if (any_takes_words(entry)) {
+        sow_plan_text_format(&sheet->line, "element i is %s of Philox4x32-10%s",
+                             is_f64 || is_whole ? "two words of block i div 2"
+                                                : "word i mod 4 of block i div 4",
+                             is_whole ? ", of which the whole tensor is made (section 11)" : "");
+    } else {
+        sow_plan_text_add(&sheet->line, "no word is drawn: a value follows from its place alone");
+    }
     sow_sheet_row(sheet, "stream");
 }
 

@@ -40,3 +40,12 @@ PY
     ends_with 2
     has "$stderr" "transformer.wte.wieght" "did you mean" "transformer.wte.weight"
 }
+
+@test "explain says where no word is drawn" {
+    for scheme in zeros identity zero_hadamard; do
+        run -0 --separate-stderr sow explain mlp:4,8 layers.0.weight --set "*.weight=$scheme"
+        has "$output" "version 1: no word is drawn"
+    done
+    run -0 --separate-stderr sow explain mlp:4,8 layers.0.weight --set '*.weight=orthogonal'
+    has "$output" "element i is two words"
+}
