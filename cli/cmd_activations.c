@@ -120,7 +120,6 @@ static int print_json(const struct sow_cli_options *options)
 
 static void add_cell(struct sow_cli_text *cell, double x)
 {
-    sow_cli_text_clear(cell);
     sow_cli_add(cell, x == x ? "%.4f" : "undefined", x);
 }
 
@@ -131,34 +130,22 @@ static void print_table(int colored)
         .titles = {"activation", "gain", "mean", "chi_perp", "chi_par", "phi(x)"},
         .right = 0x1e,
         .colored = colored};
-    struct sow_cli_text cells[6] = {{0}};
+    struct sow_cli_text *cells = table.cells;
     const struct sow_activation *row;
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1) {
-            sow_cli_table_title(&table);
-        }
+    while (sow_cli_table_pass(&table)) {
         for (size_t i = 0; (row = sow_activation_at(i)) != NULL; i++) {
             struct sow_function function;
             struct sow_activation_numbers numbers;
             sow_function_named(row->name, NULL, 0, &function, NULL);
             sow_function_numbers(&function, &numbers, NULL);
-            sow_cli_text_clear(&cells[0]);
             sow_cli_add(&cells[0], "%s", row->name);
             add_cell(&cells[1], numbers.gain);
             add_cell(&cells[2], numbers.mean);
             add_cell(&cells[3], numbers.chi_perp);
             add_cell(&cells[4], numbers.chi_par);
-            sow_cli_text_clear(&cells[5]);
             sow_cli_add(&cells[5], "%s", row->formula);
-            if (pass == 0) {
-                sow_cli_table_measure(&table, cells);
-            } else {
-                sow_cli_table_row(&table, cells);
-            }
+            sow_cli_table_row(&table);
         }
-    }
-    for (size_t i = 0; i < 6; i++) {
-        sow_cli_text_free(&cells[i]);
     }
 }
 

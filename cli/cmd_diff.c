@@ -19,7 +19,6 @@ struct view {
     size_t tensors; /* differences of tensors; those of metadata come after them */
     struct sow_fold fold;
     struct sow_table table;
-    struct sow_cli_text cells[COLUMNS];
 };
 
 /* ---- Folding ------------------------------------------------------------------------------------- */
@@ -136,10 +135,7 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
 {
     const struct sow_difference *first = sow_diff_at(view->diff, row->index);
     struct total total = total_of(view, row);
-    struct sow_cli_text *cells = view->cells;
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_clear(&cells[column]);
-    }
+    struct sow_cli_text *cells = view->table.cells;
     sow_cli_add(&cells[NAME], prefix > 0 ? "  " : "");
     sow_cli_fold_name(&view->fold, row, prefix, strlen(first->name), &cells[NAME]);
     add_what(&cells[WHAT], first);
@@ -158,28 +154,15 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     add_number(&cells[SHIFT], total.shift);
 }
 
-/* Once to measure, once to print. */
-static void walk_rows(struct view *view, int printing)
+static void print_rows(struct view *view)
 {
-    struct sow_cli_text above = {0}, prefix = {0}, scratch = {0};
-    sow_cli_text_clear(&above);
-    for (size_t i = 0; i < view->fold.count; i++) {
-        size_t length = sow_cli_fold_shared(&view->fold, i, &prefix, &scratch);
-        make_cells(view, &view->fold.rows[i], length);
-        if (!printing) {
-            sow_cli_table_measure(&view->table, view->cells);
-            continue;
+    while (sow_cli_table_pass(&view->table)) {
+        for (size_t i = 0; i < view->fold.count; i++) {
+            size_t heading = sow_cli_fold_heading(&view->fold, i, view->table.printing);
+            make_cells(view, &view->fold.rows[i], heading);
+            sow_cli_table_row(&view->table);
         }
-        if (length > 0 && strcmp(prefix.bytes, above.bytes) != 0) {
-            puts(prefix.bytes);
-        }
-        sow_cli_text_clear(&above);
-        sow_cli_add(&above, "%s", length > 0 ? prefix.bytes : "");
-        sow_cli_table_row(&view->table, view->cells);
     }
-    sow_cli_text_free(&above);
-    sow_cli_text_free(&prefix);
-    sow_cli_text_free(&scratch);
 }
 
 static void add_value(struct sow_cli_text *text, const char *value)
@@ -280,16 +263,11 @@ static void print_table(const struct sow_diff *diff, const struct sow_cli_option
     if (view.tensors > 0) {
         view.table.columns = any_numbers(&view) ? COLUMNS : WHAT + 1;
         view.fold = sow_cli_fold(&source, !options->all);
-        walk_rows(&view, 0);
-        sow_cli_table_title(&view.table);
-        walk_rows(&view, 1);
+        print_rows(&view);
         sow_cli_fold_free(&view.fold);
     }
     print_metadata(&view);
     print_totals(&view);
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_free(&view.cells[column]);
-    }
 }
 
 int sow_cmd_diff(const struct sow_cli_options *options)

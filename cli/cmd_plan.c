@@ -24,7 +24,6 @@ struct view {
     const char *rules_file; /* the user's; NULL for none */
     int mixed;              /* dtypes differ, and stand beside the shapes */
     struct sow_table table;
-    struct sow_cli_text cells[COLUMNS];
     struct claim *claims;
     size_t claim_count, claim_capacity;
 };
@@ -117,10 +116,7 @@ static void add_numbers(struct sow_cli_text *text, const struct sow_draw *draw)
 static void make_cells(struct view *view, const struct sow_fold_row *row, size_t prefix)
 {
     const struct sow_plan_entry *entry = sow_plan_at(view->plan, row->index);
-    struct sow_cli_text *cells = view->cells;
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_clear(&cells[column]);
-    }
+    struct sow_cli_text *cells = view->table.cells;
     sow_cli_add(&cells[NAME], prefix > 0 ? "  " : "");
     sow_cli_fold_name(&view->fold, row, prefix, strlen(entry->name), &cells[NAME]);
     add_shape(&cells[SHAPE], &entry->tensor);
@@ -171,32 +167,30 @@ static void print_regions(struct view *view, const struct sow_plan_entry *entry,
     sow_cli_text_free(&text);
 }
 
-/* Once to measure, once to print. */
-static void walk_rows(struct view *view, int printing)
+/* How many tensors each rule claims; the rules then stand in the order in which they match. */
+static void count_claims(struct view *view)
 {
-    struct sow_cli_text above = {0}, prefix = {0}, scratch = {0};
-    sow_cli_text_clear(&above);
     for (size_t i = 0; i < view->fold.count; i++) {
         const struct sow_fold_row *row = &view->fold.rows[i];
-        size_t length = sow_cli_fold_shared(&view->fold, i, &prefix, &scratch);
-        make_cells(view, row, length);
-        if (!printing) {
-            sow_cli_table_measure(&view->table, view->cells);
-            size_t number = rule_number(view, sow_plan_at(view->plan, row->index));
-            view->claims[number - 1].tensors += row->count;
-            continue;
-        }
-        if (length > 0 && strcmp(prefix.bytes, above.bytes) != 0) {
-            puts(prefix.bytes);
-        }
-        sow_cli_text_clear(&above);
-        sow_cli_add(&above, "%s", length > 0 ? prefix.bytes : "");
-        sow_cli_table_row(&view->table, view->cells);
-        print_regions(view, sow_plan_at(view->plan, row->index), length > 0 ? 2 : 0);
+        size_t number = rule_number(view, sow_plan_at(view->plan, row->index));
+        view->claims[number - 1].tensors += row->count;
     }
-    sow_cli_text_free(&above);
-    sow_cli_text_free(&prefix);
-    sow_cli_text_free(&scratch);
+    qsort(view->claims, view->claim_count, sizeof *view->claims, compare_claims);
+}
+
+static void print_rows(struct view *view)
+{
+    while (sow_cli_table_pass(&view->table)) {
+        for (size_t i = 0; i < view->fold.count; i++) {
+            const struct sow_fold_row *row = &view->fold.rows[i];
+            size_t heading = sow_cli_fold_heading(&view->fold, i, view->table.printing);
+            make_cells(view, row, heading);
+            sow_cli_table_row(&view->table);
+            if (view->table.printing) {
+                print_regions(view, sow_plan_at(view->plan, row->index), heading > 0 ? 2 : 0);
+            }
+        }
+    }
 }
 
 static void print_rules(const struct view *view)
@@ -204,17 +198,11 @@ static void print_rules(const struct view *view)
     struct sow_table table = {.columns = 4,
                               .titles = {"rule", "claims (first match wins)", "tensors", "from"},
                               .right = 1 | 4};
-    struct sow_cli_text cells[4] = {{0}, {0}, {0}, {0}};
+    struct sow_cli_text *cells = table.cells;
     table.colored = view->table.colored;
-    for (int printing = 0; printing < 2; printing++) {
-        if (printing) {
-            sow_cli_table_title(&table);
-        }
+    while (sow_cli_table_pass(&table)) {
         for (size_t i = 0; i < view->claim_count; i++) {
             const struct sow_plan_entry *entry = view->claims[i].entry;
-            for (int column = 0; column < 4; column++) {
-                sow_cli_text_clear(&cells[column]);
-            }
             sow_cli_add(&cells[0], "%zu", i + 1);
             sow_cli_add_safe(&cells[1], entry->rule, strlen(entry->rule), 0);
             sow_cli_add(&cells[2], "%llu", (unsigned long long)view->claims[i].tensors);
@@ -222,15 +210,8 @@ static void print_rules(const struct view *view)
             if (entry->rule_line > 0) {
                 sow_cli_add(&cells[3], ":%u", (unsigned)entry->rule_line);
             }
-            if (printing) {
-                sow_cli_table_row(&table, cells);
-            } else {
-                sow_cli_table_measure(&table, cells);
-            }
+            sow_cli_table_row(&table);
         }
-    }
-    for (int column = 0; column < 4; column++) {
-        sow_cli_text_free(&cells[column]);
     }
 }
 
@@ -315,18 +296,13 @@ static void print_table(const struct sow_cli_source *source, const struct sow_cl
                   .right = 1u << FAN_IN | 1u << FAN_OUT | 1u << RULE | 1u << BYTES,
                   .colored = sow_cli_colored(stdout, options->color)},
     };
-    walk_rows(&view, 0);
-    qsort(view.claims, view.claim_count, sizeof *view.claims, compare_claims);
-    sow_cli_table_title(&view.table);
-    walk_rows(&view, 1);
+    count_claims(&view);
+    print_rows(&view);
     putchar('\n');
     print_rules(&view);
     putchar('\n');
     print_totals(source->plan, view.mixed);
     print_variants(source, options);
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_free(&view.cells[column]);
-    }
     free(view.claims);
     sow_cli_fold_free(&view.fold);
 }

@@ -29,7 +29,6 @@ struct view {
     size_t *classes; /* a number each: tensors that may share a row have the same */
     struct sow_fold fold;
     struct sow_table table;
-    struct sow_cli_text cells[COLUMNS];
 };
 
 static const struct sow_tensor_statistics *tensor_at(const struct view *view, size_t index)
@@ -209,10 +208,7 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
 {
     const struct sow_tensor_statistics *tensor = tensor_at(view, row->index);
     struct total total = total_of(view, row);
-    struct sow_cli_text *cells = view->cells;
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_clear(&cells[column]);
-    }
+    struct sow_cli_text *cells = view->table.cells;
     sow_cli_add(&cells[NAME], prefix > 0 ? "  " : "");
     sow_cli_fold_name(&view->fold, row, prefix, strlen(tensor->name), &cells[NAME]);
     add_shape(&cells[SHAPE], tensor);
@@ -229,28 +225,15 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     add_notes(&cells[HISTOGRAM], &total, row->count);
 }
 
-/* Once to measure, once to print. */
-static void walk_rows(struct view *view, int printing)
+static void print_rows(struct view *view)
 {
-    struct sow_cli_text above = {0}, prefix = {0}, scratch = {0};
-    sow_cli_text_clear(&above);
-    for (size_t i = 0; i < view->fold.count; i++) {
-        size_t length = sow_cli_fold_shared(&view->fold, i, &prefix, &scratch);
-        make_cells(view, &view->fold.rows[i], length);
-        if (!printing) {
-            sow_cli_table_measure(&view->table, view->cells);
-            continue;
+    while (sow_cli_table_pass(&view->table)) {
+        for (size_t i = 0; i < view->fold.count; i++) {
+            size_t heading = sow_cli_fold_heading(&view->fold, i, view->table.printing);
+            make_cells(view, &view->fold.rows[i], heading);
+            sow_cli_table_row(&view->table);
         }
-        if (length > 0 && strcmp(prefix.bytes, above.bytes) != 0) {
-            puts(prefix.bytes);
-        }
-        sow_cli_text_clear(&above);
-        sow_cli_add(&above, "%s", length > 0 ? prefix.bytes : "");
-        sow_cli_table_row(&view->table, view->cells);
     }
-    sow_cli_text_free(&above);
-    sow_cli_text_free(&prefix);
-    sow_cli_text_free(&scratch);
 }
 
 static void print_totals(const struct view *view)
@@ -305,14 +288,9 @@ static void print_table(const struct sow_statistics *statistics,
     struct sow_fold_source source = {&view, view.count, name_at, compare_classes};
     if (view.count > 0) {
         view.fold = sow_cli_fold(&source, !options->all);
-        walk_rows(&view, 0);
-        sow_cli_table_title(&view.table);
-        walk_rows(&view, 1);
+        print_rows(&view);
     }
     print_totals(&view);
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_free(&view.cells[column]);
-    }
     free(view.classes);
     sow_cli_fold_free(&view.fold);
 }

@@ -5,8 +5,6 @@
 
 #include "cli/text/format.h"
 
-/* A double that reads back as itself; null for NaN and infinities, which JSON does not have. */
-void sow_cli_add_number(struct sow_cli_text *text, double number);
 /* One tensor's numbers as an object. */
 void sow_cli_add_statistics(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor);
 /* Prints all of them. */

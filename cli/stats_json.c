@@ -4,17 +4,6 @@
 
 #include "stats.h"
 
-void sow_cli_add_number(struct sow_cli_text *text, double number)
-{
-    sow_cli_add(text, isfinite(number) ? "%.17g" : "null", number);
-}
-
-static void add_key_number(struct sow_cli_text *text, const char *key, double number)
-{
-    sow_cli_add(text, ", \"%s\": ", key);
-    sow_cli_add_number(text, number);
-}
-
 static void add_key_count(struct sow_cli_text *text, const char *key, uint64_t count)
 {
     sow_cli_add(text, ", \"%s\": %llu", key, (unsigned long long)count);
@@ -29,19 +18,19 @@ static void add_values(struct sow_cli_text *text, const struct sow_tensor_statis
     if (tensor->first_bad != UINT64_MAX) {
         add_key_count(text, "first_bad", tensor->first_bad);
     }
-    add_key_number(text, "first", tensor->first);
-    add_key_number(text, "mean", tensor->mean);
-    add_key_number(text, "std", tensor->std);
-    add_key_number(text, "min", tensor->min);
-    add_key_number(text, "max", tensor->max);
+    sow_cli_add_key_number(text, "first", tensor->first);
+    sow_cli_add_key_number(text, "mean", tensor->mean);
+    sow_cli_add_key_number(text, "std", tensor->std);
+    sow_cli_add_key_number(text, "min", tensor->min);
+    sow_cli_add_key_number(text, "max", tensor->max);
     add_key_count(text, "at_min", tensor->at_min);
     add_key_count(text, "at_max", tensor->at_max);
-    add_key_number(text, "skewness", tensor->skewness);
-    add_key_number(text, "kurtosis", tensor->kurtosis);
+    sow_cli_add_key_number(text, "skewness", tensor->skewness);
+    sow_cli_add_key_number(text, "kurtosis", tensor->kurtosis);
     sow_cli_add(text, ", \"constant\": %s", tensor->is_constant ? "true" : "false");
     sow_cli_add(text, ", \"histogram\": {\"low\": ");
     sow_cli_add_number(text, tensor->histogram_low);
-    add_key_number(text, "high", tensor->histogram_high);
+    sow_cli_add_key_number(text, "high", tensor->histogram_high);
     add_key_count(text, "below", tensor->below);
     add_key_count(text, "above", tensor->above);
     sow_cli_add(text, ", \"bins\": [");
@@ -122,14 +111,14 @@ static void add_difference(struct sow_cli_text *text, const struct sow_differenc
         if (difference->first != UINT64_MAX) {
             add_key_count(text, "first", difference->first);
         }
-        add_key_number(text, "first_a", difference->first_a);
-        add_key_number(text, "first_b", difference->first_b);
-        add_key_number(text, "distance_max", difference->distance_max);
-        add_key_number(text, "distance_mean", difference->distance_mean);
-        add_key_number(text, "ulp_max", difference->ulp_max);
-        add_key_number(text, "ulp_mean", difference->ulp_mean);
-        add_key_number(text, "std_ratio", difference->std_ratio);
-        add_key_number(text, "mean_shift", difference->mean_shift);
+        sow_cli_add_key_number(text, "first_a", difference->first_a);
+        sow_cli_add_key_number(text, "first_b", difference->first_b);
+        sow_cli_add_key_number(text, "distance_max", difference->distance_max);
+        sow_cli_add_key_number(text, "distance_mean", difference->distance_mean);
+        sow_cli_add_key_number(text, "ulp_max", difference->ulp_max);
+        sow_cli_add_key_number(text, "ulp_mean", difference->ulp_mean);
+        sow_cli_add_key_number(text, "std_ratio", difference->std_ratio);
+        sow_cli_add_key_number(text, "mean_shift", difference->mean_shift);
     }
     add_side(text, "a", difference->a);
     add_side(text, "b", difference->b);

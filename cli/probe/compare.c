@@ -80,9 +80,6 @@ static void make_cells(const struct sow_cli_run *run, const struct scale scales[
     struct sow_cli_point *points;
     const struct sow_probe_summary *summary = sow_probe_summary(run->probe);
     size_t count = sow_cli_points(run, &points);
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_clear(&cells[column]);
-    }
     sow_cli_add_safe(&cells[TITLE], run->title, strlen(run->title), 0);
     if (count > 0) {
         const struct sow_cli_point *last = &points[count - 1];
@@ -123,7 +120,6 @@ static void print_codes(const struct sow_cli_runs *runs)
 
 void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
 {
-    struct sow_cli_text cells[COLUMNS] = {{0}};
     struct scale scales[2] = {scale_of(runs, 0), scale_of(runs, 1)};
     int learned = runs->items[0].learned != NULL;
     struct sow_table table = {.columns = learned ? COLUMNS : LOSS,
@@ -132,21 +128,11 @@ void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli
                               .right = 1u << MOMENT | 1u << GRADIENT | 1u << CORRELATION |
                                        1u << CHI_PERP,
                               .colored = sow_cli_colored(stdout, options->color)};
-    for (int printing = 0; printing < 2; printing++) {
-        if (printing) {
-            sow_cli_table_title(&table);
-        }
+    while (sow_cli_table_pass(&table)) {
         for (size_t run = 0; run < runs->count; run++) {
-            make_cells(&runs->items[run], scales, cells);
-            if (printing) {
-                sow_cli_table_row(&table, cells);
-            } else {
-                sow_cli_table_measure(&table, cells);
-            }
+            make_cells(&runs->items[run], scales, table.cells);
+            sow_cli_table_row(&table);
         }
-    }
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_free(&cells[column]);
     }
     puts("\nbars: input (left) to output (right), one scale for all rows; predicted means over "
          "seeds\n"

@@ -128,8 +128,7 @@ static void add_value(struct sow_cli_text *text, const struct sow_learned_value 
     sow_cli_add(text, ", \"operation\": \"%s\", \"layer\": %ld, \"size\": ", value->word,
                 (long)value->layer);
     sow_cli_add_number(text, value->size);
-    sow_cli_add(text, ", \"rms\": ");
-    sow_cli_add_number(text, value->rms);
+    sow_cli_add_key_number(text, "rms", value->rms);
     add_numbers(text, "change", value->change, steps + 1);
     add_numbers(text, "change_rms", value->change_rms, steps + 1);
     sow_cli_add(text, "}");
@@ -140,10 +139,8 @@ static void add_weight(struct sow_cli_text *text, const struct sow_learned_weigh
 {
     sow_cli_add(text, "{\"name\": ");
     sow_cli_add_json(text, weight->name);
-    sow_cli_add(text, ", \"rate\": ");
-    sow_cli_add_number(text, weight->rate);
-    sow_cli_add(text, ", \"rms\": ");
-    sow_cli_add_number(text, weight->rms);
+    sow_cli_add_key_number(text, "rate", weight->rate);
+    sow_cli_add_key_number(text, "rms", weight->rms);
     add_numbers(text, "ratio", weight->ratio, steps);
     if (weight->moves < 0) {
         sow_cli_add(text, ", \"moves\": null}");

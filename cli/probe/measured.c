@@ -124,12 +124,9 @@ void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measure
     for (size_t i = 0; (weight = sow_measured_weight_at(measured, i)) != NULL; i++) {
         sow_cli_add(text, "%s\n    {\"name\": ", i > 0 ? "," : "");
         sow_cli_add_json(text, weight->name);
-        sow_cli_add(text, ", \"second_moment\": ");
-        sow_cli_add_number(text, weight->second_moment);
-        sow_cli_add(text, ", \"gradient\": ");
-        sow_cli_add_number(text, weight->gradient_second_moment);
-        sow_cli_add(text, ", \"ratio\": ");
-        sow_cli_add_number(text, weight->ratio);
+        sow_cli_add_key_number(text, "second_moment", weight->second_moment);
+        sow_cli_add_key_number(text, "gradient", weight->gradient_second_moment);
+        sow_cli_add_key_number(text, "ratio", weight->ratio);
         sow_cli_add(text, "}");
     }
     sow_cli_add(text, "\n  ],\n");
@@ -161,7 +158,6 @@ struct view {
     const struct sow_probe *probe;
     const struct sow_measurement *measured;
     struct sow_table table;
-    struct sow_cli_text cells[COLUMNS];
 };
 
 static void add_number(struct sow_cli_text *text, double number, const char *format)
@@ -186,26 +182,18 @@ static void make_cells(struct view *view, size_t index)
 {
     const struct sow_probe_value *value = sow_probe_at(view->probe, index);
     const struct sow_measured_value *seen = sow_measured_value_at(view->measured, index);
-    size_t length = strlen(value->name), skip = length > NAME_ROOM ? length - NAME_ROOM + 2 : 0;
+    struct sow_cli_text *cells = view->table.cells;
     double similar =
         isnan(value->place_correlation) ? value->sample_correlation : value->place_correlation;
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_clear(&view->cells[column]);
-        sow_cli_add(&view->cells[column], "%s", "");
-    }
-    while ((value->name[skip] & 0xC0) == 0x80) {
-        skip++;
-    }
-    sow_cli_add(&view->cells[NAME], skip > 0 ? ".." : "");
-    sow_cli_add_safe(&view->cells[NAME], value->name + skip, length - skip, 0);
-    add_number(&view->cells[MOMENT], value->second_moment, "%.3g");
-    add_number(&view->cells[MOMENT_SEEN], seen->non_finite > 0 ? NAN : seen->second_moment, "%.3g");
-    add_number(&view->cells[SIMILAR], similar, "%.2f");
-    add_number(&view->cells[SIMILAR_SEEN], seen->correlation, "%.2f");
-    add_number(&view->cells[GRADIENT], value->gradient, "%.3g");
-    add_number(&view->cells[GRADIENT_SEEN],
+    sow_cli_add_tail(&cells[NAME], value->name, NAME_ROOM);
+    add_number(&cells[MOMENT], value->second_moment, "%.3g");
+    add_number(&cells[MOMENT_SEEN], seen->non_finite > 0 ? NAN : seen->second_moment, "%.3g");
+    add_number(&cells[SIMILAR], similar, "%.2f");
+    add_number(&cells[SIMILAR_SEEN], seen->correlation, "%.2f");
+    add_number(&cells[GRADIENT], value->gradient, "%.3g");
+    add_number(&cells[GRADIENT_SEEN],
                seen->gradient_non_finite > 0 ? NAN : seen->gradient_second_moment, "%.3g");
-    struct sow_cli_text *note = &view->cells[NOTE];
+    struct sow_cli_text *note = &cells[NOTE];
     if (seen->non_finite > 0) {
         sow_cli_add(note, "%llu not finite", (unsigned long long)seen->non_finite);
     } else if (seen->gradient_non_finite > 0) {
@@ -259,28 +247,18 @@ void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_meas
                            1u << GRADIENT | 1u << GRADIENT_SEEN,
                   .colored = sow_cli_colored(stdout, options->color)},
     };
-    for (int printing = 0; printing < 2; printing++) {
-        if (printing) {
-            sow_cli_table_title(&view.table);
-        }
+    while (sow_cli_table_pass(&view.table)) {
         for (size_t i = 0; sow_probe_at(probe, i) != NULL; i++) {
             if (shown[i] == 0) {
                 continue;
             }
             make_cells(&view, i);
-            if (!printing) {
-                sow_cli_table_measure(&view.table, view.cells);
-                continue;
-            }
             if (shown[i] > 1) {
-                puts("...");
+                sow_cli_table_leave_out(&view.table);
             }
-            sow_cli_table_row(&view.table, view.cells);
+            sow_cli_table_row(&view.table);
         }
     }
     putchar('\n');
     print_foot(&view);
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_free(&view.cells[column]);
-    }
 }

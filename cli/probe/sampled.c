@@ -172,8 +172,7 @@ static void add_numbers(struct sow_cli_text *text, const char *key,
                 (unsigned long long)cost->memory_bytes);
     sow_cli_add_number(text, cost->operations);
     if (has_products) {
-        sow_cli_add(text, ", \"products\": ");
-        sow_cli_add_number(text, cost->products);
+        sow_cli_add_key_number(text, "products", cost->products);
     }
     sow_cli_add(text, "}");
 }

@@ -74,26 +74,7 @@ struct view {
     char titles[4][32];
     int columns;
     struct sow_table table;
-    struct sow_cli_text cells[SOW_TABLE_COLUMNS_MAX];
 };
-
-static void clear(struct view *view)
-{
-    for (int column = 0; column < view->table.columns; column++) {
-        sow_cli_text_clear(&view->cells[column]);
-        sow_cli_add(&view->cells[column], "%s", "");
-    }
-}
-
-static void add_name(struct sow_cli_text *text, const char *name)
-{
-    size_t length = strlen(name), skip = length > NAME_ROOM ? length - NAME_ROOM + 2 : 0;
-    while ((name[skip] & 0xC0) == 0x80) {
-        skip++;
-    }
-    sow_cli_add(text, skip > 0 ? ".." : "");
-    sow_cli_add_safe(text, name + skip, length - skip, 0);
-}
 
 static void add_number(struct sow_cli_text *text, double number)
 {
@@ -126,34 +107,26 @@ static void choose_steps(struct view *view)
 static void value_cells(struct view *view, size_t index)
 {
     const struct sow_learned_value *value = sow_learned_value_at(view->learned, index);
-    clear(view);
-    add_name(&view->cells[NAME], value->name);
-    add_number(&view->cells[SIZE], value->size);
+    sow_cli_add_tail(&view->table.cells[NAME], value->name, NAME_ROOM);
+    add_number(&view->table.cells[SIZE], value->size);
     for (int i = 0; i < view->columns; i++) {
-        add_number(&view->cells[AFTER + i], value->change[view->after[i]]);
+        add_number(&view->table.cells[AFTER + i], value->change[view->after[i]]);
     }
 }
 
 static void print_values(struct view *view, const unsigned char *shown)
 {
     choose_steps(view);
-    for (int printing = 0; printing < 2; printing++) {
-        if (printing) {
-            sow_cli_table_title(&view->table);
-        }
+    while (sow_cli_table_pass(&view->table)) {
         for (size_t i = 0; sow_learned_value_at(view->learned, i) != NULL; i++) {
             if (shown[i] == 0 || isnan(sow_learned_value_at(view->learned, i)->size)) {
                 continue;
             }
             value_cells(view, i);
-            if (!printing) {
-                sow_cli_table_measure(&view->table, view->cells);
-                continue;
-            }
             if (shown[i] > 1) {
-                puts("...");
+                sow_cli_table_leave_out(&view->table);
             }
-            sow_cli_table_row(&view->table, view->cells);
+            sow_cli_table_row(&view->table);
         }
     }
     putchar('\n');
@@ -163,20 +136,19 @@ static void print_values(struct view *view, const unsigned char *shown)
 
 static void weight_cells(struct view *view, const struct sow_learned_weight *weight)
 {
-    clear(view);
-    add_name(&view->cells[WEIGHT], weight->name);
-    add_number(&view->cells[RMS], weight->rms);
-    add_number(&view->cells[RATE], weight->rate);
+    sow_cli_add_tail(&view->table.cells[WEIGHT], weight->name, NAME_ROOM);
+    add_number(&view->table.cells[RMS], weight->rms);
+    add_number(&view->table.cells[RATE], weight->rate);
     if (view->steps > 0) {
-        add_number(&view->cells[RATIO], weight->ratio[0]);
-        add_number(&view->cells[RATIO_LAST], weight->ratio[view->steps - 1]);
+        add_number(&view->table.cells[RATIO], weight->ratio[0]);
+        add_number(&view->table.cells[RATIO_LAST], weight->ratio[view->steps - 1]);
     }
     if (weight->moves < 0) {
-        sow_cli_add(&view->cells[MOVES], "never");
+        sow_cli_add(&view->table.cells[MOVES], "never");
     } else if (weight->moves == 0) {
-        sow_cli_add(&view->cells[MOVES], "at once");
+        sow_cli_add(&view->table.cells[MOVES], "at once");
     } else {
-        sow_cli_add(&view->cells[MOVES], "from step %ld on", (long)weight->moves);
+        sow_cli_add(&view->table.cells[MOVES], "from step %ld on", (long)weight->moves);
     }
 }
 
@@ -200,26 +172,19 @@ static void print_weights(struct view *view, int all)
                            .titles = {"weight", "rms", "rate", "update/weight", "at last", "moves"},
                            .right = 1u << RMS | 1u << RATE | 1u << RATIO | 1u << RATIO_LAST,
                            .colored = view->table.colored};
-    for (int printing = 0; printing < 2; printing++) {
+    while (sow_cli_table_pass(&view->table)) {
         int left_out = 0;
-        if (printing) {
-            sow_cli_table_title(&view->table);
-        }
         for (size_t i = 0; (weight = sow_learned_weight_at(view->learned, i)) != NULL; i++) {
             if (!all && weight->layer > 0 && weight->layer < last) {
                 left_out = 1;
                 continue;
             }
             weight_cells(view, weight);
-            if (!printing) {
-                sow_cli_table_measure(&view->table, view->cells);
-                continue;
-            }
             if (left_out) {
-                puts("...");
+                sow_cli_table_leave_out(&view->table);
             }
             left_out = 0;
-            sow_cli_table_row(&view->table, view->cells);
+            sow_cli_table_row(&view->table);
         }
     }
     putchar('\n');
@@ -283,7 +248,4 @@ void sow_cli_steps_table(const struct sow_learning *learned, const unsigned char
         print_weights(&view, options->all);
     }
     print_still(&view);
-    for (int column = 0; column < SOW_TABLE_COLUMNS_MAX; column++) {
-        sow_cli_text_free(&view.cells[column]);
-    }
 }

@@ -10,9 +10,10 @@
 
 enum { NAME, OPERATION, SECOND_MOMENT, CORRELATION, GRADIENT, CHI_PERP, CHI_PAR, COLUMNS };
 
-#define BARS     60 /* of a line */
-#define ROWS_MAX 40 /* that fit a screen */
-#define MIDDLES  4  /* results shown of the layers left out */
+#define BARS      60 /* of a line */
+#define ROWS_MAX  40 /* that fit a screen */
+#define MIDDLES   4  /* results shown of the layers left out */
+#define NAME_ROOM 38
 
 static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 
@@ -21,7 +22,6 @@ struct view {
     size_t count;
     unsigned char *shown; /* one a value: 1 shown, 2 shown and something before it left out */
     struct sow_table table;
-    struct sow_cli_text cells[COLUMNS];
 };
 
 /* ---- Which rows ---------------------------------------------------------------------------------- */
@@ -108,25 +108,15 @@ static void add_number(struct sow_cli_text *text, double number)
 static void make_cells(struct view *view, size_t index)
 {
     const struct sow_probe_value *value = sow_probe_at(view->probe, index);
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_clear(&view->cells[column]);
-        sow_cli_add(&view->cells[column], "%s", "");
-    }
-    size_t length = strlen(value->name), room = 38;
-    size_t skip = length > room ? length - room + 2 : 0;
-    while ((value->name[skip] & 0xC0) == 0x80) {
-        skip++;
-    }
-    sow_cli_add(&view->cells[NAME], skip > 0 ? ".." : "");
-    sow_cli_add_safe(&view->cells[NAME], value->name + skip, length - skip, 0);
-    sow_cli_add(&view->cells[OPERATION], "%s", value->operation);
-    add_moment(&view->cells[SECOND_MOMENT], value->log2_second_moment, value->second_moment);
-    add_number(&view->cells[CORRELATION], isnan(value->place_correlation)
-                                              ? value->sample_correlation
-                                              : value->place_correlation);
-    add_moment(&view->cells[GRADIENT], value->log2_gradient, value->gradient);
-    add_number(&view->cells[CHI_PERP], value->chi_perp);
-    add_number(&view->cells[CHI_PAR], value->chi_par);
+    struct sow_cli_text *cells = view->table.cells;
+    sow_cli_add_tail(&cells[NAME], value->name, NAME_ROOM);
+    sow_cli_add(&cells[OPERATION], "%s", value->operation);
+    add_moment(&cells[SECOND_MOMENT], value->log2_second_moment, value->second_moment);
+    add_number(&cells[CORRELATION], isnan(value->place_correlation) ? value->sample_correlation
+                                                                    : value->place_correlation);
+    add_moment(&cells[GRADIENT], value->log2_gradient, value->gradient);
+    add_number(&cells[CHI_PERP], value->chi_perp);
+    add_number(&cells[CHI_PAR], value->chi_par);
 }
 
 /* ---- Bars --------------------------------------------------------------------------------------------- */
@@ -205,23 +195,16 @@ static void print_depth(const struct sow_probe_depth *depth)
 
 static void print_rows(struct view *view)
 {
-    for (int printing = 0; printing < 2; printing++) {
-        if (printing) {
-            sow_cli_table_title(&view->table);
-        }
+    while (sow_cli_table_pass(&view->table)) {
         for (size_t i = 0; i < view->count; i++) {
             if (view->shown[i] == 0) {
                 continue;
             }
             make_cells(view, i);
-            if (!printing) {
-                sow_cli_table_measure(&view->table, view->cells);
-                continue;
-            }
             if (view->shown[i] > 1) {
-                puts("...");
+                sow_cli_table_leave_out(&view->table);
             }
-            sow_cli_table_row(&view->table, view->cells);
+            sow_cli_table_row(&view->table);
         }
     }
 }
@@ -272,8 +255,5 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
     print_depth(&summary->depth);
     printf("seed noise %.3g: the variance over seeds of ln E[x^2] at the output%s\n",
            summary->seed_noise, summary->seed_noise > 1 ? "; above 1 seeds differ" : "");
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_free(&view.cells[column]);
-    }
     free(view.shown);
 }

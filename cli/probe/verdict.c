@@ -254,10 +254,8 @@ void sow_cli_add_verdicts(struct sow_cli_text *text, const struct sow_judgement 
     } else {
         sow_cli_add(text, "{\"classes\": %llu, \"logit_std\": ", (unsigned long long)loss->classes);
         sow_cli_add_number(text, loss->logit_std);
-        sow_cli_add(text, ", \"loss\": ");
-        sow_cli_add_number(text, loss->loss);
-        sow_cli_add(text, ", \"uniform\": ");
-        sow_cli_add_number(text, loss->uniform);
+        sow_cli_add_key_number(text, "loss", loss->loss);
+        sow_cli_add_key_number(text, "uniform", loss->uniform);
         sow_cli_add(text, "}");
     }
     sow_cli_add(text, ",\n  \"verdicts\": [");
@@ -269,10 +267,8 @@ void sow_cli_add_verdicts(struct sow_cli_text *text, const struct sow_judgement 
                     (long)verdict->layer, (unsigned long long)verdict->places,
                     verdict->measured ? "measured" : "predicted");
         add_pair(text, "reason", verdict->reason);
-        sow_cli_add(text, ", \"number\": ");
-        sow_cli_add_number(text, verdict->number);
-        sow_cli_add(text, ", \"threshold\": ");
-        sow_cli_add_number(text, verdict->threshold);
+        sow_cli_add_key_number(text, "number", verdict->number);
+        sow_cli_add_key_number(text, "threshold", verdict->threshold);
         add_pair(text, "cure", verdict->cure);
         add_pair(text, "advice", verdict->code->cure);
         sow_cli_add(text, "}");

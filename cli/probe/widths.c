@@ -189,19 +189,10 @@ static uint32_t shown_step(uint32_t steps, int column)
 }
 
 static void make_cells(const struct widths *w, size_t index, uint32_t steps,
-                       struct sow_cli_text cells[COLUMNS])
+                       struct sow_cli_text *cells)
 {
     const struct sow_width_value *value = sow_width_value_at(w->compared, index);
-    size_t length = strlen(value->name), skip = length > NAME_ROOM ? length - NAME_ROOM + 2 : 0;
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_clear(&cells[column]);
-        sow_cli_add(&cells[column], "%s", "");
-    }
-    while ((value->name[skip] & 0xC0) == 0x80) {
-        skip++;
-    }
-    sow_cli_add(&cells[NAME], skip > 0 ? ".." : "");
-    sow_cli_add_safe(&cells[NAME], value->name + skip, length - skip, 0);
+    sow_cli_add_tail(&cells[NAME], value->name, NAME_ROOM);
     sow_cli_add(&cells[FIRST], "%.3g", sow_learned_value_at(w->learned[0], index)->size);
     sow_cli_add(&cells[LAST], "%.3g", sow_learned_value_at(w->learned[w->count - 1], index)->size);
     add_slope(&cells[AT_0], value->size, value->wrong == 1);
@@ -213,7 +204,6 @@ static void make_cells(const struct widths *w, size_t index, uint32_t steps,
 
 static void print_table(const struct widths *w, uint32_t steps)
 {
-    struct sow_cli_text cells[COLUMNS] = {{0}};
     char titles[2][32], after[SLOPES_SHOWN][32];
     uint32_t columns = AFTER + (steps < SLOPES_SHOWN ? steps : SLOPES_SHOWN);
     unsigned char *shown = sow_cli_probe_shown(w->probe, w->options->all);
@@ -227,27 +217,17 @@ static void print_table(const struct widths *w, uint32_t steps)
         snprintf(after[i], sizeof after[i], "after %u", shown_step(steps, (int)i));
         table.titles[AFTER + i] = after[i];
     }
-    for (int printing = 0; printing < 2; printing++) {
-        if (printing) {
-            sow_cli_table_title(&table);
-        }
+    while (sow_cli_table_pass(&table)) {
         for (size_t i = 0; sow_width_value_at(w->compared, i) != NULL; i++) {
             if (shown[i] == 0 || isnan(sow_learned_value_at(w->learned[0], i)->size)) {
                 continue;
             }
-            make_cells(w, i, steps, cells);
-            if (!printing) {
-                sow_cli_table_measure(&table, cells);
-                continue;
-            }
+            make_cells(w, i, steps, table.cells);
             if (shown[i] > 1) {
-                puts("...");
+                sow_cli_table_leave_out(&table);
             }
-            sow_cli_table_row(&table, cells);
+            sow_cli_table_row(&table);
         }
-    }
-    for (int column = 0; column < COLUMNS; column++) {
-        sow_cli_text_free(&cells[column]);
     }
     free(shown);
 }

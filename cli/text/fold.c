@@ -171,7 +171,7 @@ static void join(struct sow_fold *fold, uint32_t skip)
 
 struct sow_fold sow_cli_fold(const struct sow_fold_source *source, int folded)
 {
-    struct sow_fold fold = {*source, NULL, source->count, NULL};
+    struct sow_fold fold = {.source = *source, .count = source->count};
     uint32_t numbers_max = 0;
     fold.rows = sow_cli_allocate(NULL, fold.count, sizeof *fold.rows);
     fold.next = sow_cli_allocate(NULL, fold.count, sizeof *fold.next);
@@ -196,6 +196,9 @@ void sow_cli_fold_free(struct sow_fold *fold)
 {
     free(fold->rows);
     free(fold->next);
+    sow_cli_text_free(&fold->above);
+    sow_cli_text_free(&fold->shared);
+    sow_cli_text_free(&fold->other);
     *fold = (struct sow_fold){0};
 }
 
@@ -231,7 +234,8 @@ void sow_cli_fold_name(const struct sow_fold *fold, const struct sow_fold_row *r
     sow_cli_add_safe(text, name + begin, end - begin, 0);
 }
 
-size_t sow_cli_fold_prefix(const struct sow_fold *fold, const struct sow_fold_row *row)
+/* End of the part of the name up to its last range and the dot behind it; 0 when there is no range. */
+static size_t prefix_of(const struct sow_fold *fold, const struct sow_fold_row *row)
 {
     const char *name = name_of(&fold->source, row->index);
     size_t prefix = 0;
@@ -243,18 +247,25 @@ size_t sow_cli_fold_prefix(const struct sow_fold *fold, const struct sow_fold_ro
     return prefix;
 }
 
-size_t sow_cli_fold_shared(const struct sow_fold *fold, size_t i, struct sow_cli_text *text,
-                           struct sow_cli_text *scratch)
+size_t sow_cli_fold_heading(struct sow_fold *fold, size_t i, int printing)
 {
-    size_t prefix = sow_cli_fold_prefix(fold, &fold->rows[i]);
+    struct sow_cli_text *text = &fold->shared, *other = &fold->other;
+    size_t prefix = prefix_of(fold, &fold->rows[i]);
     int shared = 0;
     sow_cli_text_clear(text);
     sow_cli_fold_name(fold, &fold->rows[i], 0, prefix, text);
     for (size_t j = i > 0 ? i - 1 : i + 1; prefix > 0 && j <= i + 1 && j < fold->count; j += 2) {
-        sow_cli_text_clear(scratch);
-        sow_cli_fold_name(fold, &fold->rows[j], 0, sow_cli_fold_prefix(fold, &fold->rows[j]),
-                          scratch);
-        shared |= strcmp(text->bytes, scratch->bytes) == 0;
+        sow_cli_text_clear(other);
+        sow_cli_fold_name(fold, &fold->rows[j], 0, prefix_of(fold, &fold->rows[j]), other);
+        shared |= strcmp(text->bytes, other->bytes) == 0;
     }
+    if (i == 0) {
+        sow_cli_text_clear(&fold->above);
+    }
+    if (shared && printing && strcmp(text->bytes, fold->above.bytes) != 0) {
+        puts(text->bytes);
+    }
+    sow_cli_text_clear(&fold->above);
+    sow_cli_add(&fold->above, "%s", shared ? text->bytes : "");
     return shared ? prefix : 0;
 }

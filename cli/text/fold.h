@@ -34,6 +34,8 @@ struct sow_fold {
     struct sow_fold_row *rows; /* in the source's order */
     size_t count;
     size_t *next; /* one an entry */
+    /* of sow_cli_fold_heading: what stands above the rows, that of this row, that of a neighbour */
+    struct sow_cli_text above, shared, other;
 };
 
 struct sow_fold sow_cli_fold(const struct sow_fold_source *source, int folded);
@@ -44,10 +46,8 @@ void sow_cli_fold_free(struct sow_fold *fold);
  * and cut no number. */
 void sow_cli_fold_name(const struct sow_fold *fold, const struct sow_fold_row *row, size_t begin,
                        size_t end, struct sow_cli_text *text);
-/* End of the part of the name up to its last range and the dot behind it; 0 when there is no range. */
-size_t sow_cli_fold_prefix(const struct sow_fold *fold, const struct sow_fold_row *row);
-/* The same when a neighbour of row `i` shares it, else 0; `text` is that part, `scratch` anything. */
-size_t sow_cli_fold_shared(const struct sow_fold *fold, size_t i, struct sow_cli_text *text,
-                           struct sow_cli_text *scratch);
+/* End of the part of row `i`'s name up to its last range and the dot behind it, when a neighbour shares it; else 0. With
+ * `printing` that part is printed, on a line of its own, where the row before did not have it. */
+size_t sow_cli_fold_heading(struct sow_fold *fold, size_t i, int printing);
 
 #endif

@@ -2,6 +2,7 @@
 /* Text for people: a growing string and what is put into it. No locale: digits and UTF-8 are the same everywhere. */
 #include "format.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,16 @@ void sow_cli_add_safe(struct sow_cli_text *text, const char *bytes, size_t lengt
     }
 }
 
+void sow_cli_add_tail(struct sow_cli_text *text, const char *name, size_t room)
+{
+    size_t length = strlen(name), skip = length > room ? length - room + 2 : 0;
+    while ((name[skip] & 0xC0) == 0x80) { /* not into the middle of a code point */
+        skip++;
+    }
+    sow_cli_add(text, skip > 0 ? ".." : "");
+    sow_cli_add_safe(text, name + skip, length - skip, 0);
+}
+
 void sow_cli_add_size(struct sow_cli_text *text, uint64_t bytes)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
@@ -177,6 +188,17 @@ void sow_cli_add_json(struct sow_cli_text *text, const char *string)
         }
     }
     sow_cli_add(text, "\"");
+}
+
+void sow_cli_add_number(struct sow_cli_text *text, double number)
+{
+    sow_cli_add(text, isfinite(number) ? "%.17g" : "null", number);
+}
+
+void sow_cli_add_key_number(struct sow_cli_text *text, const char *key, double number)
+{
+    sow_cli_add(text, ", \"%s\": ", key);
+    sow_cli_add_number(text, number);
 }
 
 void sow_cli_add_paragraph(struct sow_cli_text *text, const char *words, int indent, int width)

@@ -23,6 +23,9 @@ void sow_cli_add_bytes(struct sow_cli_text *text, const char *bytes, size_t leng
  * and bytes that are no UTF-8 become \xNN. Line feeds stay when `lines` is nonzero. */
 void sow_cli_add_safe(struct sow_cli_text *text, const char *bytes, size_t length, int lines);
 
+/* The end of a name that is longer than `room` columns, behind "..". */
+void sow_cli_add_tail(struct sow_cli_text *text, const char *name, size_t room);
+
 /* 154389504 -> "154.4 MB", powers of 1000. */
 void sow_cli_add_size(struct sow_cli_text *text, uint64_t bytes);
 /* "1.67 s, 0.15 GB/s" */
@@ -33,6 +36,9 @@ void sow_cli_add_count(struct sow_cli_text *text, uint64_t count);
 void sow_cli_add_shell(struct sow_cli_text *text, const char *word);
 /* A JSON string with its quotes. */
 void sow_cli_add_json(struct sow_cli_text *text, const char *string);
+/* A double that reads back as itself; null for NaN and infinities, which JSON does not have. Then with `, "key": ` before. */
+void sow_cli_add_number(struct sow_cli_text *text, double number);
+void sow_cli_add_key_number(struct sow_cli_text *text, const char *key, double number);
 /* Words of `words` in lines of at most `width` columns, each line after `indent` blanks; ends with a line feed. */
 void sow_cli_add_paragraph(struct sow_cli_text *text, const char *words, int indent, int width);
 

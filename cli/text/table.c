@@ -4,16 +4,6 @@
 
 #include <string.h>
 
-void sow_cli_table_measure(struct sow_table *table, const struct sow_cli_text *cells)
-{
-    for (int column = 0; column < table->columns; column++) {
-        size_t width = sow_cli_columns(cells[column].bytes);
-        size_t title = strlen(table->titles[column]);
-        width = width < title ? title : width;
-        table->widths[column] = width > table->widths[column] ? width : table->widths[column];
-    }
-}
-
 static int gap_of(const struct sow_table *table)
 {
     size_t total = 0;
@@ -42,17 +32,56 @@ static void print(const struct sow_table *table, const char *const *cells, enum 
     printf("%s\n", sow_cli_style(SOW_PLAIN, colored));
 }
 
-void sow_cli_table_title(struct sow_table *table)
+static void measure(struct sow_table *table, const char *const *cells)
 {
-    table->gap = gap_of(table);
-    print(table, table->titles, SOW_BOLD);
+    for (int column = 0; column < table->columns; column++) {
+        size_t width = sow_cli_columns(cells[column]);
+        table->widths[column] = width > table->widths[column] ? width : table->widths[column];
+    }
 }
 
-void sow_cli_table_row(const struct sow_table *table, const struct sow_cli_text *cells)
+int sow_cli_table_pass(struct sow_table *table)
+{
+    if (table->printing) {
+        table->printing = 0;
+        for (int column = 0; column < table->columns; column++) {
+            sow_cli_text_free(&table->cells[column]);
+        }
+        return 0;
+    }
+    table->printing = table->measuring;
+    table->measuring = !table->printing;
+    if (table->printing) {
+        table->gap = gap_of(table);
+        print(table, table->titles, SOW_BOLD);
+        return 1;
+    }
+    measure(table, table->titles);
+    for (int column = 0; column < table->columns; column++) {
+        sow_cli_text_clear(&table->cells[column]);
+    }
+    return 1;
+}
+
+void sow_cli_table_row(struct sow_table *table)
 {
     const char *texts[SOW_TABLE_COLUMNS_MAX];
     for (int column = 0; column < table->columns; column++) {
-        texts[column] = cells[column].bytes;
+        texts[column] = table->cells[column].bytes;
     }
-    print(table, texts, SOW_PLAIN);
+    if (table->printing) {
+        print(table, texts, SOW_PLAIN);
+    } else {
+        measure(table, texts);
+    }
+    for (int column = 0; column < table->columns; column++) {
+        sow_cli_text_clear(&table->cells[column]);
+    }
+}
+
+void sow_cli_table_leave_out(const struct sow_table *table)
+{
+    if (table->printing) {
+        puts("...");
+    }
 }

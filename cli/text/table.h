@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Aligned columns in two passes: show every row to the measure, then print each. Nothing is kept but widths. */
+/* Aligned columns in two passes: each row is made twice, once to be measured, once to be printed. Nothing is kept but
+ * widths.
+ *
+ *     struct sow_table table = {.columns = 2, .titles = {"layer", "std"}};
+ *     while (sow_cli_table_pass(&table)) {
+ *         for (...) { add to table.cells[0] and table.cells[1]; sow_cli_table_row(&table); }
+ *     } */
 #ifndef SOW_CLI_TABLE_H
 #define SOW_CLI_TABLE_H
 
@@ -11,13 +17,18 @@ struct sow_table {
     int columns;
     const char *titles[SOW_TABLE_COLUMNS_MAX];
     unsigned right; /* bit a column: aligned to the right */
-    size_t widths[SOW_TABLE_COLUMNS_MAX];
     int colored;
-    int gap; /* between columns, set with the title */
+    struct sow_cli_text cells[SOW_TABLE_COLUMNS_MAX]; /* of the next row */
+    int measuring, printing;                          /* which pass this is */
+    size_t widths[SOW_TABLE_COLUMNS_MAX];
+    int gap; /* between columns */
 };
 
-void sow_cli_table_measure(struct sow_table *table, const struct sow_cli_text *cells);
-void sow_cli_table_title(struct sow_table *table);
-void sow_cli_table_row(const struct sow_table *table, const struct sow_cli_text *cells);
+/* Begins the first pass, then the second, for which it prints the titles; then 0, and nothing is left to free. */
+int sow_cli_table_pass(struct sow_table *table);
+/* Takes the row of `cells`, which are empty afterwards. */
+void sow_cli_table_row(struct sow_table *table);
+/* "...": rows are left out here. */
+void sow_cli_table_leave_out(const struct sow_table *table);
 
 #endif
