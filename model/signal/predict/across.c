@@ -8,6 +8,7 @@
 #include "core/base/circular.h"
 #include "core/base/elementary.h"
 #include "model/signal/predict/predict.h"
+#include "model/signal/predict/widths.h"
 
 /* ---- Windows ------------------------------------------------------------------------------------------ */
 
@@ -69,6 +70,7 @@ static void average(const struct sow_state *in, double count, double share, doub
     out->apart = in->apart + sow_log_of(x.square * (n / (count * count)), log) - out->log;
     out->ln_perp = in->ln_perp + sow_log_of(n / (count * count), 0);
     out->ln_par = in->ln_par + out->log - in->log;
+    sow_width_plain(out);
     out->kurtosis = 3 + (in->kurtosis - 3) / (1 + (n - 1) * lone);
     out->unrelated = y.square > 0 ? share * share * m2 * x.square / y.square : 1;
     out->places = places;
@@ -197,7 +199,7 @@ static void maximum(struct sow_predictor *p, const struct sow_node *node, double
     out->ln_perp = in->ln_perp + step;
     out->ln_par = in->ln_par + out->log - in->log;
     out->unrelated = out->mean * out->mean;
-    out->kurtosis = 3;
+    sow_width_plain(out);
     out->places = places;
     out->place = places > 1 ? out->place : 1;
 }
@@ -302,7 +304,7 @@ static void forward_attention(struct sow_predictor *p, const struct sow_node *no
     sow_state_set(out, &y, log);
     out->features = (double)(node->at.heads * node->at.head_dim);
     out->places = q->places;
-    out->kurtosis = 3;
+    sow_width_plain(out);
     out->apart = v->apart + sow_log_of(x.square * softmax->same, log) - out->log;
     out->ln_perp = out->ln_par = 0;
     out->unrelated = 0;

@@ -5,6 +5,7 @@
 
 #include "core/base/elementary.h"
 #include "model/signal/predict/predict.h"
+#include "model/signal/predict/widths.h"
 
 /* The normal number below which a share of all lie. */
 static double quantile(double share)
@@ -54,7 +55,7 @@ void sow_forward_route(struct sow_predictor *p, const struct sow_node *node)
                         even + in->place * (square - even), even + in->sample * (square - even)};
     *out = *in;
     sow_state_set(out, &y, 0);
-    out->kurtosis = 3;
+    sow_width_plain(out);
     out->noise = out->par = 0;
     sow_close_layer(out);
 }
@@ -74,7 +75,7 @@ void sow_forward_experts(struct sow_predictor *p, const struct sow_node *node)
     *out = *expert;
     sow_state_set(out, &y, log > -INFINITY ? log : 0);
     out->log = log > -INFINITY ? out->log : -INFINITY;
-    out->kurtosis = 3;
+    sow_width_plain(out);
     out->noise = expert->noise / n;
     sow_close_layer(out);
 }

@@ -8,6 +8,7 @@
 #include "core/base/elementary.h"
 #include "core/linalg/whole.h"
 #include "model/signal/predict/predict.h"
+#include "model/signal/predict/widths.h"
 #include "model/signal/network/recurrent.h"
 
 /* An activation's input beyond these is taken as the power law it has there. */
@@ -15,16 +16,6 @@
 #define LOG_LEAST (-280.0)
 
 static const struct sow_weights no_bias = {0, 0};
-
-static struct sow_weights weights_at(const struct sow_predictor *p, const struct sow_node *node,
-                                     uint32_t index, struct sow_weights absent)
-{
-    return index < node->parameter_count
-               ? sow_weights_of(sow_plan_at(p->plan, node->parameters[index]), 0, 0)
-               : absent;
-}
-
-/* ---- Weights -------------------------------------------------------------------------------------- */
 
 /* A new layer begins here. */
 void sow_close_layer(struct sow_state *state)
@@ -63,8 +54,8 @@ void sow_linear_rule(const struct sow_state *in, double fan, double inside, doub
            share = y.square > 0 ? passed / y.square : 0;
     double loud = in->kurtosis - in->kept;
     out->noise = share * share * (in->noise + (loud > 1 ? (loud - 1) / fan : 0));
-    out->kurtosis = 3;
-    out->kept = 0;
+    out->pull = share * share * (in->pull + (in->toll - 1) / fan);
+    sow_width_plain(out);
     out->par = share * in->par;
     out->apart = in->apart + sow_log_of(inside * spread * x.square, 0) - sow_log_of(y.square, 0);
     if (local != NULL) {
@@ -100,8 +91,8 @@ static void forward_weights(struct sow_predictor *p, const struct sow_node *node
     const struct sow_flow *from = &p->network->flows[node->inputs[0]];
     const struct sow_flow *to = &p->network->flows[node->output];
     struct sow_state *out = &p->states[node->output];
-    struct sow_weights weights = weights_at(p, node, 0, no_bias),
-                       bias = weights_at(p, node, 1, no_bias);
+    struct sow_weights weights = sow_node_weights(p, node, 0, no_bias),
+                       bias = sow_node_weights(p, node, 1, no_bias);
     double fan = (double)node->at.inputs, inside = 1, pairs = 1;
     if (node->op == SOW_OP_CONV) {
         fan = (double)(from->shape[1] / node->at.groups);
@@ -161,7 +152,7 @@ static void forward_embedding(struct sow_predictor *p, const struct sow_node *no
     }
     out->features = (double)node->at.features;
     out->places = p->states[node->inputs[0]].places;
-    out->kurtosis = 3;
+    sow_width_plain(out);
     out->par = 1;
     sow_state_set(out, &y, 0);
 }
@@ -171,12 +162,12 @@ static void forward_learned(struct sow_predictor *p, const struct sow_node *node
 {
     struct sow_state *out = &p->states[node->output];
     const struct sow_flow *flow = &p->network->flows[node->output];
-    struct sow_weights weights = weights_at(p, node, 0, no_bias);
+    struct sow_weights weights = sow_node_weights(p, node, 0, no_bias);
     double mean = weights.mean * weights.mean;
     struct sow_raw y = {weights.square, weights.mean, mean, mean, weights.square};
     out->features = (double)(flow->rank > 0 ? flow->shape[flow->rank - 1] : 1);
     out->places = (double)flow->elements / out->features;
-    out->kurtosis = 3;
+    sow_width_plain(out);
     sow_state_set(out, &y, 0);
 }
 
@@ -201,6 +192,7 @@ static void forward_input(struct sow_predictor *p, const struct sow_node *node)
         }
     }
     out->places = (double)(flow->elements / samples) / out->features;
+    sow_width_plain(out);
     out->kurtosis = 1; /* it is given: no seed changes it */
     out->par = 1;
     sow_state_set(out, &y, 0);
@@ -230,6 +222,11 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
     sow_state_set(out, &y, in->log > -INFINITY ? par * (in->log - held) : 0);
     out->kurtosis = e->square > 0 ? e->fourth / (e->square * e->square) : 3;
     out->kept = par * par * in->kept;
+    out->pull = par * par * in->pull;
+    if (p->has_norm) {
+        sow_width_function(function, times_x, in->mean * scale, sow_sqrt(variance) * scale, in,
+                           out);
+    }
     out->noise = par * par * in->noise;
     out->par = par * in->par;
     out->apart = in->apart + sow_log_of(e->slope_square, 0) + in->log - out->log;
@@ -281,82 +278,6 @@ static void forward_scaled(const struct sow_state *in, double factor, double squ
     local->ln_back = ln;
 }
 
-/* ---- Normalisations ----------------------------------------------------------------------------------- */
-
-/* What a normalisation takes away, as a share of the second moment, and of how many elements it is the mean. */
-static double taken_away(const struct sow_node *node, const struct sow_state *in, uint64_t batch,
-                         double *count)
-{
-    double places = in->places, features = in->features / (double)node->at.groups;
-    switch (node->op) {
-    case SOW_OP_LAYER_NORM:
-        *count = in->features;
-        return in->feature;
-    case SOW_OP_BATCH_NORM: {
-        double own = (places - 1) * in->place,
-               others = ((double)batch - 1) * (in->sample + (places - 1) * sow_both(in));
-        *count = places * (double)batch;
-        return *count > 1 ? (own + others) / (*count - 1) : 1;
-    }
-    case SOW_OP_GROUP_NORM: {
-        double cross = sow_cross_feature(in, in->place);
-        *count = places * features;
-        return *count > 1 ? ((features - 1) * in->feature +
-                             (places - 1) * (in->place + (features - 1) * cross)) /
-                                (*count - 1)
-                          : 1;
-    }
-    default: /* rms_norm */
-        *count = in->features;
-        return 0;
-    }
-}
-
-static void forward_norm(struct sow_predictor *p, const struct sow_node *node,
-                         const struct sow_state *in, struct sow_state *out, struct sow_local *local)
-{
-    struct sow_weights gamma = weights_at(p, node, 0, (struct sow_weights){1, 1});
-    struct sow_weights beta = weights_at(p, node, 1, no_bias);
-    gamma.square += node->at.offset * (2 * gamma.mean + node->at.offset);
-    gamma.mean += node->at.offset;
-    double count, taken = taken_away(node, in, p->network->batch, &count);
-    int centred = node->op != SOW_OP_RMS_NORM;
-    double kept =
-        1 - taken > 0 ? (1 - taken) * (centred ? 1 - 1 / count : 1) : 0; /* its variance */
-    double log = in->log + sow_log_of(kept, 0), ln_eps = sow_log_of(node->at.eps, 0);
-    /* variance over variance plus eps */
-    double r = log == -INFINITY ? 0 : 1 / (1 + sow_exp(ln_eps - log));
-    double g = gamma.square * r, spread = 1 - taken > 1e-15 ? 1 / (1 - taken) : 0;
-    double place = node->op == SOW_OP_LAYER_NORM ? sow_cross_feature(in, in->place) : taken;
-    double sample = node->op == SOW_OP_LAYER_NORM ? sow_cross_feature(in, in->sample) : taken;
-    struct sow_raw y = {g + beta.square, beta.mean, beta.mean * beta.mean,
-                        g * (in->place - place) * spread + beta.square,
-                        g * (in->sample - sample) * spread + beta.square};
-    if (!centred) {
-        y.mean += gamma.mean * in->mean * sow_sqrt(r);
-        y.feature += gamma.mean * gamma.mean * r * in->feature;
-    }
-    *out = *in;
-    sow_state_set(out, &y, 0);
-    /* a norm over few elements takes what lies along them from the gradient */
-    double directions = node->op == SOW_OP_BATCH_NORM ? 0 : centred ? 2 : 1;
-    double loss = count > directions ? 1 - directions / count : 0;
-    out->noise = (1 - r) * (1 - r) * in->noise;
-    out->kurtosis = 1 + (1 - r) * (in->kurtosis - 1); /* its mean square is what it is */
-    out->par = (1 - r) * in->par;
-    double step = sow_log_of(gamma.square * r, 0) - log; /* ln of gamma^2 / (variance + eps) */
-    out->apart = in->apart + in->log + step - out->log;
-    out->ln_perp = in->ln_perp + step;
-    out->ln_par = in->ln_par + step + sow_log_of(1 - r, 0);
-    double unrelated = in->unrelated > taken ? in->unrelated : taken;
-    out->unrelated = y.square > 0 ? (g * (unrelated - taken) * spread + beta.square) / y.square : 1;
-    /* of zeros only eps is left */
-    local->ln_back =
-        (log > -INFINITY ? step : sow_log_of(gamma.square, -ln_eps)) + sow_log_of(loss, 0);
-    local->factor =
-        gamma.square > 0 ? gamma.mean / sow_sqrt(gamma.square) * sow_exp(0.5 * local->ln_back) : 0;
-}
-
 /* ---- The rules --------------------------------------------------------------------------------- */
 
 static void forward_beginning(struct sow_predictor *p, const struct sow_node *node)
@@ -385,7 +306,7 @@ static void forward_scaling(struct sow_predictor *p, const struct sow_node *node
     } else if (node->op == SOW_OP_SCALE) {
         forward_scaled(in, node->at.factor, node->at.factor * node->at.factor, out, local);
     } else {
-        struct sow_weights weights = weights_at(p, node, 0, no_bias);
+        struct sow_weights weights = sow_node_weights(p, node, 0, no_bias);
         forward_scaled(in, weights.mean, weights.square, out, local);
     }
 }
@@ -441,7 +362,7 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
     case SOW_OP_RMS_NORM:
     case SOW_OP_BATCH_NORM:
     case SOW_OP_GROUP_NORM:
-        forward_norm(p, node, in, out, local);
+        sow_forward_norm(p, node, in, out, local);
         break;
     case SOW_OP_ACTIVATION:
         return sow_forward_function(p, node, &node->at.function, 0, in, out, local, error);

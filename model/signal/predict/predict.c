@@ -76,6 +76,11 @@ static enum sow_status prepare(struct sow_predictor *p, struct sow_error *error)
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }
     list_uses(p);
+    for (size_t i = 0; i < network->node_count; i++) {
+        p->has_norm |=
+            network->nodes[i].op == SOW_OP_LAYER_NORM || network->nodes[i].op == SOW_OP_RMS_NORM ||
+            network->nodes[i].op == SOW_OP_BATCH_NORM || network->nodes[i].op == SOW_OP_GROUP_NORM;
+    }
     return SOW_OK;
 }
 

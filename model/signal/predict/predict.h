@@ -18,8 +18,12 @@ struct sow_state {
      * the same feature and place of another sample */
     double feature, place, sample;
     double kurtosis; /* E[x^4] / E[x^2]^2 */
-    /* what of it does not move the mean square of the features, which orthogonal weights have kept: 0, or up to 2 */
-    double kept;
+    /* what of it does not move the mean square of the features, which orthogonal weights or a norm have kept: 0, or up to 2;
+     * level: the share of the mean over the features that a norm has kept at 0 */
+    double kept, level;
+    /* Finite width (widths.c), of what norms divide by: ln of what its fluctuations so far multiply the mean squared gradient
+     * with; and what its own elements add, times their number, with their mean left in or taken away */
+    double pull, toll, toll_centred;
     double noise; /* variance over seeds of the ln of one sample's mean square */
     double par;   /* d ln E[x^2] / d ln of the inputs' */
     double
@@ -116,7 +120,8 @@ struct sow_predictor {
     size_t kept_count;
     struct sow_table *table; /* NULL: none was needed yet */
     int out_of_memory;       /* on the way back */
-    uint64_t time_steps;     /* that recurrent layers have walked */
+    int has_norm;
+    uint64_t time_steps; /* that recurrent layers have walked */
     struct sow_arena arena;
 };
 
@@ -133,6 +138,9 @@ double sow_cross_feature(const struct sow_state *state, double same_feature);
 double sow_both(const struct sow_state *state);
 /* The correlation of values, from that of second moments. */
 double sow_centred(const struct sow_state *state, double ratio);
+/* Of a node's parameter; `absent` where it has fewer. */
+struct sow_weights sow_node_weights(const struct sow_predictor *p, const struct sow_node *node,
+                                    uint32_t index, struct sow_weights absent);
 /* Of elements whose index along the output axis is in [begin, end); end 0: all. */
 struct sow_weights sow_weights_of(const struct sow_plan_entry *entry, uint64_t begin, uint64_t end);
 /* Of elements whose index along `axis` is in [begin, end); end 0: all. */
@@ -172,6 +180,8 @@ void sow_product_rule(const struct sow_state *a, const struct sow_state *b, cons
                       struct sow_state *out);
 /* concat, and what only moves elements */
 void sow_forward_shape(struct sow_predictor *p, const struct sow_node *node);
+void sow_forward_norm(struct sow_predictor *p, const struct sow_node *node,
+                      const struct sow_state *in, struct sow_state *out, struct sow_local *local);
 void sow_forward_route(struct sow_predictor *p, const struct sow_node *node);
 void sow_forward_experts(struct sow_predictor *p, const struct sow_node *node);
 struct sow_adjoint sow_back_route(const struct sow_predictor *p, const struct sow_node *node);

@@ -7,6 +7,8 @@
 #include "core/base/elementary.h"
 #include "model/signal/predict/predict.h"
 
+static const struct sow_weights no_bias = {0, 0};
+
 /* ---- Gated units ---------------------------------------------------------------------------- */
 
 /* Gate and value; of one value that a linear layer made, each by its own part of the weights. */
@@ -94,20 +96,13 @@ struct sow_adjoint sow_back_gated(const struct sow_predictor *p, const struct so
 
 /* ---- Bilinear ----------------------------------------------------------------------------- */
 
-static struct sow_weights weights_of(const struct sow_predictor *p, const struct sow_node *node,
-                                     uint32_t index)
-{
-    return index < node->parameter_count
-               ? sow_weights_of(sow_plan_at(p->plan, node->parameters[index]), 0, 0)
-               : (struct sow_weights){0, 0};
-}
-
 /* A linear map of all products x_i z_j. */
 void sow_forward_bilinear(struct sow_predictor *p, const struct sow_node *node)
 {
     const struct sow_state *x = &p->states[node->inputs[0]], *z = &p->states[node->inputs[1]];
     struct sow_state *out = &p->states[node->output], products;
-    struct sow_weights weights = weights_of(p, node, 0), bias = weights_of(p, node, 1);
+    struct sow_weights weights = sow_node_weights(p, node, 0, no_bias),
+                       bias = sow_node_weights(p, node, 1, no_bias);
     double n = (double)node->at.inputs, m = (double)node->at.inputs2, pairs = n * m, cosines[4];
     for (int i = 0; i < 4; i++) { /* of x_i and z_j, as often different features as not the same */
         cosines[i] = x->mean * z->mean;
@@ -118,8 +113,8 @@ void sow_forward_bilinear(struct sow_predictor *p, const struct sow_node *node)
                                     (n - 1) * (m - 1) * x->feature * z->feature) /
                                        (pairs - 1)
                                  : 1;
-    double loud = (x->kurtosis > 1 ? (x->kurtosis - 1) / n : 0) +
-                  (z->kurtosis > 1 ? (z->kurtosis - 1) / m : 0);
+    double loud = (x->kurtosis - x->kept > 1 ? (x->kurtosis - x->kept - 1) / n : 0) +
+                  (z->kurtosis - z->kept > 1 ? (z->kurtosis - z->kept - 1) / m : 0);
     products.kurtosis = 1 + pairs * loud;
     sow_linear_rule(&products, pairs, 1, 1, &weights, &bias, out,
                     &p->locals[node - p->network->nodes]);
@@ -130,7 +125,7 @@ struct sow_adjoint sow_back_bilinear(const struct sow_predictor *p, const struct
                                      uint32_t slot)
 {
     const struct sow_state *other = &p->states[node->inputs[1 - slot]];
-    struct sow_weights weights = weights_of(p, node, 0);
+    struct sow_weights weights = sow_node_weights(p, node, 0, no_bias);
     double others = (double)(slot == 0 ? node->at.inputs2 : node->at.inputs);
     struct sow_adjoint made =
         sow_back_weights(&p->adjoints[node->output], (double)node->at.outputs, &weights);

@@ -7,6 +7,7 @@
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 #include "model/signal/predict/recurrent_predict.h"
+#include "model/signal/predict/widths.h"
 
 #define SETTLED   1e-6
 #define LOG_MOST  60.0 /* of the input of a layer that saturates */
@@ -288,8 +289,12 @@ static void finish(struct sow_predictor *p, const struct sow_node *node,
     }
     out->features = (double)(r->hidden * r->directions);
     out->places = in->places;
-    out->noise =
-        response * response * (in->noise + (in->kurtosis > 1 ? (in->kurtosis - 1) / inputs : 0));
+    double loud = in->kurtosis - in->kept;
+    double kurtosis = out->kurtosis;
+    sow_width_plain(out);
+    out->kurtosis = kurtosis;
+    out->pull = 0;
+    out->noise = response * response * (in->noise + (loud > 1 ? (loud - 1) / inputs : 0));
     out->par = response * in->par;
     out->apart = in->apart + in->log + apart - out->log;
     sow_close_layer(out);

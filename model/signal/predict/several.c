@@ -4,6 +4,7 @@
 
 #include "core/base/elementary.h"
 #include "model/signal/predict/recurrent_predict.h"
+#include "model/signal/predict/widths.h"
 
 void sow_forward_add(struct sow_predictor *p, const struct sow_node *node)
 {
@@ -30,6 +31,10 @@ void sow_forward_add(struct sow_predictor *p, const struct sow_node *node)
     out->noise =
         node->inputs[0] == node->inputs[1] ? a->noise : u * u * a->noise + v * v * b->noise;
     out->par = (u + c) * a->par + (v + c) * b->par;
+    out->pull = u * u * a->pull + v * v * b->pull;
+    out->kept = u * u * a->kept + v * v * b->kept;
+    out->level = u * u * a->level + v * v * b->level;
+    out->toll = out->toll_centred = 2;
     out->kurtosis = u * u * a->kurtosis + v * v * b->kurtosis + 6 * u * v + 12 * c * (u + v);
     out->kurtosis = node->inputs[0] == node->inputs[1] ? a->kurtosis : out->kurtosis;
     double far = sow_log_of(u * sow_exp(a->apart) + v * sow_exp(b->apart) +
@@ -53,8 +58,10 @@ void sow_product_rule(const struct sow_state *a, const struct sow_state *b, cons
     sow_state_set(out, &y, a->log + b->log > -INFINITY ? a->log + b->log : 0);
     out->log = a->log + b->log > -INFINITY ? out->log : -INFINITY;
     out->features = a->features > b->features ? a->features : b->features;
+    sow_width_plain(out);
     out->kurtosis = a->kurtosis * b->kurtosis;
     out->noise = a->noise + b->noise;
+    out->pull = a->pull + b->pull;
     out->par = a->par + b->par;
     out->apart = sow_log_of(sow_exp(a->apart) + sow_exp(b->apart), 0);
     sow_close_layer(out);
@@ -96,7 +103,7 @@ static void forward_concat(struct sow_predictor *p, const struct sow_node *node)
     log = log > -INFINITY ? log : 0;
     struct sow_raw sum = {0, 0, 0, 0, 0};
     *out = p->states[node->inputs[0]];
-    out->noise = out->par = 0;
+    out->noise = out->par = out->pull = 0;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const struct sow_state *part = &p->states[node->inputs[i]];
         double length = (double)p->network->flows[node->inputs[i]].shape[node->at.axis];
@@ -108,6 +115,7 @@ static void forward_concat(struct sow_predictor *p, const struct sow_node *node)
         sum.place += share * x.place;
         sum.sample += share * x.sample;
         out->noise += share * share * part->noise;
+        out->pull += share * share * part->pull;
         out->par += share * part->par;
         out->apart = part->apart > out->apart ? part->apart : out->apart;
         features += part->features;

@@ -103,3 +103,11 @@ struct sow_weights sow_weights_along(const struct sow_plan_entry *entry, uint32_
     add_draw(&entry->draw, 1 - covered, &weights);
     return weights;
 }
+
+struct sow_weights sow_node_weights(const struct sow_predictor *p, const struct sow_node *node,
+                                    uint32_t index, struct sow_weights absent)
+{
+    return index < node->parameter_count
+               ? sow_weights_of(sow_plan_at(p->plan, node->parameters[index]), 0, 0)
+               : absent;
+}
