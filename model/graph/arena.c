@@ -3,13 +3,14 @@
 #include "model/graph/arena.h"
 
 #include "core/base/checked.h"
+#include "model/graph/pages.h"
 
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BLOCK_MIN ((size_t)4096)
-#define BLOCK_MAX ((size_t)1 << 20)
+#define BLOCK_MAX ((size_t)8 << 20)
 
 struct sow_arena_block {
     struct sow_arena_block *next;
@@ -25,7 +26,7 @@ static int add_block(struct sow_arena *arena, size_t bytes)
         (arena->bytes_max != 0 && size > arena->bytes_max - arena->bytes)) {
         return 1;
     }
-    struct sow_arena_block *block = calloc(1, sizeof *block + size);
+    struct sow_arena_block *block = sow_pages_new(sizeof *block + size);
     if (block == NULL) {
         return 1;
     }
@@ -49,6 +50,7 @@ void *sow_arena_take(struct sow_arena *arena, size_t bytes)
     }
     void *taken = arena->blocks->bytes + arena->used;
     arena->used += bytes;
+    memset(taken, 0, bytes);
     return taken;
 }
 

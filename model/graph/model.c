@@ -3,6 +3,7 @@
 #include "model/graph/build.h"
 
 #include "core/base/error.h"
+#include "model/graph/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,15 +42,28 @@ static enum sow_status no_memory(struct sow_error *error)
     return sow_fail(error, SOW_E_MEMORY, "out of memory while building the model");
 }
 
-/* Room for one more element of `size` bytes behind `array`; NULL (and the old array intact) when out of memory. */
-static void *grown(void *array, size_t count, size_t *capacity, size_t size)
+/* By how much arrays grow: what is not written yet takes no memory, and what is copied takes time. */
+#define GROWTH 4u
+
+/* Room for one more element of `size` bytes behind `array`, of which there will be at most `most`; NULL (and the old array
+ * intact) when out of memory. */
+static void *grown(void *array, size_t count, size_t *capacity, size_t size, size_t most)
 {
     if (count < *capacity) {
         return array;
     }
-    size_t wanted = *capacity == 0 ? 16 : *capacity + *capacity / 2;
-    void *larger = wanted > SIZE_MAX / size ? NULL : realloc(array, wanted * size);
+    size_t wanted = *capacity == 0 ? 16 : *capacity * GROWTH;
+    wanted = wanted > most / GROWTH ? most : wanted;
+    void *larger = wanted > SIZE_MAX / size ? NULL : sow_pages_new(wanted * size);
+    if (larger == NULL && *capacity > 0) { /* a small machine: as little as goes on */
+        wanted = *capacity + *capacity / 2 + 1;
+        larger = sow_pages_new(wanted * size);
+    }
     if (larger != NULL) {
+        if (count > 0) {
+            memcpy(larger, array, count * size);
+        }
+        free(array);
         *capacity = wanted;
     }
     return larger;
@@ -86,11 +100,12 @@ static int grow_names(struct sow_names *names, size_t count)
     if (count * 2 < names->capacity) {
         return 0;
     }
-    size_t capacity = names->capacity == 0 ? 64 : names->capacity * 2;
-    struct sow_name_slot *slots = calloc(capacity, sizeof *slots);
+    size_t capacity = names->capacity == 0 ? 64 : names->capacity * GROWTH;
+    struct sow_name_slot *slots = sow_pages_new(capacity * sizeof *slots);
     if (slots == NULL) {
         return 1;
     }
+    memset(slots, 0, capacity * sizeof *slots);
     for (size_t i = 0; i < names->capacity; i++) {
         if (names->slots[i].index != 0) {
             size_t at = names->slots[i].hash & (capacity - 1);
@@ -150,8 +165,8 @@ enum sow_status sow_model_add_parameter(struct sow_model *model,
         return sow_fail(error, SOW_E_CONFIG, "the model has more than %u tensors",
                         SOW_MODEL_PARAMETERS_MAX);
     }
-    void *larger =
-        grown(model->parameters, count, &model->parameter_capacity, sizeof *model->parameters);
+    void *larger = grown(model->parameters, count, &model->parameter_capacity,
+                         sizeof *model->parameters, SOW_MODEL_PARAMETERS_MAX);
     if (larger == NULL) {
         return no_memory(error);
     }
@@ -182,15 +197,15 @@ enum sow_status sow_model_add_operation(struct sow_model *model, struct sow_oper
         return sow_fail(error, SOW_E_CONFIG, "the model has more than %u operations",
                         SOW_MODEL_OPERATIONS_MAX);
     }
-    void *operations =
-        grown(model->operations, count, &model->operation_capacity, sizeof *model->operations);
+    void *operations = grown(model->operations, count, &model->operation_capacity,
+                             sizeof *model->operations, SOW_MODEL_OPERATIONS_MAX);
     if (operations == NULL) {
         return no_memory(error);
     }
     model->operations = operations;
     model->graph.operations = operations;
     void *values = grown(model->values, model->graph.value_count, &model->value_capacity,
-                         sizeof *model->values);
+                         sizeof *model->values, SOW_MODEL_OPERATIONS_MAX);
     if (values == NULL) {
         return no_memory(error);
     }
@@ -208,8 +223,8 @@ enum sow_status sow_model_add_operation(struct sow_model *model, struct sow_oper
 enum sow_status sow_model_add_tie(struct sow_model *model, const char *name, const char *to,
                                   struct sow_error *error)
 {
-    void *larger =
-        grown(model->ties, model->graph.tie_count, &model->tie_capacity, sizeof *model->ties);
+    void *larger = grown(model->ties, model->graph.tie_count, &model->tie_capacity,
+                         sizeof *model->ties, SIZE_MAX);
     if (larger == NULL) {
         return no_memory(error);
     }
@@ -225,7 +240,7 @@ enum sow_status sow_model_add_variant(struct sow_model *model, const char *name,
                                       int may_be_default, struct sow_error *error)
 {
     void *larger = grown(model->variants, model->variant_count, &model->variant_capacity,
-                         sizeof *model->variants);
+                         sizeof *model->variants, SIZE_MAX);
     if (larger == NULL) {
         return no_memory(error);
     }
@@ -241,8 +256,8 @@ enum sow_status sow_model_add_note(struct sow_model *model, const char *text, si
                                    struct sow_error *error)
 {
     const char *copy = sow_arena_copy(&model->arena, text, length);
-    void *larger =
-        grown((void *)model->notes, model->note_count, &model->note_capacity, sizeof *model->notes);
+    void *larger = grown((void *)model->notes, model->note_count, &model->note_capacity,
+                         sizeof *model->notes, SIZE_MAX);
     if (larger != NULL) {
         model->notes = larger;
     }

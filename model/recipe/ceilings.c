@@ -51,15 +51,11 @@ static void *refuse(struct sow_host *host, const char *why)
     return NULL;
 }
 
-void *sow_ceilings_allocate(void *user, void *old, size_t old_bytes, size_t bytes)
+/* All that is not a small new block in a recipe that runs. */
+static void *resize(struct sow_host *host, void *old, size_t old_bytes, size_t bytes)
 {
-    struct sow_host *host = user;
-    size_t held = old == NULL ? 0 : old_bytes;
-    if (bytes == 0) {
-        host->bytes -= held;
-        sow_pool_give(&host->pool, old, held);
-        return NULL;
-    }
+    const size_t held = old == NULL ? 0 : old_bytes;
+    const int is_object = old == NULL && old_bytes != 0;
     if (host->running && old == NULL && old_bytes == LUA_TSTRING && bytes > SOW_HOST_STRING_MAX) {
         return refuse(host, "a text of more than 4096 bytes");
     }
@@ -69,7 +65,6 @@ void *sow_ceilings_allocate(void *user, void *old, size_t old_bytes, size_t byte
             bytes - held > SOW_HOST_BYTES_MAX - host->bytes) {
             return refuse(host, "more than 128 MiB of memory");
         }
-        const int is_object = old == NULL && old_bytes != 0;
         host->steps -=
             (is_object ? SOW_HOST_STEPS_OBJECT : 0) + (int64_t)(bytes / SOW_HOST_BYTES_A_STEP);
     }
@@ -79,6 +74,29 @@ void *sow_ceilings_allocate(void *user, void *old, size_t old_bytes, size_t byte
     }
     host->bytes = host->bytes - held + bytes;
     return block;
+}
+
+/* Called ten times for each tensor: what is common, first. */
+void *sow_ceilings_allocate(void *user, void *old, size_t old_bytes, size_t bytes)
+{
+    struct sow_host *host = user;
+    if (bytes == 0) {
+        host->bytes -= old == NULL ? 0 : old_bytes;
+        sow_pool_give(&host->pool, old, old_bytes);
+        return NULL;
+    }
+    if (old == NULL && bytes <= SOW_POOL_SMALL && host->running &&
+        host->bytes < SOW_HOST_BYTES_MAX - SOW_POOL_SMALL &&
+        host->pool.bytes < SOW_HOST_BYTES_MAX) {
+        void *block = sow_pool_take_small(&host->pool, bytes);
+        if (block != NULL) {
+            host->bytes += bytes;
+            host->steps -= (old_bytes != 0 ? SOW_HOST_STEPS_OBJECT : 0) +
+                           (int64_t)(bytes / SOW_HOST_BYTES_A_STEP);
+            return block;
+        }
+    }
+    return resize(host, old, old_bytes, bytes);
 }
 
 void sow_ceilings_count(lua_State *L, lua_Debug *unused)

@@ -17,13 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct sow_host *sow_host_of(lua_State *L)
-{
-    void *host = NULL;
-    lua_getallocf(L, &host);
-    return host;
-}
-
 /* ---- Places -------------------------------------------------------------------------------- */
 
 /* The file behind a chunk's name, "=@12" or "@12: ..." in a message; NULL when it is none of ours. */
@@ -42,14 +35,13 @@ static const struct sow_host_file *file_of(const struct sow_host *host, const ch
     return index < host->file_count ? &host->files[index] : NULL;
 }
 
-/* From a level of the stack on; 0 is what runs. */
-static void where_from(struct sow_host *host, int level, const char **path, uint32_t *line)
+void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
 {
     lua_Debug frame;
     const char *end;
     *path = "";
     *line = 0;
-    for (; lua_getstack(host->L, level, &frame); level++) {
+    for (int level = 0; lua_getstack(host->L, level, &frame); level++) {
         lua_getinfo(host->L, "S", &frame);
         const struct sow_host_file *file = file_of(host, frame.source, &end); /* "=[C]": none */
         if (file != NULL && !file->prelude) {
@@ -61,14 +53,41 @@ static void where_from(struct sow_host *host, int level, const char **path, uint
     }
 }
 
-void sow_host_where(struct sow_host *host, const char **path, uint32_t *line)
+/* The path of the recipe that the function on top of the stack, which is popped, stands in; NULL for one of ours. Lua takes
+ * long to tell; so some are known by their address, and kept, that no other one gets it. */
+static const char *path_of(struct sow_host *host, lua_Debug *frame)
 {
-    where_from(host, 0, path, line);
+    const char *end;
+    const void *function = lua_topointer(host->L, -1);
+    struct sow_host_function *known =
+        &host->functions[((uintptr_t)function >> 4) % SOW_HOST_FUNCTIONS];
+    if (known->function == function) {
+        lua_pop(host->L, 1);
+        return known->path;
+    }
+    lua_getinfo(host->L, "S", frame);
+    const struct sow_host_file *file = file_of(host, frame->source, &end);
+    known->function = NULL;
+    lua_rawsetp(host->L, LUA_REGISTRYINDEX, known);
+    known->function = function;
+    known->path = file != NULL && !file->prelude ? file->path : NULL;
+    return known->path;
 }
 
-void sow_host_caller(struct sow_host *host, const char **path, uint32_t *line)
+void sow_host_caller(struct sow_host *host, int level, const char **path, uint32_t *line)
 {
-    where_from(host, 1, path, line);
+    lua_Debug frame;
+    *path = "";
+    *line = 0;
+    for (; lua_getstack(host->L, level, &frame); level++) {
+        lua_getinfo(host->L, "fl", &frame);
+        const char *found = path_of(host, &frame);
+        if (found != NULL) {
+            *path = found;
+            *line = (uint32_t)frame.currentline;
+            return;
+        }
+    }
 }
 
 /* ---- Errors -------------------------------------------------------------------------------- */
@@ -418,6 +437,7 @@ enum sow_status sow_host_new(struct sow_model *model, struct sow_config *config,
     if (made->L == NULL) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory while starting Lua");
     }
+    *(struct sow_host **)lua_getextraspace(made->L) = made;
     lua_sethook(made->L, sow_ceilings_count, LUA_MASKCOUNT, SOW_HOST_HOOK_STEPS);
 #if LUA_VERSION_RELEASE_NUM >= 50404
     lua_gc(made->L, LUA_GCGEN, 0, 0); /* what a layer leaves is young, and the prelude is old */

@@ -18,7 +18,8 @@
 #define SOW_HOST_STRING_MAX ((size_t)4096)      /* of one Lua string */
 #define SOW_HOST_SCOPES_MAX 64u                 /* nested scopes */
 
-#define SOW_HOST_WORDS 256u
+#define SOW_HOST_WORDS     256u
+#define SOW_HOST_FUNCTIONS 16u
 
 /* Steps are instructions of Lua and what costs as much: a base, and more for every tensor declared or rule evaluated, so
  * that a million tensors are fine and an endless loop is not. What tensors bring has an end too: layers are slower than
@@ -70,6 +71,11 @@ struct sow_host {
         size_t length;
     } recent[SOW_HOST_WORDS]; /* words kept lately, by hash */
 
+    struct sow_host_function {
+        const void *function;        /* its address; NULL for none */
+        const char *path;            /* of the recipe that it stands in; NULL for one of ours */
+    } functions[SOW_HOST_FUNCTIONS]; /* that called lately, by address; the registry keeps them */
+
     struct sow_pool pool;       /* Lua's memory */
     size_t bytes;               /* of it in use */
     int64_t steps, nanoseconds; /* what is left: steps, and time of the processor */
@@ -108,11 +114,16 @@ int sow_host_raise(struct sow_host *host, enum sow_status code, const char *form
 /* Raises what a function of ours reported. */
 int sow_host_raise_error(struct sow_host *host, const struct sow_error *error);
 
-struct sow_host *sow_host_of(lua_State *L);
+/* Lua keeps room for a pointer with each state: asked for ten times a tensor. */
+static inline struct sow_host *sow_host_of(lua_State *L)
+{
+    return *(struct sow_host **)lua_getextraspace(L);
+}
+
 /* The innermost line of a recipe (not of the prelude) that is running; "" and 0 when there is none. */
 void sow_host_where(struct sow_host *host, const char **path, uint32_t *line);
-/* The same for a function in C that Lua called, which need not look at itself. */
-void sow_host_caller(struct sow_host *host, const char **path, uint32_t *line);
+/* The same for a function in C that Lua called, often: looks from that level on, 1 being the caller. */
+void sow_host_caller(struct sow_host *host, int level, const char **path, uint32_t *line);
 /* More steps, more time: something was declared or is about to be evaluated. */
 void sow_host_extend(struct sow_host *host);
 /* At least the base of both: the rules begin, which are evaluated once for each tensor and so end. */

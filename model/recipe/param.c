@@ -35,9 +35,14 @@ static void read_shape(lua_State *L, int index, const char *name, struct sow_ten
     }
     tensor->rank = (uint32_t)rank;
     for (uint32_t axis = 0; axis < tensor->rank; axis++) {
-        lua_rawgeti(L, index, (lua_Integer)axis + 1);
-        tensor->shape[axis] = sow_bridge_check_size(L, "size", axis + 1, name);
+        int is_integer;
+        const int type = lua_rawgeti(L, index, (lua_Integer)axis + 1);
+        const lua_Integer size = lua_tointegerx(L, -1, &is_integer);
+        tensor->shape[axis] = type == LUA_TNUMBER && is_integer && size >= 1
+                                  ? (uint64_t)size
+                                  : sow_bridge_check_size(L, "size", axis + 1, name);
     }
+    lua_pop(L, (int)rank);
     if (sow_product_u64(tensor->shape, tensor->rank, &elements) ||
         elements > SOW_MODEL_ELEMENTS_MAX) {
         sow_host_raise(host, SOW_E_SHAPE, "%.300s has more than 2^56 elements", name);
@@ -287,7 +292,7 @@ static void read_options(lua_State *L, int index, struct draft *draft)
 /* ---- The words ------------------------------------------------------------------------------- */
 
 /* What every tensor has: a name, the sizes at `shape` on the stack, and where that stands in the recipe. */
-static void begin(lua_State *L, const char *name, int shape, struct draft *draft)
+static void begin(lua_State *L, const char *name, int shape, int caller, struct draft *draft)
 {
     struct sow_host *host = sow_host_of(L);
     sow_host_extend(host);
@@ -299,7 +304,7 @@ static void begin(lua_State *L, const char *name, int shape, struct draft *draft
                                .role = "",
                                .zero_row = -1};
     read_shape(L, shape, name, &draft->tensor);
-    sow_host_caller(host, &draft->parameter.file, &draft->parameter.line);
+    sow_host_caller(host, caller, &draft->parameter.file, &draft->parameter.line);
 }
 
 static void check_declared(struct sow_host *host)
@@ -335,7 +340,7 @@ static int bridge_param(lua_State *L)
         raise_got(L, 1, "param takes its name first, a text");
     }
     sow_host_of(L)->steps -= SOW_HOST_STEPS_PLAIN;
-    begin(L, sow_bridge_full_name(L, 1, 0), 2, &draft);
+    begin(L, sow_bridge_full_name(L, 1, 0), 2, 1, &draft);
     if (!lua_isnil(L, 3)) {
         read_options(L, 3, &draft);
     }
@@ -368,7 +373,7 @@ static int bridge_declare(lua_State *L)
         raise_got(L, NAME, "the name of a tensor is a text");
     }
     sow_host_of(L)->steps -= SOW_HOST_STEPS_DECLARE;
-    begin(L, sow_bridge_full_name(L, NAME, SUFFIX), SIZES, &draft);
+    begin(L, sow_bridge_full_name(L, NAME, SUFFIX), SIZES, 2, &draft); /* 1 is the prelude */
     lua_pushvalue(L, KIND);
     read_kind(L, &draft);
     lua_getfield(L, LAYER, "role");

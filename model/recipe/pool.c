@@ -9,11 +9,6 @@
 
 #define CHUNK_BYTES ((size_t)32 << 10)
 
-static size_t steps_of(size_t bytes)
-{
-    return (bytes + SOW_POOL_STEP - 1) / SOW_POOL_STEP;
-}
-
 /* What is left of the old chunk, less than SOW_POOL_SMALL bytes, is given up. */
 static int add_chunk(struct sow_pool *pool)
 {
@@ -31,18 +26,9 @@ static int add_chunk(struct sow_pool *pool)
     return 0;
 }
 
-static void *take(struct sow_pool *pool, size_t bytes)
+void *sow_pool_take_fresh(struct sow_pool *pool, size_t bytes)
 {
-    if (bytes > SOW_POOL_SMALL) {
-        return malloc(bytes);
-    }
-    const size_t steps = steps_of(bytes);
-    struct sow_pool_cell *cell = pool->given_back[steps];
-    if (cell != NULL) {
-        pool->given_back[steps] = cell->next;
-        return cell;
-    }
-    bytes = steps * SOW_POOL_STEP;
+    bytes = sow_pool_steps(bytes) * SOW_POOL_STEP;
     if (bytes > pool->left && add_chunk(pool)) {
         return NULL;
     }
@@ -52,15 +38,9 @@ static void *take(struct sow_pool *pool, size_t bytes)
     return taken;
 }
 
-void sow_pool_give(struct sow_pool *pool, void *old, size_t old_bytes)
+static void *take(struct sow_pool *pool, size_t bytes)
 {
-    if (old == NULL || old_bytes > SOW_POOL_SMALL) {
-        free(old);
-        return;
-    }
-    struct sow_pool_cell *cell = old, **first = &pool->given_back[steps_of(old_bytes)];
-    cell->next = *first;
-    *first = cell;
+    return bytes > SOW_POOL_SMALL ? malloc(bytes) : sow_pool_take_small(pool, bytes);
 }
 
 void *sow_pool_resize(struct sow_pool *pool, void *old, size_t old_bytes, size_t bytes)

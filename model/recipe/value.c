@@ -168,7 +168,7 @@ static int bridge_record(lua_State *L)
     operation.attributes = read_attributes(L, 4, &operation.attribute_count);
     read_value_shape(L, 5, &value);
     operation.scope = sow_bridge_scope(host);
-    sow_host_caller(host, &operation.file, &operation.line);
+    sow_host_caller(host, 2, &operation.file, &operation.line); /* 1 is the prelude */
     if (sow_model_add_operation(host->model, &operation, &value, &error) != SOW_OK) {
         return sow_host_raise_error(host, &error);
     }
