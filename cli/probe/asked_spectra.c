@@ -42,7 +42,8 @@ void sow_cli_add_spectra_words(struct sow_cli_text *text, const struct sow_spect
         }
     }
     if (known == 0) {
-        sow_cli_add(text, "spectral norms of %zu weights, of none of which the law is known",
+        sow_cli_add(text,
+                    "spectral norms of %zu weights, of none of which the distribution is known",
                     spectra->count);
     } else {
         sow_cli_add(text,

@@ -162,7 +162,7 @@ static enum sow_status solve_sigma(const struct sow_call *call, struct cut *cut,
     }
     if (std >= 0.999 * most) {
         return sow_fail(call->error, SOW_E_ARGUMENT,
-                        "nothing between %s and %s can have std %s: a uniform law has %s",
+                        "nothing between %s and %s can have std %s: a uniform has %s",
                         sow_number_text(cut->low).text, sow_number_text(cut->high).text,
                         sow_number_text(std).text, sow_number_text(most).text);
     }
@@ -368,7 +368,7 @@ static const struct sow_scheme_row rows[] = {
                     "Johnson, Kotz and Balakrishnan 1994, Continuous Univariate Distributions 1, "
                     "chapter 13",
                 .summary =
-                    "torch's law: the cut stays at -2 and 2 whatever std is, so that std = 0.02 is "
+                    "as in torch: the cut stays at -2 and 2 whatever std is, so that std = 0.02 is "
                     "not cut at all",
             },
         .resolve = trunc_normal_absolute,

@@ -97,7 +97,8 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
     [SOW_CODE_CLIPPED] = {"clipped", SOW_SEVERITY_ERROR, 1,
                           "a heap of equal values at an end of the range",
                           "Values beyond the bound were set to it instead of being drawn again.",
-                          "draw a truncated law by redrawing or inversion, not by clipping"},
+                          "draw a truncated distribution by redrawing or inversion, not "
+                          "by clipping"},
     [SOW_CODE_TWINS] =
         {"twins", SOW_SEVERITY_ERROR, 0, "tensors that are equal bit for bit",
          "One seed for several tensors, a layer copied instead of drawn, or a tied weight stored "
@@ -160,10 +161,8 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
     [SOW_CODE_TRAINED] =
         {"trained", SOW_SEVERITY_NOTE, 0, "the checkpoint looks trained",
          "Norm scales start as constants, and batch counters at 0; here they have moved. Check is "
-         "for initial weights: no law holds after training, and sibling-std, unit-std, near-rows "
-         "and "
-         "zero-rows "
-         "(units that died or were pruned) are notes.",
+         "for initial weights: no distribution is known after training, and sibling-std, unit-std, "
+         "near-rows and zero-rows (units that died or were pruned) are notes.",
          "check the weights that were saved before the first step"},
     [SOW_CODE_LOOSE_FILE] =
         {"loose-shard", SOW_SEVERITY_WARNING, 0, "a shard on disk that the index does not name",
@@ -176,7 +175,8 @@ static const struct sow_check_code codes[SOW_CODE_COUNT + 1] = {
     [SOW_CODE_RECORD] = {"record", SOW_SEVERITY_NOTE, 0, "the record in the file cannot be used",
                          "The file says that sow wrote it, but the record does not fit the file.",
                          "name the model: --source CONFIG"},
-    [SOW_CODE_OPAQUE] = {"not-judged", SOW_SEVERITY_NOTE, 1, "the expected law cannot be tested",
+    [SOW_CODE_OPAQUE] = {"not-judged", SOW_SEVERITY_NOTE, 1,
+                         "the expected distribution cannot be tested",
                          "The type's values are not read or not drawn (c64, below 8 bits, "
                          "integers that hold a quantised weight), or slices lie on several axes.",
                          "nothing"},

@@ -135,7 +135,7 @@ static void test_wrong_limits(void **state)
                 (struct arguments){{number("std", 1), number("low_absolute", -1),
                                     number("high_absolute", 1), word("std_of", "after")},
                                    4},
-                "nothing between -1 and 1 can have std 1: a uniform law has 0.57735");
+                "nothing between -1 and 1 can have std 1: a uniform has 0.57735");
 }
 
 static void test_no_mass_and_no_fans(void **state)
