@@ -6,10 +6,33 @@
 #include "cmd.h"
 #include "cli/text/message.h"
 
-/* Words that a value may be, separated by blanks; nothing when it is free. */
-static void put_values(enum sow_takes takes)
+static void put_schemes(void)
 {
-    if (takes == SOW_TAKES_COLOR) {
+    const struct sow_scheme *scheme;
+    for (size_t i = 0; (scheme = sow_scheme_at(i)) != NULL; i++) {
+        printf("%s ", scheme->name);
+    }
+}
+
+static void put_activations(void)
+{
+    const struct sow_activation *activation;
+    for (size_t i = 0; (activation = sow_activation_at(i)) != NULL; i++) {
+        printf("%s ", activation->name);
+    }
+}
+
+/* Words that a value may be, separated by blanks; nothing when it is free. */
+static void put_values(enum sow_option row)
+{
+    enum sow_takes takes = sow_option_rows[row].takes;
+    if (row == SOW_OPTION_scheme || row == SOW_OPTION_compare) {
+        put_schemes();
+    } else if (row == SOW_OPTION_activation) {
+        put_activations();
+    } else if (row == SOW_OPTION_optimizer) {
+        fputs("adam sgd", stdout);
+    } else if (takes == SOW_TAKES_COLOR) {
         fputs("auto always never", stdout);
     }
     for (int value = 1; takes == SOW_TAKES_DTYPE && value < 256; value++) {
@@ -20,12 +43,11 @@ static void put_values(enum sow_takes takes)
     }
 }
 
-static void put_schemes(void)
+static int has_values(enum sow_option row)
 {
-    const struct sow_scheme *scheme;
-    for (size_t i = 0; (scheme = sow_scheme_at(i)) != NULL; i++) {
-        printf("%s ", scheme->name);
-    }
+    enum sow_takes takes = sow_option_rows[row].takes;
+    return row == SOW_OPTION_scheme || row == SOW_OPTION_compare || row == SOW_OPTION_activation ||
+           row == SOW_OPTION_optimizer || takes == SOW_TAKES_DTYPE || takes == SOW_TAKES_COLOR;
 }
 
 static void put_verbs(void)
@@ -35,11 +57,13 @@ static void put_verbs(void)
     }
 }
 
-/* What the arguments of a verb are: words, or files. */
+/* What the arguments of a verb are: words, or, for the others, files. */
 static void put_arguments(enum sow_verb verb)
 {
     if (verb == SOW_VERB_schemes) {
         put_schemes();
+    } else if (verb == SOW_VERB_activations) {
+        put_activations();
     } else if (verb == SOW_VERB_help) {
         put_verbs();
     } else if (verb == SOW_VERB_completion) {
@@ -49,8 +73,8 @@ static void put_arguments(enum sow_verb verb)
 
 static int takes_files(enum sow_verb verb)
 {
-    return verb == SOW_VERB_init || verb == SOW_VERB_plan || verb == SOW_VERB_explain ||
-           verb == SOW_VERB_verify;
+    return verb != SOW_VERB_schemes && verb != SOW_VERB_activations && verb != SOW_VERB_help &&
+           verb != SOW_VERB_completion && sow_verb_rows[verb].arguments[0] != '\0';
 }
 
 static void put_bash(void)
@@ -83,7 +107,7 @@ static void put_bash(void)
             continue;
         }
         fputs(") mapfile -t COMPREPLY < <(compgen -W '", stdout);
-        put_values(option->takes);
+        put_values((enum sow_option)row);
         puts("' -- \"$cur\"); return ;;");
     }
     puts("    esac\n    case $verb in");
@@ -120,8 +144,9 @@ static void put_zsh_text(const char *text)
     }
 }
 
-static void put_zsh_option(const struct sow_option_row *option)
+static void put_zsh_option(enum sow_option row)
 {
+    const struct sow_option_row *option = &sow_option_rows[row];
     char letter[4] = {'-', option->letter, '\0', '\0'};
     for (int i = option->letter != 0 ? 0 : 1; i < 2; i++) {
         printf("            '%s%s%s%s[", option->takes == SOW_TAKES_LIST ? "*" : "",
@@ -133,9 +158,9 @@ static void put_zsh_option(const struct sow_option_row *option)
             printf(":%s:", option->value);
             if (option->takes == SOW_TAKES_PATH) {
                 fputs("_files", stdout);
-            } else if (option->takes == SOW_TAKES_DTYPE || option->takes == SOW_TAKES_COLOR) {
+            } else if (has_values(row)) {
                 fputs("(", stdout);
-                put_values(option->takes);
+                put_values(row);
                 fputs(")", stdout);
             }
         }
@@ -158,7 +183,7 @@ static void put_zsh(void)
         printf("    %s)\n        _arguments -s -S \\\n", sow_verb_rows[verb].name);
         for (int row = 0; row < SOW_OPTION_COUNT; row++) {
             if (sow_cli_belongs((enum sow_option)row, (enum sow_verb)verb)) {
-                put_zsh_option(&sow_option_rows[row]);
+                put_zsh_option((enum sow_option)row);
             }
         }
         fputs(takes_files((enum sow_verb)verb) ? "            '*:file:_files"

@@ -134,9 +134,10 @@ void sow_cli_help(int level)
         add_families(&text);
         add_exits(&text);
         add_environment(&text);
-        sow_cli_add(&text, "\nOptions stand anywhere after the verb, once each (--set may be "
-                           "repeated); -- ends them.\n"
-                           "The manual: man sow, or sow man | man -l -\n");
+        sow_cli_add(&text,
+                    "\nOptions stand anywhere after the verb, once each unless they say \"may be "
+                    "repeated\"; -- ends them.\n"
+                    "The manual: man sow, or sow man | man -l -\n");
     }
     sow_cli_add(&text, "\nNext: sow help init, or sow help VERB\n");
     fputs(text.bytes, stdout);

@@ -113,8 +113,8 @@ int sow_cmd_man(const struct sow_cli_options *options)
          "weights: the right scheme for\n"
          "every layer, the same bits on every machine, and the proof of what was written.\n"
          "It needs no framework, no GPU and little memory, whatever the size of the model.\n"
-         ".PP\nOptions stand anywhere after the verb, once each (only \\fB\\-\\-set\\fR may be "
-         "repeated);\n"
+         ".PP\nOptions stand anywhere after the verb, once each unless they say \"may be "
+         "repeated\";\n"
          "\\fB\\-\\-\\fR ends them. They are not abbreviated.\n"
          "Results go to standard output, messages to standard error.\n"
          ".SH VERBS");

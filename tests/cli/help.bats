@@ -123,12 +123,17 @@ offers() {
     has "$(offers sow init conf)" config.json
     has "$(offers sow init -o conf)" config.json
     has "$(offers sow completion '')" bash zsh
+    has "$(offers sow activations ta)" tanh
+    has "$(offers sow probe mlp:4,4 --activation ta)" tanh
+    has "$(offers sow probe mlp:4,4 --scheme he_n)" he_normal
+    has "$(offers sow check conf)" config.json
 }
 
 @test "zsh completion is sound zsh" {
     run sow completion zsh
     ends_with 0
-    has "$output" "#compdef sow" "--shard-size=" "he_normal"
+    has "$output" "#compdef sow" "--shard-size=" "he_normal" ":SCHEME:(zeros "
+    [[ $(grep -c "'\*:file:_files" <<<"$output") -eq 8 ]] # init plan explain verify stats check diff probe
     if command -v zsh >/dev/null; then
         zsh -n <<<"$output"
     fi
