@@ -48,7 +48,7 @@ static int verify(const struct sow_cli_options *options, const struct sow_plan *
     sow_cli_text_clear(&text);
     if (status == SOW_OK) {
         add_verdict(&text, &report);
-    } else if (status == SOW_E_MISMATCH && report.tensor[0] != '\0') {
+    } else if (status == SOW_E_MISMATCH && report.expected[0] != '\0') {
         add_difference(&text, &report);
         code = sow_cli_exit_code(&error);
     } else {

@@ -213,7 +213,8 @@ struct sow_verify_report {
     /* The first difference, when there is one: */
     char tensor[512];
     uint64_t element;
-    char expected[40], found[40]; /* bits in hex and the value */
+    char expected[40],
+        found[40]; /* bits in hex and the value; empty where shape or dtype differs */
     uint64_t differing_tensors;
     char warnings[1024]; /* shards the index does not name, one a line */
 };

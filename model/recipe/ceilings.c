@@ -38,9 +38,10 @@ void sow_host_renew(struct sow_host *host)
     host->nanoseconds = greater(host->nanoseconds, SOW_HOST_NANOSECONDS);
 }
 
-static void *refuse(struct sow_host *host, const char *why)
+static void *refuse(struct sow_host *host, enum sow_status code, const char *why)
 {
     host->refused = why;
+    host->refused_code = code;
     if (host->running) {
         const char *path;
         sow_host_where(host, &path, &host->refused_line);
@@ -57,20 +58,20 @@ static void *resize(struct sow_host *host, void *old, size_t old_bytes, size_t b
     const size_t held = old == NULL ? 0 : old_bytes;
     const int is_object = old == NULL && old_bytes != 0;
     if (host->running && old == NULL && old_bytes == LUA_TSTRING && bytes > SOW_HOST_STRING_MAX) {
-        return refuse(host, "a text of more than 4096 bytes");
+        return refuse(host, SOW_E_CONFIG, "a text of more than 4096 bytes");
     }
     if (bytes > held &&
         host->running) { /* what we do ourselves, outside a protected call, must not fail */
         if (host->pool.bytes > SOW_HOST_BYTES_MAX || host->bytes > SOW_HOST_BYTES_MAX ||
             bytes - held > SOW_HOST_BYTES_MAX - host->bytes) {
-            return refuse(host, "more than 128 MiB of memory");
+            return refuse(host, SOW_E_CONFIG, "more than 128 MiB of memory");
         }
         host->steps -=
             (is_object ? SOW_HOST_STEPS_OBJECT : 0) + (int64_t)(bytes / SOW_HOST_BYTES_A_STEP);
     }
     void *block = sow_pool_resize(&host->pool, old, held, bytes);
     if (block == NULL) {
-        return refuse(host, "more memory than the system has");
+        return refuse(host, SOW_E_MEMORY, "more memory than the system has");
     }
     host->bytes = host->bytes - held + bytes;
     return block;

@@ -174,7 +174,7 @@ static enum sow_status failed(struct sow_host *host, int status, struct sow_erro
 {
     if (status == LUA_ERRMEM) {
         const char *path = host->refused_line > 0 ? host->files[host->refused_file].path : "";
-        sow_fail_at(&host->error, SOW_E_MEMORY, path, host->refused_line, 0,
+        sow_fail_at(&host->error, host->refused_code, path, host->refused_line, 0,
                     "the recipe asks for %s", host->refused);
     } else if (host->error.code == SOW_OK) { /* LUA_ERRERR: no room for the handler either */
         sow_fail(&host->error, SOW_E_CONFIG,
@@ -283,7 +283,7 @@ static enum sow_status failed_load(struct sow_host *host, int lua_status, const 
                                    struct sow_error *error)
 {
     if (lua_status == LUA_ERRMEM) {
-        sow_fail_at(&host->error, SOW_E_MEMORY, path, 0, 0, "the recipe asks for %s",
+        sow_fail_at(&host->error, host->refused_code, path, 0, 0, "the recipe asks for %s",
                     host->refused);
         lua_status = LUA_ERRRUN;
     } else if (lua_type(host->L, -1) == LUA_TSTRING) {

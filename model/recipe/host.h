@@ -83,6 +83,8 @@ struct sow_host {
     int64_t started, cpu_started;
     locale_t locale;     /* C: texts compare and numbers read alike, whatever the program has set */
     const char *refused; /* why the allocator said no last time */
+    enum sow_status
+        refused_code; /* SOW_E_CONFIG at a ceiling of ours, SOW_E_MEMORY where the system has no more */
     uint32_t refused_file, refused_line;
     int running;
     int declared; /* whether tensors may still be declared */

@@ -77,7 +77,7 @@ static void test_texts_too_long_for_lua(void **state)
     (void)state;
     memset(text + 7, 'x', 5000);
     memcpy(text + 5007, "\", { 1 })", 9);
-    assert_int_equal(try_load("literal.lua", text, &model, &error), SOW_E_MEMORY);
+    assert_int_equal(try_load("literal.lua", text, &model, &error), SOW_E_CONFIG);
     assert_non_null(strstr(error.message, "a text of more than 4096 bytes"));
     assert_string_equal(error.file, latest);
     memset(text, ' ', sizeof text - 1);
