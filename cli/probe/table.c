@@ -11,6 +11,7 @@
 enum { NAME, OPERATION, SECOND_MOMENT, CORRELATION, GRADIENT, CHI_PERP, CHI_PAR, COLUMNS };
 
 #define BARS      60 /* of a line */
+#define BESIDE    36 /* columns before them and behind */
 #define ROWS_MAX  40 /* that fit a screen */
 #define MIDDLES   4  /* results shown of the layers left out */
 #define NAME_ROOM 38
@@ -137,7 +138,8 @@ static void print_bars(const struct view *view, const char *title, int gradient,
     for (size_t i = 0; i < view->count; i++) {
         depth += (size_t)is_depth(view, i, few);
     }
-    size_t wide = depth < BARS ? depth : BARS;
+    size_t room = (size_t)(sow_cli_prose_width() - BESIDE), most = room < BARS ? room : BARS;
+    size_t wide = depth < most ? depth : most;
     for (size_t i = 0; i < view->count && wide > 0; i++) {
         const struct sow_probe_value *value = sow_probe_at(view->probe, i);
         /* the first of each stretch */
@@ -237,10 +239,11 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
                            1u << CHI_PERP | 1u << CHI_PAR,
                   .colored = sow_cli_colored(stdout, options->color)},
     };
-    puts(measured != NULL
-             ? "predicted, and measured beside it; from the input (left) to the output (right)"
-             : "predicted: means over seeds, no weight was drawn; from the input (left) to the "
-               "output (right)");
+    sow_cli_print_paragraph(
+        measured != NULL
+            ? "predicted, and measured beside it; from the input (left) to the output (right)"
+            : "predicted: means over seeds, no weight was drawn; from the input (left) to the "
+              "output (right)");
     print_bars(&view, "signal", 0, 0);
     print_bars(&view, "gradient", 1, 0);
     putchar('\n');
@@ -253,7 +256,10 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
         putchar('\n');
     }
     print_depth(&summary->depth);
-    printf("seed noise %.3g: the variance over seeds of ln E[x^2] at the output%s\n",
-           summary->seed_noise, summary->seed_noise > 1 ? "; above 1 seeds differ" : "");
+    struct sow_cli_text noise = {0};
+    sow_cli_add(&noise, "seed noise %.3g: the variance over seeds of ln E[x^2] at the output%s",
+                summary->seed_noise, summary->seed_noise > 1 ? "; above 1 seeds differ" : "");
+    sow_cli_print_paragraph(noise.bytes);
+    sow_cli_text_free(&noise);
     free(view.shown);
 }

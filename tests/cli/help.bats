@@ -36,7 +36,7 @@ load helper
     run env COLUMNS=72 "$SOW" -h
     [[ $(tail -n +14 <<<"$output" | awk '{ if (length($0) > 72) n++ } END { print n + 0 }') -eq 0 ]]
     run -1 env COLUMNS=72 "$SOW" probe mlp:784,256x50,10 --activation tanh --scheme 'normal{std=0.01}' --brief
-    [[ $(tail -n +4 <<<"$output" | grep -v 'cure: ' | awk '{ if (length($0) > 72) n++ } END { print n + 0 }') -eq 0 ]]
+    [[ $(grep -v 'cure: ' <<<"$output" | sed 's/[▁▂▃▄▅▆▇█]/./g' | awk '{ if (length($0) > 72) n++ } END { print n + 0 }') -eq 0 ]]
     has "$output" "cure: sow probe mlp:784,256x50,10 --set 'layers.*.weight=lecun_normal' --activation tanh"
 }
 
