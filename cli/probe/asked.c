@@ -6,27 +6,26 @@
 
 #include "cli/text/message.h"
 
-static int asks_jacobian(const struct sow_cli_options *options)
+int sow_cli_asks_jacobian(const struct sow_cli_options *options)
 {
     return options->jacobian || options->from != NULL || options->to != NULL;
 }
 
 int sow_cli_asks(const struct sow_cli_options *options)
 {
-    return asks_jacobian(options) || options->curves || options->spectra;
+    return sow_cli_asks_jacobian(options) || options->curves || options->spectra;
 }
 
-int sow_cli_asked_code(enum sow_status status, const struct sow_error *error, int has_some)
+int sow_cli_asked_code(enum sow_status status, const struct sow_error *error)
 {
     if (status == SOW_OK) {
         return SOW_EXIT_DONE;
     }
-    if (status == SOW_E_INTERRUPTED && has_some) {
+    if (status == SOW_E_INTERRUPTED) { /* the prediction is known in any case */
         sow_cli_say("note", "interrupted: these are the numbers known so far");
         return sow_cli_interrupted_code();
     }
-    int code = sow_cli_fail(error);
-    return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+    return sow_cli_fail(error);
 }
 
 struct sow_measure_options sow_cli_asked_how(const struct sow_cli_options *options,
@@ -47,7 +46,7 @@ int sow_cli_ask(const struct sow_cli_source *source, const struct sow_signal_opt
                 const struct sow_cli_options *options, struct sow_cli_asked *asked)
 {
     int code = SOW_EXIT_DONE;
-    if (asks_jacobian(options)) {
+    if (sow_cli_asks_jacobian(options)) {
         code = sow_cli_ask_jacobian(source, how, options, asked);
     }
     if (code == SOW_EXIT_DONE && options->curves) {
@@ -66,11 +65,6 @@ void sow_cli_asked_free(struct sow_cli_asked *asked)
     sow_spectra_free(asked->spectra);
 }
 
-int sow_cli_asked_has(const struct sow_cli_asked *asked)
-{
-    return asked->jacobian != NULL || asked->curves != NULL || asked->spectra != NULL;
-}
-
 void sow_cli_add_asked_words(struct sow_cli_text *text, const struct sow_cli_asked *asked)
 {
     if (asked->jacobian != NULL) {
@@ -85,6 +79,7 @@ void sow_cli_add_asked_words(struct sow_cli_text *text, const struct sow_cli_ask
         sow_cli_add_spectra_words(text, asked->spectra);
         sow_cli_add(text, "\n");
     }
+    sow_cli_add_asked_samples(text, asked);
 }
 
 void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
@@ -106,6 +101,18 @@ void sow_cli_asked_print(const struct sow_cli_asked *asked, const char *title)
     sow_cli_text_free(&line);
 }
 
+void sow_cli_asked_note(const struct sow_cli_asked *asked, const struct sow_cli_options *options)
+{
+    struct sow_cli_text words = {0};
+    sow_cli_add_asked_samples(&words, asked);
+    for (char *at = words.bytes, *end; at != NULL && *at != '\0' && !options->quiet; at = end + 1) {
+        end = strchr(at, '\n');
+        *end = '\0';
+        sow_cli_say("note", at);
+    }
+    sow_cli_text_free(&words);
+}
+
 void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked)
 {
     if (asked->jacobian != NULL) {
@@ -117,6 +124,7 @@ void sow_cli_add_asked(struct sow_cli_text *text, const struct sow_cli_asked *as
     if (asked->spectra != NULL) {
         sow_cli_add_spectra(text, asked->spectra);
     }
+    sow_cli_add_asked_sample(text, asked);
 }
 
 void sow_cli_add_asked_titles(struct sow_cli_text *text, const struct sow_cli_asked *asked)

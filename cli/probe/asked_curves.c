@@ -14,12 +14,16 @@ int sow_cli_ask_curves(const struct sow_cli_source *source, const struct sow_sig
     struct sow_error error;
     struct sow_cli_progress progress;
     struct sow_measure_options with = sow_cli_asked_how(options, &progress);
+    struct sow_signal_options sent = *how;
+    with.layers = asked->of_curves.layers;
+    sent.batch = asked->of_curves.batch;
+    sent.tokens = asked->of_curves.tokens;
     sow_cli_progress_begin(&progress, "following pairs of inputs", options->quiet);
     progress.steps = 1;
     enum sow_status status =
-        sow_curves_measure(source->model, source->plan, how, &with, &asked->curves, &error);
+        sow_curves_measure(source->model, source->plan, &sent, &with, &asked->curves, &error);
     sow_cli_progress_end(&progress);
-    return sow_cli_asked_code(status, &error, asked->curves != NULL);
+    return sow_cli_asked_code(status, &error);
 }
 
 /* "converge", "neutral" or "diverge": the sign of chi_par - 1 over the whole depth. */
@@ -136,7 +140,8 @@ void sow_cli_add_curves_titles(struct sow_cli_text *text)
 void sow_cli_add_curves_csv(struct sow_cli_text *text, const struct sow_curves *curves,
                             size_t index)
 {
-    const struct sow_curve_value *value = &curves->values[index];
+    static const struct sow_curve_value none; /* of a value that was not followed */
+    const struct sow_curve_value *value = index < curves->count ? &curves->values[index] : &none;
     double numbers[4 * SOW_CURVE_PAIRS + 2 * SOW_CURVE_SCALES], *to = numbers;
     for (size_t k = 0; k < SOW_CURVE_PAIRS; k++) {
         *to++ = value->pairs[k].cosine;
@@ -149,6 +154,6 @@ void sow_cli_add_curves_csv(struct sow_cli_text *text, const struct sow_curves *
         *to++ = value->scales[k].predicted;
     }
     for (const double *at = numbers; at < to; at++) {
-        sow_cli_add(text, isnan(*at) ? "," : ",%.17g", *at);
+        sow_cli_add(text, isnan(*at) || value == &none ? "," : ",%.17g", *at);
     }
 }

@@ -35,13 +35,18 @@ int sow_cli_ask_jacobian(const struct sow_cli_source *source, const struct sow_s
     struct sow_error error;
     struct sow_cli_progress progress;
     struct sow_measure_options with = sow_cli_asked_how(options, &progress);
-    struct sow_jacobian_options wanted = {options->from, options->to, &with};
+    struct sow_signal_options sent = *how;
+    struct sow_jacobian_options wanted = {options->from, options->to, &with,
+                                          asked->of_jacobian.times};
+    with.layers = asked->of_jacobian.layers;
+    sent.batch = asked->of_jacobian.batch;
+    sent.tokens = asked->of_jacobian.tokens;
     sow_cli_progress_begin(&progress, "taking the Jacobian", options->quiet);
     progress.steps = 1;
     enum sow_status status =
-        sow_jacobian_measure(source->model, source->plan, how, &wanted, &asked->jacobian, &error);
+        sow_jacobian_measure(source->model, source->plan, &sent, &wanted, &asked->jacobian, &error);
     sow_cli_progress_end(&progress);
-    return sow_cli_asked_code(status, &error, asked->jacobian != NULL);
+    return sow_cli_asked_code(status, &error);
 }
 
 /* ---- For people ------------------------------------------------------------------------------------ */

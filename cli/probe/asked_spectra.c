@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "asked.h"
+#include "sampled.h"
 #include "cli/stats.h"
 
 int sow_cli_ask_spectra(const struct sow_cli_source *source, const struct sow_cli_options *options,
@@ -12,11 +13,16 @@ int sow_cli_ask_spectra(const struct sow_cli_source *source, const struct sow_cl
     struct sow_error error;
     struct sow_cli_progress progress;
     struct sow_measure_options with = sow_cli_asked_how(options, &progress);
+    int code = sow_cli_read_layers(options, &with.layers);
+    if (code != SOW_EXIT_DONE) {
+        return code;
+    }
+    asked->of_spectra.layers_asked = with.layers > 0;
     sow_cli_progress_begin(&progress, "taking spectra of weights", options->quiet);
     progress.steps = 1;
     enum sow_status status = sow_spectra_measure(source->plan, &with, &asked->spectra, &error);
     sow_cli_progress_end(&progress);
-    return sow_cli_asked_code(status, &error, asked->spectra != NULL);
+    return sow_cli_asked_code(status, &error);
 }
 
 /* ---- For people ------------------------------------------------------------------------------------ */

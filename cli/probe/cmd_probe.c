@@ -18,9 +18,14 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
 {
     struct sow_error error;
     struct sow_cli_signal sent;
+    struct sow_signal_options asked;
     int code = sow_cli_signal_read(options, &sent);
     if (code == SOW_EXIT_DONE) {
         code = sow_cli_source_load(options->arguments[0], options, &run->source);
+    }
+    asked = sent.how;
+    if (code == SOW_EXIT_DONE) {
+        code = sow_cli_asked_choose(&run->source, &asked, options, &run->asked);
     }
     if (code == SOW_EXIT_DONE && sow_cli_measures(options)) {
         code = sow_cli_sample_choose(&run->source, &sent.how, options, &run->sample);
@@ -29,8 +34,8 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
                                                    &run->probe, &error) != SOW_OK) {
         code = sow_cli_fail(&error);
     }
-    if (code == SOW_EXIT_DONE) { /* first, for it refuses what cannot be */
-        code = sow_cli_ask(&run->source, &sent.how, options, &run->asked);
+    if (code == SOW_EXIT_DONE) { /* first: some it refuses when it sees the network */
+        code = sow_cli_ask(&run->source, &asked, options, &run->asked);
     }
     if (code == SOW_EXIT_DONE && sow_cli_measures(options)) {
         if (options->plot != NULL || options->report != NULL) {
@@ -41,10 +46,12 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
                                &run->ridges, &run->measured);
     }
     if (code == SOW_EXIT_DONE && options->steps > 0) {
-        code = sow_cli_learn_run(&run->source, &sent.how, options, &run->learned);
+        asked.batch = run->asked.of_steps.batch;
+        asked.tokens = run->asked.of_steps.tokens;
+        code = sow_cli_learn_run(&run->source, &asked, options, &run->learned);
     }
-    if (code == SOW_EXIT_DONE || run->measured != NULL || run->learned != NULL ||
-        sow_cli_asked_has(&run->asked)) {
+    int is_interrupted = code == sow_cli_interrupted_code();
+    if (code == SOW_EXIT_DONE || (is_interrupted && run->probe != NULL)) {
         int judged = sow_cli_judge(&run->source, &sent.how, run->probe, run->measured, options,
                                    options->compare.count == 0 ? &run->judgement : &run->compared);
         code = judged != SOW_EXIT_DONE ? judged : code;
@@ -135,6 +142,7 @@ static void print_one(const struct sow_cli_run *run, const struct sow_cli_option
     } else if (options->csv) {
         sow_cli_probe_csv(run->probe, run->measured, &run->sample, &run->asked, run->learned);
         sow_cli_sample_note(&run->sample, options);
+        sow_cli_asked_note(&run->asked, options);
     } else {
         int rows = !options->brief && (run->learned == NULL || run->measured != NULL);
         sow_cli_probe_table(run->probe, run->measured, options, rows);
@@ -162,6 +170,7 @@ static void print_all(const struct sow_cli_runs *runs, const struct sow_cli_opti
         fputs(text.bytes, stdout);
         sow_cli_text_free(&text);
         sow_cli_sample_note(&runs->items[0].sample, options);
+        sow_cli_asked_note(&runs->items[0].asked, options);
     } else {
         sow_cli_compare_table(runs, options);
         sow_cli_sample_print(&runs->items[0].sample); /* the same of all: schemes cost alike */

@@ -93,12 +93,12 @@ int sow_cli_learn_run(const struct sow_cli_source *source, const struct sow_sign
     if (status == SOW_OK) {
         return SOW_EXIT_DONE;
     }
-    if (status == SOW_E_INTERRUPTED && *learned != NULL) {
-        sow_cli_say("note", "interrupted: these are the steps taken so far");
+    if (status == SOW_E_INTERRUPTED) {
+        sow_cli_say("note", *learned != NULL ? "interrupted: these are the steps taken so far"
+                                             : "interrupted before the first step");
         return sow_cli_interrupted_code();
     }
-    code = sow_cli_fail(&error);
-    return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+    return sow_cli_fail(&error);
 }
 
 int sow_cli_learns(const struct sow_learning *learned)

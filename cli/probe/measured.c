@@ -41,7 +41,7 @@ int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal
     enum sow_status status =
         sow_measure(source->model, source->plan, how, &wanted, measured, &error);
     sow_cli_progress_end(&progress);
-    return sow_cli_asked_code(status, &error, *measured != NULL);
+    return sow_cli_asked_code(status, &error);
 }
 
 /* ---- For machines ---------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 #define LOG2_SPAN 120
 
 /* "all" or a number. */
-static int read_layers(const struct sow_cli_options *options, uint32_t *layers)
+int sow_cli_read_layers(const struct sow_cli_options *options, uint32_t *layers)
 {
     char reason[512];
     uint64_t count = 0;
@@ -33,7 +33,7 @@ int sow_cli_sample_choose(const struct sow_cli_source *source, struct sow_signal
 {
     struct sow_error error;
     struct sow_measure_options asked = {.memory_bytes = options->memory};
-    int code = read_layers(options, &asked.layers);
+    int code = sow_cli_read_layers(options, &asked.layers);
     *sample = (struct sow_cli_sample){0};
     if (code == SOW_EXIT_DONE && sow_measure_choose(source->model, source->plan, how, &asked,
                                                     &sample->chosen, &error) != SOW_OK) {

@@ -13,6 +13,8 @@ struct sow_cli_sample {
         cotangent_std; /* where layers are left out, of the gradients that begin there; 0: not known */
 };
 
+/* --layers: 0 where it was not given, UINT32_MAX for all. Tells what is wrong; returns an exit code. */
+int sow_cli_read_layers(const struct sow_cli_options *options, uint32_t *layers);
 /* Chooses by the options, and sets the batch and tokens of `how`. Tells what goes wrong; returns an exit code. */
 int sow_cli_sample_choose(const struct sow_cli_source *source, struct sow_signal_options *how,
                           const struct sow_cli_options *options, struct sow_cli_sample *sample);

@@ -33,7 +33,7 @@ struct sow_curve_value {
 };
 
 struct sow_curves {
-    uint32_t seeds;
+    uint32_t seeds, layers, layers_all;   /* repeated layers followed, and there are */
     uint64_t pairs;                       /* a seed */
     const struct sow_curve_value *values; /* in the order of the nodes */
     size_t count;

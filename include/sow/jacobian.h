@@ -16,8 +16,10 @@ struct sow_jacobian_options {
     /* Names of values. NULL: from the input (where tokens go in: what the first layer of weights after the embedding
      * reads) to the last value (where tokens go in: what the last layer of weights reads, if that layer makes it). */
     const char *from, *to;
-    /* seeds, weights, threads, memory_bytes, progress and interrupted are used; NULL: the defaults */
+    /* seeds, weights, threads, memory_bytes, progress, interrupted and, where `to` is NULL, layers are used (J is then by
+     * the value that these first layers end with); NULL: the defaults */
     const struct sow_measure_options *measure;
+    uint32_t cotangents; /* random ones, where J is not made whole; 0: 32 */
 };
 
 /* Of the min(inputs, outputs) singular values s; NAN: not known. */
@@ -36,8 +38,10 @@ struct sow_jacobian {
     const char *from, *to;
     uint64_t inputs, outputs; /* elements of `from` and `to` that J is of */
     int64_t token;            /* that they are of; -1: of the whole sample */
-    uint32_t seeds;           /* measured whole; of each the first sample */
-    uint64_t cotangents;      /* a seed: as many as outputs, or random ones */
+    uint32_t layers,
+        layers_all;      /* repeated layers followed, and there are; all where `to` was given */
+    uint32_t seeds;      /* measured whole; of each the first sample */
+    uint64_t cotangents; /* a seed: as many as outputs, or random ones */
     int is_whole; /* 0: random cotangents, from which mean_square, variance and spread alone are known */
     /* Means over the seeds; of the condition exp(mean ln). */
     struct sow_jacobian_numbers measured;

@@ -139,6 +139,7 @@ struct sow_measure_sample {
     uint64_t batch_all,
         tokens_all; /* as asked for, or the defaults: before anything was left out */
     struct sow_measure_cost cost_all;
+    uint32_t times, times_all; /* cotangents of a Jacobian, steps of learning; else 1 */
 };
 
 /* How much of a network to measure: all that was asked for where it costs at most 8 GB (options->memory_bytes when that is
@@ -151,6 +152,29 @@ SOW_API enum sow_status sow_measure_choose(const struct sow_model *model,
                                            const struct sow_measure_options *options,
                                            struct sow_measure_sample *sample,
                                            struct sow_error *error);
+
+enum sow_measure_what {
+    SOW_MEASURE_SIGNALS,  /* sow_measure */
+    SOW_MEASURE_JACOBIAN, /* sow/jacobian.h, of 32 random cotangents */
+    SOW_MEASURE_CURVES,   /* sow/curves.h */
+    SOW_MEASURE_STEPS,    /* sow/learn.h */
+};
+
+struct sow_measure_work {
+    enum sow_measure_what what;
+    uint32_t steps; /* of learning */
+    uint32_t held;  /* floats for each weight that are held while learning: 3 for Adam, 1 for SGD */
+};
+
+/* The same of something else than sow_measure. A Jacobian is cut down to 16 tokens, 8 cotangents, then the first layers; pairs
+ * of inputs to 2 samples, then the first layers; learning to 64 tokens and 2 samples, and no further: it needs the whole.
+ * SOW_E_MEMORY for learning where its weights alone are beyond the ceiling, SOW_E_UNSUPPORTED for what would still take 1e14
+ * operations, unless options->layers says so; and, as sow_curves_measure, without an input of numbers. */
+SOW_API enum sow_status
+sow_measure_choose_for(const struct sow_measure_work *work, const struct sow_model *model,
+                       const struct sow_plan *plan, const struct sow_signal_options *signal,
+                       const struct sow_measure_options *options, struct sow_measure_sample *sample,
+                       struct sow_error *error);
 
 #ifdef __cplusplus
 }

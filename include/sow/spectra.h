@@ -27,11 +27,15 @@ struct sow_spectrum_of_weight {
 struct sow_spectra {
     const struct sow_spectrum_of_weight *weights; /* in the order of the plan */
     size_t count;
+    /* Repeated layers whose weights were taken, evenly from the first to the last, and there are; the operations that those
+     * and all take. */
+    uint32_t layers, layers_all;
+    double operations, operations_all;
     double seconds;
 };
 
-/* Of the plan's seed, or of a checkpoint (`options`, of which weights, threads, memory_bytes, progress and interrupted are
- * used; may be NULL). The norm by Lanczos' iteration from a fixed start, to 1e-12 or 200 steps. The caller owns *spectra.
+/* Of the plan's seed, or of a checkpoint (`options`, of which weights, threads, memory_bytes, progress, interrupted and
+ * layers are used; may be NULL). layers 0: as many as take 1e13 operations at most, one at least; UINT32_MAX: all. The norm by Lanczos' iteration from a fixed start, to 1e-12 or 200 steps. The caller owns *spectra.
  * SOW_E_MEMORY, SOW_E_INTERRUPTED, and the errors of reading a checkpoint. */
 SOW_API enum sow_status sow_spectra_measure(const struct sow_plan *plan,
                                             const struct sow_measure_options *options,

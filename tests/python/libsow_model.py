@@ -79,7 +79,8 @@ class Cost(ctypes.Structure):
 
 class Sample(ctypes.Structure):
     _fields_ = [("batch", u64), ("tokens", u64), ("layers", u32), ("layers_all", u32), ("layers_asked", ctypes.c_int),
-                ("cost", Cost), ("limits", Cost), ("batch_all", u64), ("tokens_all", u64), ("cost_all", Cost)]
+                ("cost", Cost), ("limits", Cost), ("batch_all", u64), ("tokens_all", u64), ("cost_all", Cost),
+                ("times", u32), ("times_all", u32)]
 
 
 LIBRARY.sow_measurement_report.restype = ctypes.POINTER(MeasureReport)
@@ -100,13 +101,17 @@ def call(name, *arguments):
         raise SowError(error.message.decode())
 
 
-def chosen(source, *, batch=0, tokens=0, **options):
-    """What sow_measure_choose gives, a Sample."""
+class Work(ctypes.Structure):
+    _fields_ = [("what", ctypes.c_int), ("steps", u32), ("held", u32)]
+
+
+def chosen(source, *, work=(0, 0, 0), batch=0, tokens=0, **options):
+    """What sow_measure_choose_for gives, a Sample; `work`: what (0 as sow_measure, 1 Jacobian, 2 curves, 3 steps), steps, held."""
     model, plan, sample = pointer(), pointer(), Sample()
     try:
         call("sow_model_load", str(source).encode(), None, ctypes.byref(model))
         call("sow_plan_make", model, ctypes.byref(PlanOptions()), ctypes.byref(plan))
-        call("sow_measure_choose", model, plan, ctypes.byref(SignalOptions(batch, tokens)),
+        call("sow_measure_choose_for", ctypes.byref(Work(*work)), model, plan, ctypes.byref(SignalOptions(batch, tokens)),
              ctypes.byref(MeasureOptions(**options)), ctypes.byref(sample))
     finally:
         LIBRARY.sow_plan_free(plan)

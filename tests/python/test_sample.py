@@ -127,3 +127,55 @@ def test_gradients_of_a_part_begin_as_large_as_predicted(tmp_path):
     for value in values[:10]:
         assert value["layer"] < 2 and value["gradient"] < 200
         assert value["measured"]["gradient_second_moment"] == pytest.approx(value["gradient"], rel=0.15), value["name"]
+
+
+JACOBIAN, CURVES, STEPS = 1, 2, 3
+
+
+@pytest.mark.parametrize("fields, tokens, times, layers", [
+    (GPT2_XL, 32, 32, 48), (LLAMA2_7B, 16, 8, 32), (QWEN3_32B, 16, 8, 6), (MIXTRAL, 16, 8, 2), (LLAMA, 256, 32, 5),
+], ids=["gpt2-xl", "llama2-7b", "qwen3-32b", "mixtral", "small"])
+def test_jacobians_of_large_models_are_cut_down(fields, tokens, times, layers, tmp_path):
+    source = config_of(fields, tmp_path)
+    found = chosen(source, work=(JACOBIAN, 0, 0))
+    assert (found.tokens, found.times, found.layers) == (tokens, times, layers)
+    assert found.cost.operations <= 1e13 and (found.cost_all.operations > 1e13) == (found.tokens < 256)
+    asked = chosen(source, work=(JACOBIAN, 0, 0), tokens=48, layers=ALL)
+    assert (asked.tokens, asked.times, asked.layers) == (48, 32, found.layers_all)
+
+
+def test_pairs_of_images_and_steps_are_cut_down():
+    found = chosen("timm:vit_huge_patch14_224", work=(CURVES, 0, 0))
+    assert (found.batch_all, found.batch, found.layers) == (8, 2, 32)
+    assert found.cost.operations < 1e13 < found.cost_all.operations
+    found = chosen("timm:vit_base_patch16_224", work=(STEPS, 100, 1), memory_bytes=100 * GB)
+    assert (found.batch, found.layers, found.times) == (2, 12, 100)
+    assert found.cost.operations > 1e13
+    with pytest.raises(SowError, match="10000 steps .*--steps.*--layers all"):
+        chosen("timm:vit_base_patch16_224", work=(STEPS, 10000, 1), memory_bytes=100 * GB)
+    assert chosen("timm:vit_base_patch16_224", work=(STEPS, 10000, 1), layers=ALL, memory_bytes=100 * GB).times == 10000
+
+
+def probed(source, *options):
+    run = subprocess.run([SOW, "probe", source, *options, "--json", "-q"], check=False, capture_output=True, text=True)
+    assert run.returncode in (0, 1), run.stderr
+    return json.loads(run.stdout)
+
+
+def test_a_part_is_what_it_is_in_the_whole(tmp_path):
+    """The Jacobian of the first two layers is that up to their end; spectra of two layers are those of the first and the last;
+    pairs of inputs are followed as far, with the same numbers. On one thread and on two."""
+    source = config_of(LLAMA, tmp_path)
+    part = probed(source, "--jacobian", "--layers", "2", "--tokens", "9", "--threads", "1")
+    end = part["jacobian"]["to"]
+    values = {value["name"]: value["layer"] for value in part["values"]}
+    assert values[end] == 1 and part["jacobian_sample"]["layers"] == 2 and part["jacobian_sample"]["layers_all"] == 5
+    whole = probed(source, "--jacobian", "--to", end, "--tokens", "9", "--threads", "2")
+    assert part["jacobian"] == whole["jacobian"]
+    part = probed(source, "--spectra", "--layers", "2")
+    whole = probed(source, "--spectra", "--layers", "all")
+    kept = [row for row in whole["spectra"] if "layers." not in row["name"] or "layers.0." in row["name"] or "layers.4." in row["name"]]
+    assert part["spectra"] == kept and part["spectra_sample"]["layers"] == 2
+    part, whole = (probed("mlp:40,40x6,10", "--curves", *options)["curves"]["values"]
+                   for options in (("--layers", "3", "--threads", "1"), ("--threads", "2")))
+    assert len(part) == 7 < len(whole) and part == whole[:len(part)]

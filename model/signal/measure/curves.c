@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "model/signal/measure/machine.h"
 #include "model/signal/measure/round.h"
+#include "model/signal/measure/sample.h"
 #include "model/signal/measure/statistics.h"
 
 #define CONDITIONS (SOW_CURVE_PAIRS + SOW_CURVE_SCALES)
@@ -41,7 +42,8 @@ struct found {
 };
 
 struct run {
-    const struct sow_network *network;
+    const struct sow_network *network; /* the part of it that is followed */
+    struct sow_part part;
     const struct sow_plan *plan;
     const struct sow_measure_options *options;
     struct sow_round *round;
@@ -349,7 +351,8 @@ static enum sow_status make_network(struct run *run, const struct sow_model *mod
     enum sow_status status = sow_network_make(model, run->plan, &with, network, error);
     for (size_t n = 0; n < (status == SOW_OK ? (*network)->node_count : 0); n++) {
         if ((*network)->nodes[n].op == SOW_OP_INPUT) {
-            run->network = *network;
+            sow_part_make(*network, run->options->layers, &run->part);
+            run->network = &run->part.followed;
         }
     }
     if (status == SOW_OK && run->network == NULL) {
@@ -377,7 +380,7 @@ enum sow_status sow_curves_measure(const struct sow_model *model, const struct s
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }
     enum sow_status status = make_network(&run, model, signal, &network, error);
-    status = status == SOW_OK ? open_values(found, network, error) : status;
+    status = status == SOW_OK ? open_values(found, run.network, error) : status;
     status = status == SOW_OK ? predict(found, &run, model, signal, error) : status;
     status =
         status == SOW_OK ? sow_weights_open(plan, run.options->weights, &weights, error) : status;
@@ -385,10 +388,10 @@ enum sow_status sow_curves_measure(const struct sow_model *model, const struct s
         sow_weights_interrupt(weights, run.options->interrupted);
     }
     if (status == SOW_OK) {
-        status = sow_round_new(network, plan, weights, run.options->threads,
+        status = sow_round_new(run.network, plan, weights, run.options->threads,
                                sow_memory_ceiling(run.options->memory_bytes), &run.round, error);
     }
-    run.sums = status == SOW_OK ? calloc(network->node_count + 1, sizeof *run.sums) : NULL;
+    run.sums = status == SOW_OK ? calloc(run.network->node_count + 1, sizeof *run.sums) : NULL;
     if (status == SOW_OK) {
         status = run.sums != NULL ? run_passes(&run, seeds, error)
                                   : sow_fail(error, SOW_E_MEMORY, "out of memory");
@@ -396,6 +399,8 @@ enum sow_status sow_curves_measure(const struct sow_model *model, const struct s
     if (status == SOW_OK) {
         found->curves.seeds = seeds;
         found->curves.pairs = network->batch / 2;
+        found->curves.layers = run.part.layers;
+        found->curves.layers_all = run.part.layers_all;
         summarise(found, &run);
         *curves = &found->curves;
     }

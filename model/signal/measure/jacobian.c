@@ -12,10 +12,11 @@
 #include "core/base/error.h"
 #include "model/signal/measure/machine.h"
 #include "model/signal/measure/round.h"
+#include "model/signal/measure/sample.h"
 #include "model/signal/measure/source.h"
 
 #define COPIES_MAX  64u
-#define COPIES_ROOM (1u << 26) /* elements of all values of all copies */
+#define COPIES_ROOM (1u << 28) /* elements of all values of all copies */
 
 struct found {
     struct sow_jacobian jacobian; /* first: what the caller holds */
@@ -31,9 +32,11 @@ struct run {
     const struct sow_weights *weights;
     struct sow_round *round;
     struct sow_jacobian_ends ends;
-    uint64_t rows, copies; /* copies 0: samples are tied */
-    float *j;              /* rows x ends.from.count */
-    uint64_t seed, first;  /* row of this pass */
+    uint32_t layers, layers_all;
+    uint64_t rows, random,
+        copies;           /* random: at most, where J is not whole; copies 0: samples are tied */
+    float *j;             /* rows x ends.from.count */
+    uint64_t seed, first; /* row of this pass */
     uint32_t seeds;
     int arrived;
     uint64_t done, total; /* operations */
@@ -139,7 +142,19 @@ static void choose_rows(struct run *run)
     int is_small = outputs <= SOW_JACOBIAN_WHOLE &&
                    2 * run->ends.work * batch * (double)outputs <= SOW_JACOBIAN_WORK &&
                    outputs * inputs <= ceiling_of(run) / 2 / sizeof(float);
-    run->rows = is_small || outputs <= SOW_JACOBIAN_RANDOM ? outputs : SOW_JACOBIAN_RANDOM;
+    run->rows = is_small || outputs <= run->random ? outputs : run->random;
+}
+
+/* Of the part that is followed. */
+static enum sow_status find_ends(struct run *run, const struct sow_jacobian_options *wanted,
+                                 struct sow_error *error)
+{
+    struct sow_part part;
+    sow_part_make(run->whole, wanted->to == NULL ? run->options->layers : 0, &part);
+    run->layers = part.layers;
+    run->layers_all = part.layers_all;
+    return sow_jacobian_find(&part.followed, part.layers < part.layers_all, wanted, &run->ends,
+                             error);
 }
 
 static void cut_off(struct run *run)
@@ -150,6 +165,17 @@ static void cut_off(struct run *run)
     run->cut.output_count = 1;
 }
 
+uint64_t sow_jacobian_copies(const struct sow_network *network, uint64_t rows)
+{
+    uint64_t elements = 1;
+    for (size_t f = 0; f < network->flow_count; f++) {
+        elements += network->flows[f].elements / network->batch;
+    }
+    uint64_t copies = COPIES_ROOM / elements < COPIES_MAX ? COPIES_ROOM / elements : COPIES_MAX;
+    copies = copies < rows ? copies : rows;
+    return copies > 0 ? copies : 1;
+}
+
 /* The network again, of as many copies as there is room for. */
 static enum sow_status make_copies(struct run *run, const struct sow_model *model,
                                    const struct sow_signal_options *signal,
@@ -157,19 +183,12 @@ static enum sow_status make_copies(struct run *run, const struct sow_model *mode
                                    struct sow_error *error)
 {
     struct sow_signal_options with = signal != NULL ? *signal : (struct sow_signal_options){0};
-    uint64_t elements = 1;
-    for (size_t f = 0; f < run->whole->flow_count; f++) {
-        elements += run->whole->flows[f].elements / run->whole->batch;
-    }
-    run->copies = COPIES_ROOM / elements < COPIES_MAX ? COPIES_ROOM / elements : COPIES_MAX;
-    run->copies = run->copies < run->rows ? run->copies : run->rows;
-    for (run->copies = run->copies > 0 ? run->copies : 1;; run->copies /= 2) {
+    for (run->copies = sow_jacobian_copies(run->whole, run->rows);; run->copies /= 2) {
         with.batch = run->copies;
         sow_network_free(run->whole);
         run->whole = NULL;
         enum sow_status status = sow_network_make(model, run->plan, &with, &run->whole, error);
-        status =
-            status == SOW_OK ? sow_jacobian_find(run->whole, wanted, &run->ends, error) : status;
+        status = status == SOW_OK ? find_ends(run, wanted, error) : status;
         if (status == SOW_OK) {
             cut_off(run);
             status = sow_round_new(&run->cut, run->plan, run->weights, run->options->threads,
@@ -270,6 +289,8 @@ static enum sow_status run_seeds(struct run *run, struct found *found, struct so
     jacobian->inputs = inputs;
     jacobian->outputs = outputs;
     jacobian->token = run->ends.token;
+    jacobian->layers = run->layers;
+    jacobian->layers_all = run->layers_all;
     for (uint32_t i = 0; i < run->seeds && status == SOW_OK; i++) {
         run->seed = sow_plan_seed(run->plan) + i;
         status = fill_rows(run, error);
@@ -307,8 +328,9 @@ enum sow_status sow_jacobian_measure(const struct sow_model *model, const struct
     }
     found->jacobian.expected = unknown();
     run.seeds = run.options->seeds > 0 ? run.options->seeds : 1;
+    run.random = wanted->cotangents > 0 ? wanted->cotangents : SOW_JACOBIAN_RANDOM;
     enum sow_status status = sow_network_make(model, plan, signal, &run.whole, error);
-    status = status == SOW_OK ? sow_jacobian_find(run.whole, wanted, &run.ends, error) : status;
+    status = status == SOW_OK ? find_ends(&run, wanted, error) : status;
     status = status == SOW_OK ? sow_jacobian_expect(model, plan, signal, run.whole, &run.ends,
                                                     &found->jacobian.expected, error)
                               : status;

@@ -25,8 +25,13 @@ struct sow_jacobian_ends {
     double work;   /* multiplications of a sample, forward to `to` */
 };
 
-/* Finds both ends. SOW_E_ARGUMENT. */
-enum sow_status sow_jacobian_find(const struct sow_network *network,
+/* Whether samples are not independent in the nodes up to `last`: batch norm, dropout. */
+int sow_jacobian_ties(const struct sow_network *network, uint32_t last);
+/* How many copies of a sample there is room for, `rows` at most. */
+uint64_t sow_jacobian_copies(const struct sow_network *network, uint64_t rows);
+
+/* Finds both ends; is_part: the network ends within the whole. SOW_E_ARGUMENT. */
+enum sow_status sow_jacobian_find(const struct sow_network *network, int is_part,
                                   const struct sow_jacobian_options *options,
                                   struct sow_jacobian_ends *ends, struct sow_error *error);
 

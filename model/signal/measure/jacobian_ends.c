@@ -100,7 +100,7 @@ static double work_of(const struct sow_network *network, uint32_t last)
     return work;
 }
 
-static int ties_samples(const struct sow_network *network, uint32_t last)
+int sow_jacobian_ties(const struct sow_network *network, uint32_t last)
 {
     for (uint32_t n = 0; n <= last; n++) {
         const struct sow_node *node = &network->nodes[n];
@@ -145,7 +145,7 @@ static enum sow_status wanted(const struct sow_network *network, const char *nam
     return SOW_OK;
 }
 
-enum sow_status sow_jacobian_find(const struct sow_network *network,
+enum sow_status sow_jacobian_find(const struct sow_network *network, int is_part,
                                   const struct sow_jacobian_options *options,
                                   struct sow_jacobian_ends *ends, struct sow_error *error)
 {
@@ -159,7 +159,7 @@ enum sow_status sow_jacobian_find(const struct sow_network *network,
     } else {
         const struct sow_node *head = &network->nodes[network->flows[to].node];
         status = after_embedding(network, &from, error);
-        to = head->op == SOW_OP_LINEAR ? head->inputs[0] : to;
+        to = head->op == SOW_OP_LINEAR && !is_part ? head->inputs[0] : to;
     }
     status = status == SOW_OK ? wanted(network, options->from, &from, error) : status;
     status = status == SOW_OK ? wanted(network, options->to, &to, error) : status;
@@ -188,7 +188,7 @@ enum sow_status sow_jacobian_find(const struct sow_network *network,
                           network->nodes[network->flows[from].node].name);
     }
     free(marks);
-    ends->is_tied = ties_samples(network, network->flows[to].node);
+    ends->is_tied = sow_jacobian_ties(network, network->flows[to].node);
     ends->work = work_of(network, network->flows[to].node) / (double)network->batch;
     return status;
 }

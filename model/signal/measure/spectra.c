@@ -15,7 +15,11 @@
 #include "model/signal/measure/spectrum.h"
 #include "model/signal/measure/weights.h"
 
-#define GRAM_MAX 1024u /* rows */
+#define GRAM_MAX   1024u  /* rows */
+#define OPERATIONS 1e13   /* some minutes on two cores, as in sample.c */
+#define OF_WEIGHT  250.0  /* of an element: drawing it */
+#define OF_ROW     20.0   /* for each row of a Gram matrix */
+#define OF_STEPS   7500.0 /* some hundred products with a vector, there and back */
 
 struct found {
     struct sow_spectra spectra; /* first: what the caller holds */
@@ -159,10 +163,74 @@ static enum sow_status measure_one(const struct run *run, size_t index,
                : status;
 }
 
+/* ---- Which layers ---- */
+
+/* Of `taken` layers, spread from the first to the last, one is `layer`; what is in no layer is always there. */
+static int is_taken(int32_t layer, uint32_t taken, uint32_t all)
+{
+    if (layer < 0 || taken >= all) {
+        return 1;
+    }
+    if (taken <= 1) {
+        return layer == 0;
+    }
+    /* the k-th taken is layer floor(k (all - 1) / (taken - 1)) */
+    uint64_t k = ((uint64_t)layer * (taken - 1) + all - 2) / (all - 1);
+    return k * (all - 1) / (taken - 1) == (uint64_t)layer;
+}
+
+/* Drawing, and products of the matrix with a vector or with itself, in operations as of sample.c: one is 20 ps. */
+static double cost_of(const struct sow_plan_entry *entry, uint64_t outputs, uint64_t inputs)
+{
+    double least = (double)(outputs < inputs ? outputs : inputs);
+    double of_element = least <= GRAM_MAX ? OF_ROW * least : OF_STEPS;
+    return (OF_WEIGHT + of_element) * (double)entry->elements;
+}
+
+static double cost_of_layers(const struct sow_plan *plan, uint32_t taken, uint32_t all)
+{
+    double sum = 0;
+    for (size_t i = 0; i < sow_plan_count(plan); i++) {
+        const struct sow_plan_entry *entry = sow_plan_at(plan, i);
+        uint64_t outputs, inputs;
+        if (is_taken(entry->layer, taken, all) && matrix_of(entry, &outputs, &inputs)) {
+            sum += cost_of(entry, outputs, inputs);
+        }
+    }
+    return sum;
+}
+
+static void choose_layers(const struct run *run, struct sow_spectra *spectra)
+{
+    uint32_t all = 0, asked = run->options->layers, low = 1, high;
+    for (size_t i = 0; i < sow_plan_count(run->plan); i++) {
+        int32_t layer = sow_plan_at(run->plan, i)->layer;
+        all = layer >= 0 && (uint32_t)layer >= all ? (uint32_t)layer + 1 : all;
+    }
+    high = all;
+    spectra->operations_all = cost_of_layers(run->plan, all, all);
+    while (asked == 0 && low < high && spectra->operations_all > OPERATIONS) {
+        uint32_t middle = high - (high - low) / 2;
+        if (cost_of_layers(run->plan, middle, all) <= OPERATIONS) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    spectra->layers_all = all;
+    spectra->layers = asked > 0 && asked < all                             ? asked
+                      : asked == 0 && spectra->operations_all > OPERATIONS ? (low < all ? low : all)
+                                                                           : all;
+    spectra->operations = cost_of_layers(run->plan, spectra->layers, all);
+}
+
+/* ---- The call ---- */
+
 static enum sow_status run_all(const struct run *run, struct found *found, struct sow_error *error)
 {
     const struct sow_measure_options *options = run->options;
     size_t entries = sow_plan_count(run->plan), bytes = 1;
+    double done = 0;
     for (size_t i = 0; i < entries; i++) {
         bytes += strlen(sow_plan_at(run->plan, i)->name) + 1;
     }
@@ -177,10 +245,12 @@ static enum sow_status run_all(const struct run *run, struct found *found, struc
         if (options->interrupted != NULL && *options->interrupted != 0) {
             return sow_fail(error, SOW_E_INTERRUPTED, "interrupted");
         }
-        if (options->progress != NULL) {
-            options->progress(options->progress_user, i, entries);
+        if (options->progress != NULL) { /* by what they cost */
+            options->progress(options->progress_user, (uint64_t)(done / 1e6),
+                              (uint64_t)(found->spectra.operations / 1e6) + 1);
         }
-        if (!matrix_of(entry, &weight->outputs, &weight->inputs)) {
+        if (!is_taken(entry->layer, found->spectra.layers, found->spectra.layers_all) ||
+            !matrix_of(entry, &weight->outputs, &weight->inputs)) {
             continue;
         }
         weight->name = memcpy(to, entry->name, strlen(entry->name) + 1);
@@ -190,6 +260,7 @@ static enum sow_status run_all(const struct run *run, struct found *found, struc
         if (status != SOW_OK) {
             return status;
         }
+        done += cost_of(entry, weight->outputs, weight->inputs);
         found->spectra.count++;
     }
     return SOW_OK;
@@ -217,6 +288,7 @@ enum sow_status sow_spectra_measure(const struct sow_plan *plan,
     status = status == SOW_OK ? sow_team_new(run.options->threads, 0, &run.team, error) : status;
     if (status == SOW_OK) {
         sow_team_interrupt(run.team, run.options->interrupted);
+        choose_layers(&run, &found->spectra);
     }
     status = status == SOW_OK ? run_all(&run, found, error) : status;
     sow_team_free(run.team);
