@@ -30,7 +30,7 @@ static double absolute(double x)
 static double absolute_slope(double x, double y)
 {
     (void)y;
-    return sign(x); /* 0 at 0, unlike the row's */
+    return sign(x);
 }
 
 static double flat(double x, double y)

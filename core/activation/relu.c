@@ -137,7 +137,7 @@ static double absolute(double x, const double *p)
 static double absolute_slope(double x, const double *p)
 {
     (void)p;
-    return x < 0 ? -1 : 1;
+    return x < 0 ? -1 : x > 0 ? 1 : 0;
 }
 
 size_t sow_kink_at_zero(const double *p, double kinks[SOW_KINKS_MAX])

@@ -3,6 +3,7 @@
  * whether it is one constant, and of a gradient whether it can be anything but zero; a parameter that has a gradient is
  * no constant any more, and all is walked again until no further one moves. What is left never moves. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,6 +175,17 @@ static int is_flat(const struct sow_function *function, double x)
     return slope == 0;
 }
 
+/* What is the same at all keys is mixed to itself: no gradient to the logits. These are products: none to queries where the
+ * keys are zeros, none to keys where the queries are. */
+static int lets_back_attention(const struct exact *e, const struct sow_node *node, uint32_t slot)
+{
+    if (node->input_count < 3 || slot == 2) {
+        return 1;
+    }
+    return isnan(e->values[node->inputs[2]]) && keys_of(e, node) > 1 &&
+           !is_zero(e->values[node->inputs[1 - slot]]);
+}
+
 static int lets_back(const struct exact *e, const struct sow_node *node, uint32_t slot)
 {
     double in = e->values[node->inputs[slot]];
@@ -201,9 +213,8 @@ static int lets_back(const struct exact *e, const struct sow_node *node, uint32_
         return !is_zero(parameter_of(e, node, 0, NAN));
     case SOW_OP_MULTIPLY:
         return !is_zero(e->values[node->inputs[1 - slot]]);
-    case SOW_OP_ATTENTION: /* what is the same at all keys is mixed to itself: no gradient to the logits */
-        return node->input_count < 3 || slot == 2 ||
-               (isnan(e->values[node->inputs[2]]) && keys_of(e, node) > 1);
+    case SOW_OP_ATTENTION:
+        return lets_back_attention(e, node, slot);
     default:
         return !sow_is_recurrent_op(node->op) || lets_back_in_time(e, node);
     }
@@ -307,6 +318,19 @@ static const char *stop_of(const struct exact *e)
     return NULL;
 }
 
+/* The first operation whose output is one number for every sample while its input is not; NULL where none is. */
+static const struct sow_node *first_constant(const struct exact *e)
+{
+    for (size_t i = 0; i < e->network->node_count; i++) {
+        const struct sow_node *node = &e->network->nodes[i];
+        if (node->input_count > 0 && node->parameter_count > 0 &&
+            isnan(e->values[node->inputs[0]]) && !isnan(e->values[node->output])) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
 static void tell(struct sow_judgement *j, const struct exact *e, uint32_t entry, enum sow_rule rule)
 {
     const struct sow_plan_entry *at = sow_plan_at(j->plan, entry);
@@ -318,10 +342,17 @@ static void tell(struct sow_judgement *j, const struct exact *e, uint32_t entry,
     const char *stop = stop_of(e), *why = why_of(e, entry);
     int first = rule == SOW_RULE_FIRST_STEP;
     verdict->severity = first ? SOW_SEVERITY_NOTE : verdict->severity;
-    sow_judge_reason(j, verdict, "its gradient is exactly zero %s: %s%s%.200s%s",
+    const struct sow_node *source = first ? NULL : first_constant(e);
+    double value = source != NULL ? e->values[source->output] : 0;
+    char made[300] = "";
+    if (source != NULL) {
+        (void)snprintf(made, sizeof made, "; %.200s makes %g of whatever it gets", source->name,
+                       value);
+    }
+    sow_judge_reason(j, verdict, "its gradient is exactly zero %s: %s%s%.200s%s%s",
                      first ? "at the first step only" : "for ever, whatever the inputs", why,
                      stop != NULL ? ", because " : "", stop != NULL ? stop : "",
-                     stop != NULL ? " lets none back" : "");
+                     stop != NULL ? " lets none back" : "", made);
 }
 
 static void settle(struct exact *e, size_t entries)
@@ -350,12 +381,22 @@ static void find(struct sow_judgement *j, struct exact *e, unsigned char *late)
         settle(e, entries);
         moved = walk(e);
     }
+    const struct sow_node *source = first_constant(e);
+    uint32_t cause = source != NULL ? source->parameters[0] : 0;
+    if (source != NULL && e->used[cause] && !e->moves[cause]) { /* where it starts */
+        tell(j, e, cause, SOW_RULE_ONLY);
+        late[cause] = 0;
+        e->used[cause] = 0;
+    }
     for (size_t i = 0; i < entries; i++) {
         if (e->used[i] && !e->moves[i]) {
             tell(j, e, (uint32_t)i, SOW_RULE_ONLY);
         } else if (late[i]) {
             tell(j, e, (uint32_t)i, SOW_RULE_FIRST_STEP);
         }
+    }
+    if (source != NULL && !e->moves[cause]) {
+        e->used[cause] = 1;
     }
 }
 

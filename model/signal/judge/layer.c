@@ -2,6 +2,7 @@
 /* What is wrong at one operation: layers of weights that are far too large (EXPLODE), activations on their flat parts
  * (SATURATED), units that nothing switches on (DEAD). From predicted moments; where there is a measurement, from it. */
 #include <math.h>
+#include <stdio.h>
 
 #include "core/activation/expression.h"
 #include "core/base/elementary.h"
@@ -9,6 +10,7 @@
 #include "model/signal/network/recurrent.h"
 
 #define FLAT   0.05 /* of the steepest slope */
+#define MORE   0.4 /* of the threshold `dead`: from there on a mean that is to blame gets a warning */
 #define REACH  8.0  /* standard deviations that count */
 #define INPUTS 1000 /* that a unit is dead for */
 
@@ -59,7 +61,9 @@ int sow_is_normed(const struct sow_network *network, const struct sow_node *node
 static void judge_gain(struct sow_judgement *j, const struct sow_node *node)
 {
     const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
-    double factor = sow_weights_of(weight, 0, 0).square * weight->fan_in;
+    int is_tied = node->op == SOW_OP_LINEAR && weight->fan_in != (double)node->at.inputs;
+    double fan = is_tied ? (double)node->at.inputs : weight->fan_in; /* an embedding's is another */
+    double factor = sow_weights_of(weight, 0, 0).square * fan;
     double threshold = j->thresholds[SOW_THRESHOLD_LAYER];
     /* what makes up for an input that is small, such as a mean over many places, is no fault */
     double out = sow_probe_at(j->probe, (size_t)(node - j->network->nodes))->second_moment;
@@ -74,12 +78,13 @@ static void judge_gain(struct sow_judgement *j, const struct sow_node *node)
         sow_judge_reason(j, verdict,
                          "its weights multiply the second moment by fan_in E[w^2] = %.0f x %.4g = "
                          "%.4g (threshold %g)",
-                         weight->fan_in, factor / weight->fan_in, factor, threshold);
+                         fan, factor / fan, factor, threshold);
     }
-    char pattern[600];
+    char pattern[600], scheme[80];
     sow_judge_generalise(weight->name, pattern, sizeof pattern);
+    (void)snprintf(scheme, sizeof scheme, "normal{std=%.4g}", 1 / sow_sqrt(fan));
     sow_judge_suggest(j, SOW_VERDICT_EXPLODE, SOW_RULE_LAYER, pattern,
-                      "normal{std=1/sqrt(fan_in)}");
+                      is_tied ? scheme : "normal{std=1/sqrt(fan_in)}");
 }
 
 /* ---- Activations ------------------------------------------------------------------------------------ */
@@ -164,7 +169,8 @@ static void take_shape(struct shape *shape, const struct sow_function *function)
     }
     double least = FLAT * sow_judge_steepest(function), before = -FAR;
     *shape = (struct shape){.function = function, .edge = edge_of(function)};
-    shape->is_flat = slope_at(function, -FAR) < least && slope_at(function, FAR) < least;
+    shape->is_flat = slope_at(function, -FAR) < least && slope_at(function, FAR) < least &&
+                     !function->jumps; /* infinitely steep: a share of that is no measure */
     int was_flat = 1;
     while (shape->is_flat && before < FAR) {
         double step = fabs(before) > 1 ? 0.05 * fabs(before) : 0.05;
@@ -258,6 +264,19 @@ static double dead_share(const struct sow_probe_value *in, double edge)
     return share;
 }
 
+/* Of those who would be on if their inputs had the mean 0: a dead fraction is compared with what depth alone makes. */
+static double dead_more(const struct sow_probe_value *in, double edge, double share)
+{
+    double deviation = deviation_of(in);
+    struct sow_probe_value centred = *in;
+    centred.mean = 0;
+    centred.second_moment = deviation * deviation;
+    double square = in->mean * in->mean / (deviation * deviation);
+    centred.sample_correlation = in->sample_correlation * (1 + square) - square;
+    double usual = deviation > 0 ? dead_share(&centred, edge < 0 ? edge : 0) : 0;
+    return usual < share ? (share - usual) / (1 - usual) : 0;
+}
+
 static int is_all_zero(const struct sow_judgement *j, const struct sow_node *node)
 {
     size_t made_by = j->network->flows[node->inputs[0]].node;
@@ -275,24 +294,27 @@ static void judge_dead(struct sow_judgement *j, const struct sow_node *node,
     int found = measured != NULL && !isnan(measured->dead) && measured->dead > threshold &&
                 measured->dead > 2 * measured->dead_expected &&
                 !is_all_zero(j, node); /* what left float32 is told by measured.c */
-    if (!found &&
-        !(off_share(in, edge) > threshold)) { /* fewer are off for all inputs than for one */
+    double least = MORE * threshold;
+    if (!found && !(off_share(in, edge) > least)) { /* fewer are off for all inputs than for one */
         return;
     }
-    double share = dead_share(in, edge);
-    if (!found && !(share > threshold)) {
+    double share = dead_share(in, edge), mean = in->mean * in->mean;
+    int is_partly = !found && !(share > threshold);
+    if (is_partly && !(mean > 0.5 * in->second_moment && dead_more(in, edge, share) > least)) {
         return;
     }
     struct sow_verdict *verdict =
         sow_judge_add(j, SOW_VERDICT_DEAD, SOW_RULE_ONLY, node->name, node->layer);
     if (verdict != NULL) {
         verdict->number = found ? measured->dead : share;
-        verdict->threshold = threshold;
+        verdict->threshold = is_partly ? least : threshold;
         verdict->measured = found;
+        verdict->severity = is_partly ? SOW_SEVERITY_WARNING : verdict->severity;
         sow_judge_reason(j, verdict,
                          "its input has the mean %.3g and the std %.3g over units, so that %.1f %% "
                          "of the units are off for every input (threshold %g %%)",
-                         in->mean, deviation_of(in), 100 * verdict->number, 100 * threshold);
+                         in->mean, deviation_of(in), 100 * verdict->number,
+                         100 * verdict->threshold);
     }
 }
 

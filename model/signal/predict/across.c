@@ -190,7 +190,7 @@ static void maximum(struct sow_predictor *p, const struct sow_node *node, double
     *out = *in;
     sow_state_set(out, &y, under->log > -INFINITY ? under->log - held : 0);
     struct sow_local *made = &p->locals[flow->node];
-    if (f != NULL && flow->uses == 1 && made->slope_square > 0) {
+    if (f != NULL && made->slope_square > 0) {
         made->chosen = moments[3] / made->slope_square;
     }
     double step =

@@ -67,6 +67,20 @@ static double cosine(const struct sow_predictor *p, enum sow_pairing pairing, ui
     case SOW_OP_TO_TOKENS:
     case SOW_OP_TAKE:
         return cosine(p, pairing, from, b, depth + 1);
+    case SOW_OP_MULTIPLY: { /* y x, y of mean m and independent of x and b but for the means: m E[x b] + ... */
+        double sum = 0;
+        if (local->composed != NULL) {
+            return means;
+        }
+        for (int i = 0; i < 2; i++) {
+            uint32_t other = node->inputs[1 - i];
+            double part = root_ratio(p->states[node->inputs[i]].log + p->states[other].log, x->log);
+            double m = p->states[other].mean;
+            double own = p->states[node->inputs[i]].mean * y->mean;
+            sum += part * m * (cosine(p, pairing, node->inputs[i], b, depth + 1) - own);
+        }
+        return means + sum;
+    }
     case SOW_OP_ACTIVATION: /* Stein: Cov(phi(u), y) = E[phi'] Cov(u, y) */
         return means + local->slope * root_ratio(u->log, x->log) *
                            (cosine(p, pairing, from, b, depth + 1) - u->mean * y->mean);

@@ -110,10 +110,32 @@ static struct sow_adjoint back_transposed(const struct sow_predictor *p,
 
 /* ---- Elements -------------------------------------------------------------------------------------------- */
 
+static int is_pool(const struct sow_node *node)
+{
+    return node->op == SOW_OP_MAX_POOL || node->op == SOW_OP_GLOBAL_POOL;
+}
+
+/* What slopes are where the gradient arrives, over what they are anywhere: a max pool gives its part to the largest. */
+static double chosen_slopes(const struct sow_predictor *p, const struct sow_node *node)
+{
+    const struct sow_local *local = &p->locals[node - p->network->nodes];
+    double pooled = 0;
+    for (uint32_t i = p->use_begin[node->output]; i < p->use_begin[node->output + 1]; i++) {
+        uint32_t use = p->use_list[i];
+        const struct sow_node *reader = &p->network->nodes[p->use_node[use]];
+        double count, share;
+        if (local->chosen > 0 && p->use[use].log > -INFINITY && is_pool(reader) &&
+            sow_pool_window(p->network, reader, &count, &share)) {
+            pooled += sow_exp(p->use[use].log - p->adjoints[node->output].log);
+        }
+    }
+    return 1 + (pooled < 1 ? pooled : 1) * (local->chosen - 1);
+}
+
 static struct sow_adjoint back_function(const struct sow_predictor *p, const struct sow_node *node)
 {
     const struct sow_local *local = &p->locals[node - p->network->nodes];
-    double square = local->slope_square * (local->chosen > 0 ? local->chosen : 1);
+    double square = local->slope_square * chosen_slopes(p, node);
     struct sow_adjoint made = scaled(&p->adjoints[node->output], square);
     if (local->slope_square > 0) {
         made.place *= local->slope_place / local->slope_square;

@@ -61,7 +61,7 @@ void sow_linear_rule(const struct sow_state *in, double fan, double inside, doub
     if (local != NULL) {
         double ln = sow_log_of(inside * weights->square * fan, 0);
         local->chi_perp = sow_exp(in->ln_perp + ln);
-        local->chi_par = in->ln_par > -INFINITY ? sow_exp(in->ln_par + ln) : 0;
+        local->chi_par = in->ln_par == -INFINITY ? 0 : sow_exp(in->ln_par + ln);
         local->c0 = y.square > 0 ? (passed * in->unrelated + b) / y.square : NAN;
     }
     sow_close_layer(out);
