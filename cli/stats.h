@@ -5,8 +5,6 @@
 
 #include "cli/text/format.h"
 
-/* One tensor's numbers as an object. */
-void sow_cli_add_statistics(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor);
 /* Prints all of them. */
 void sow_cli_stats_json(const struct sow_statistics *statistics);
 void sow_cli_diff_json(const struct sow_diff *diff);

@@ -41,7 +41,8 @@ static void add_values(struct sow_cli_text *text, const struct sow_tensor_statis
     sow_cli_add(text, "]}");
 }
 
-void sow_cli_add_statistics(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor)
+/* One tensor's numbers as an object. */
+static void add_statistics(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor)
 {
     sow_cli_add(text, "{\"name\": ");
     sow_cli_add_json(text, tensor->name);
@@ -71,7 +72,7 @@ void sow_cli_stats_json(const struct sow_statistics *statistics)
     for (size_t i = 0; (tensor = sow_statistics_at(statistics, i)) != NULL; i++) {
         sow_cli_text_clear(&text);
         sow_cli_add(&text, "%s\n    ", i > 0 ? "," : "");
-        sow_cli_add_statistics(&text, tensor);
+        add_statistics(&text, tensor);
         fputs(text.bytes, stdout);
     }
     puts("\n  ]\n}");
@@ -83,7 +84,7 @@ static void add_side(struct sow_cli_text *text, const char *key,
 {
     if (tensor != NULL) {
         sow_cli_add(text, ", \"%s\": ", key);
-        sow_cli_add_statistics(text, tensor);
+        add_statistics(text, tensor);
     }
 }
 

@@ -16,15 +16,21 @@ static int is_rule(const char *rate)
     return strchr(rate, '=') != NULL;
 }
 
+/* The options as the library takes them; `steps` refers to `rules`. */
+struct request {
+    struct sow_learn_options steps;
+    const char **rules;
+};
+
 /* Plain numbers are the rate of all tensors, and there is one at most; the rest goes on as it is. */
-static int read_rates(const struct sow_cli_options *options, struct sow_cli_learn *learn)
+static int read_rates(const struct sow_cli_options *options, struct request *request)
 {
-    learn->rules = sow_cli_allocate(NULL, options->rates.count + 1, sizeof *learn->rules);
+    request->rules = sow_cli_allocate(NULL, options->rates.count + 1, sizeof *request->rules);
     for (size_t i = 0; i < options->rates.count; i++) {
         const char *text = options->rates.items[i];
         char *end;
         if (is_rule(text)) {
-            learn->rules[learn->how.rate_count++] = text;
+            request->rules[request->steps.rate_count++] = text;
             continue;
         }
         double rate = strtod(text, &end);
@@ -34,21 +40,22 @@ static int read_rates(const struct sow_cli_options *options, struct sow_cli_lear
                                  "'GLOB=RATE' for some tensors",
                                  text);
         }
-        if (learn->how.rate != 0) {
+        if (request->steps.rate != 0) {
             return sow_cli_usage(options->verb, "--lr: %g and %g are both the rate of all tensors",
-                                 learn->how.rate, rate);
+                                 request->steps.rate, rate);
         }
-        learn->how.rate = rate;
+        request->steps.rate = rate;
     }
-    learn->how.rates = learn->rules;
+    request->steps.rates = request->rules;
     return SOW_EXIT_DONE;
 }
 
-int sow_cli_learn_read(const struct sow_cli_options *options, struct sow_cli_learn *learn)
+/* SOW_EXIT_USAGE after telling what is wrong. To be freed in any case. */
+static int read_request(const struct sow_cli_options *options, struct request *request)
 {
     const char *optimizer = options->optimizer;
-    *learn = (struct sow_cli_learn){0};
-    learn->how = (struct sow_learn_options){
+    *request = (struct request){0};
+    request->steps = (struct sow_learn_options){
         .steps = (uint32_t)(options->steps < UINT32_MAX ? options->steps : UINT32_MAX),
         .seeds = (uint32_t)(options->seeds < UINT32_MAX ? options->seeds : UINT32_MAX),
         .weights = options->weights,
@@ -56,16 +63,16 @@ int sow_cli_learn_read(const struct sow_cli_options *options, struct sow_cli_lea
         .memory_bytes = options->memory,
     };
     if (optimizer != NULL && strcmp(optimizer, "sgd") == 0) {
-        learn->how.optimizer = SOW_SGD;
+        request->steps.optimizer = SOW_SGD;
     } else if (optimizer != NULL && strcmp(optimizer, "adam") != 0) {
         return sow_cli_usage(options->verb, "--optimizer %.60s: it is adam or sgd", optimizer);
     }
-    return read_rates(options, learn);
+    return read_rates(options, request);
 }
 
-void sow_cli_learn_free(struct sow_cli_learn *learn)
+static void free_request(struct request *request)
 {
-    free(learn->rules);
+    free(request->rules);
 }
 
 /* ---- Running it ------------------------------------------------------------------------------------ */
@@ -75,21 +82,21 @@ int sow_cli_learn_run(const struct sow_cli_source *source, const struct sow_sign
 {
     struct sow_error error;
     struct sow_cli_progress progress;
-    struct sow_cli_learn learn;
-    int code = sow_cli_learn_read(options, &learn);
+    struct request request;
+    int code = read_request(options, &request);
     if (code != SOW_EXIT_DONE) {
-        sow_cli_learn_free(&learn);
+        free_request(&request);
         return code;
     }
-    learn.how.progress = sow_cli_progress;
-    learn.how.progress_user = &progress;
-    learn.how.interrupted = sow_cli_interrupts();
+    request.steps.progress = sow_cli_progress;
+    request.steps.progress_user = &progress;
+    request.steps.interrupted = sow_cli_interrupts();
     sow_cli_progress_begin(&progress, "learning", options->quiet);
     progress.steps = 1;
     enum sow_status status =
-        sow_learn(source->model, source->plan, signal, &learn.how, learned, &error);
+        sow_learn(source->model, source->plan, signal, &request.steps, learned, &error);
     sow_cli_progress_end(&progress);
-    sow_cli_learn_free(&learn);
+    free_request(&request);
     if (status == SOW_OK) {
         return SOW_EXIT_DONE;
     }

@@ -8,15 +8,6 @@
 #include "cli/text/format.h"
 #include "sow/learn.h"
 
-/* The options as the library takes them; `how` refers to `rules`. */
-struct sow_cli_learn {
-    struct sow_learn_options how;
-    const char **rules;
-};
-/* SOW_EXIT_USAGE after telling what is wrong. Free with sow_cli_learn_free in any case. */
-int sow_cli_learn_read(const struct sow_cli_options *options, struct sow_cli_learn *learn);
-void sow_cli_learn_free(struct sow_cli_learn *learn);
-
 /* With progress; tells what goes wrong. An interrupted run may leave *learned with what is known. */
 int sow_cli_learn_run(const struct sow_cli_source *source, const struct sow_signal_options *signal,
                       const struct sow_cli_options *options, struct sow_learning **learned);

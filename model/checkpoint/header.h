@@ -28,11 +28,8 @@ struct sow_st_header {
     uint64_t data_offset;
 };
 
-/* Bits of one element and its name in the format, from sow/dtype.def; NULL and 0 when there is no such type. */
+/* Its name in the format, from sow/dtype.def; NULL when there is no such type. */
 const char *sow_st_dtype_name(enum sow_dtype dtype);
-uint32_t sow_st_dtype_bits(enum sow_dtype dtype);
-/* 0 when the format knows no such name. */
-enum sow_dtype sow_st_dtype_find(const char *name);
 
 /* Fails when two of the names are equal; reorders them. `what` is for the message: "tensor". */
 struct sow_st_name {

@@ -12,10 +12,9 @@
 
 static const struct {
     enum sow_dtype dtype;
-    uint32_t bits;
     const char *name;
 } dtypes[] = {
-#define SOW_DTYPE(id, name, value, bits, safetensors, kind) {SOW_##id, bits, safetensors},
+#define SOW_DTYPE(id, name, value, bits, safetensors, kind) {SOW_##id, safetensors},
 #include "sow/dtype.def"
 #undef SOW_DTYPE
 };
@@ -30,17 +29,8 @@ const char *sow_st_dtype_name(enum sow_dtype dtype)
     return NULL;
 }
 
-uint32_t sow_st_dtype_bits(enum sow_dtype dtype)
-{
-    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
-        if (dtypes[i].dtype == dtype) {
-            return dtypes[i].bits;
-        }
-    }
-    return 0;
-}
-
-enum sow_dtype sow_st_dtype_find(const char *name)
+/* 0 when the format knows no such name. */
+static enum sow_dtype find_dtype(const char *name)
 {
     for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
         if (strcmp(dtypes[i].name, name) == 0) {
@@ -139,7 +129,7 @@ static enum sow_status scan_dtype(struct sow_scan *scan, struct sow_st_tensor *t
     if (status != SOW_OK) {
         return status;
     }
-    tensor->dtype = sow_st_dtype_find(text);
+    tensor->dtype = find_dtype(text);
     scan->arena_used = arena_begin; /* nobody keeps it */
     if ((int)tensor->dtype == 0) {
         return sow_scan_fail(scan, begin, "tensor `%s` has the unknown dtype `%s`",
@@ -160,7 +150,7 @@ static enum sow_status check_size(struct sow_scan *scan, const struct sow_st_ent
     for (uint32_t axis = 0; axis < tensor->rank && !overflow; axis++) {
         overflow = sow_mul_u64(bits, tensor->shape[axis], &bits);
     }
-    if (overflow || sow_mul_u64(bits, sow_st_dtype_bits(tensor->dtype), &bits)) {
+    if (overflow || sow_mul_u64(bits, sow_dtype_bits(tensor->dtype), &bits)) {
         return sow_scan_fail(scan, entry->at, "tensor `%s` has more than 2^64 bits", name);
     }
     if (bits % 8 != 0) {

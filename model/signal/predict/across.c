@@ -266,7 +266,8 @@ static void take_parts(struct sow_predictor *p, const struct sow_node *node,
     }
 }
 
-double sow_rotation_kept(const struct sow_op_attributes *at, uint64_t tokens)
+/* How far keys at different places keep their direction after rotation, averaged over pairs and frequencies; 1 without. */
+static double rotation_kept(const struct sow_op_attributes *at, uint64_t tokens)
 {
     double sum = 0, count = 0;
     for (uint64_t i = 0; at->rotary && i < at->head_dim / 2 && i < 256; i++, count++) {
@@ -284,7 +285,7 @@ static void forward_attention(struct sow_predictor *p, const struct sow_node *no
     struct sow_state *out = &p->states[node->output];
     take_parts(p, node, local);
     const struct sow_state *q = &local->part[0], *k = &local->part[1], *v = &local->part[2];
-    double keep = sow_rotation_kept(&node->at, flow->shape[flow->rank - 2]);
+    double keep = rotation_kept(&node->at, flow->shape[flow->rank - 2]);
     double alike = k->place * keep, own = 1 - alike > 0 ? 1 - alike : 0;
     double s2 = node->at.scale * node->at.scale * (double)node->at.head_dim * own;
     double ln_s2 = sow_log_of(s2, q->log + k->log);

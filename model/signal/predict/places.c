@@ -52,6 +52,25 @@ void sow_places_scale(struct sow_places *places, double size, double alike)
     }
 }
 
+void sow_places_multiply(struct sow_places *places, const struct sow_places *other)
+{
+    for (size_t i = 0; i < places->count; i++) {
+        places->size[i] *= other->size[i];
+        for (size_t j = 0; j < places->count; j++) {
+            places->alike[i][j] *= other->alike[i][j];
+        }
+    }
+}
+
+void sow_places_stretch(struct sow_places *places, const double factors[])
+{
+    for (size_t i = 0; i < places->count; i++) {
+        for (size_t j = 0; j < places->count; j++) {
+            places->alike[i][j] *= factors[i] * factors[j];
+        }
+    }
+}
+
 void sow_places_like(struct sow_places *to, const struct sow_places *like)
 {
     to->count = like->count;
@@ -107,11 +126,7 @@ static void normalise(const struct sow_predictor *p, const struct sow_node *node
         roots[i] = sow_sqrt(kept / (size + eps));
         x->size[i] = size / (size + eps);
     }
-    for (size_t i = 0; i < x->count; i++) {
-        for (size_t j = 0; j < x->count; j++) {
-            x->alike[i][j] *= roots[i] * roots[j];
-        }
-    }
+    sow_places_stretch(x, roots);
     double norm = kept / (kept + eps); /* what the rule for all positions has made it */
     sow_places_scale(x, 1 / norm, 1 / norm);
 }
@@ -167,13 +182,7 @@ static void multiply(const struct sow_predictor *p, const struct sow_node *node,
                      struct sow_places *x)
 {
     struct sow_places room;
-    const struct sow_places *y = table_of(p, node->inputs[1], x, &room);
-    for (size_t i = 0; i < x->count; i++) {
-        x->size[i] *= y->size[i];
-        for (size_t j = 0; j < x->count; j++) {
-            x->alike[i][j] *= y->alike[i][j];
-        }
-    }
+    sow_places_multiply(x, table_of(p, node->inputs[1], x, &room));
 }
 
 /* Fills *x from the tables of the inputs; 0 where the operation is not one that is followed. */

@@ -57,8 +57,6 @@ void sow_places_group(struct sow_predictor *p, struct sow_places *places, uint64
 /* Made once for attentions that have all in common; NULL without memory, and beyond 32 kinds. */
 struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *node,
                                uint64_t tokens);
-/* Ordered pairs of two keys of groups g and h that one query of group i sees. */
-double sow_pairs_seen(const struct sow_reach *reach, size_t i, size_t g, size_t h);
 /* Of keys of a group: how many of them query group i and each other one both see; the row of i. */
 const double *sow_both_seen(const struct sow_reach *reach, size_t key, size_t i);
 
@@ -67,6 +65,10 @@ const double *sow_both_seen(const struct sow_reach *reach, size_t key, size_t i)
 /* Means over tokens, and over pairs of different ones. */
 void sow_places_mean(const struct sow_places *places, double *size, double *alike);
 void sow_places_scale(struct sow_places *places, double size, double alike);
+/* Of products, element by element: sizes and likenesses multiply. */
+void sow_places_multiply(struct sow_places *places, const struct sow_places *other);
+/* Of tokens times a factor each: what they have in common; sizes are the caller's. */
+void sow_places_stretch(struct sow_places *places, const double factors[]);
 /* The groups of `like`, the rest not set; and all of it. */
 void sow_places_like(struct sow_places *to, const struct sow_places *like);
 void sow_places_copy(struct sow_places *to, const struct sow_places *from);

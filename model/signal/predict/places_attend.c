@@ -34,7 +34,8 @@ static double means_of(const struct sow_reach *reach, const struct sow_places *x
     return all;
 }
 
-double sow_pairs_seen(const struct sow_reach *reach, size_t i, size_t g, size_t h)
+/* Ordered pairs of two keys of groups g and h that one query of group i sees. */
+static double pairs_seen(const struct sow_reach *reach, size_t i, size_t g, size_t h)
 {
     return g == h ? reach->twice[i][g] : reach->seen[i][g] * reach->seen[i][h];
 }
@@ -53,7 +54,7 @@ static void meet(const struct sow_reach *reach, const struct sow_places *const p
         *together += reach->seen[i][g] * own[g] * k->size[g] / keys;
         for (size_t h = reach->first[i]; h <= g; h++) {
             double apart = v->alike[g][h] - with[g] - with[h] + all;
-            double pairs = (g == h ? 1 : 2) * sow_pairs_seen(reach, i, g, h) * reach->kept[g][h];
+            double pairs = (g == h ? 1 : 2) * pairs_seen(reach, i, g, h) * reach->kept[g][h];
             *together += pairs * apart * k->alike[g][h] / keys;
             *chance += pairs * (own[g] * own[h] + apart * apart) / keys;
         }
@@ -153,7 +154,7 @@ static double own_size(const struct sow_reach *reach, const struct sow_places *v
     for (size_t k = reach->first[i]; k <= i; k++) {
         one += reach->seen[i][k] * share * values->size[k];
         for (size_t l = reach->first[i]; l <= i; l++) {
-            two += sow_pairs_seen(reach, i, k, l) * values->alike[k][l];
+            two += pairs_seen(reach, i, k, l) * values->alike[k][l];
         }
     }
     two = reach->pairs[i] > 0 ? two / reach->pairs[i] : one;

@@ -104,11 +104,7 @@ static void normalise(const struct sow_predictor *p, const struct sow_node *node
         x->size[i] *= square;
         roots[i] = sow_sqrt(square);
     }
-    for (size_t i = 0; i < x->count; i++) {
-        for (size_t j = 0; j < x->count; j++) {
-            x->alike[i][j] *= roots[i] * roots[j];
-        }
-    }
+    sow_places_stretch(x, roots);
 }
 
 static void activate(struct sow_predictor *p, const struct sow_node *node, struct sow_places *x)
@@ -134,14 +130,7 @@ static void multiply(const struct sow_predictor *p, const struct sow_node *node,
 {
     uint32_t flow = node->inputs[1 - slot];
     struct sow_places room;
-    const struct sow_places *other =
-        sow_places_or(p->by_place[flow], x, p->states[flow].place, &room);
-    for (size_t i = 0; i < x->count; i++) {
-        x->size[i] *= other->size[i];
-        for (size_t j = 0; j < x->count; j++) {
-            x->alike[i][j] *= other->alike[i][j];
-        }
-    }
+    sow_places_multiply(x, sow_places_or(p->by_place[flow], x, p->states[flow].place, &room));
 }
 
 /* Makes of the table of the output's gradient that of an input's; 0 where the operation is not one that is followed. */

@@ -209,8 +209,6 @@ struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double que
                                   uint64_t keys, int causal, uint64_t window);
 /* Of one row of `keys` logits of variance s2. */
 struct sow_softmax_row sow_softmax_row(struct sow_predictor *p, double s2, double keys);
-/* How far keys at different places keep their direction after rotation, averaged over pairs and frequencies; 1 without. */
-double sow_rotation_kept(const struct sow_op_attributes *at, uint64_t tokens);
 /* E[phi(x) phi(y)] / E[phi(x)^2], or the same of slopes, x and y like `in` and E[x y] = c E[x^2]. */
 double sow_function_alike(struct sow_predictor *p, const struct sow_function *function, int slopes,
                           const struct sow_state *in, double c);

@@ -219,7 +219,8 @@ void sow_time_walk_free(struct sow_time_walk *walk)
     walk->logs = NULL;
 }
 
-double sow_time_walk_log(const struct sow_time_walk *walk, double time)
+/* ln of E[h^2] at a time (of the input's order). */
+static double log_at(const struct sow_time_walk *walk, double time)
 {
     double step = walk->direction == 0 ? time : walk->total - 1 - time, count = (double)walk->count;
     return step < count ? walk->logs[(size_t)step]
@@ -231,10 +232,8 @@ double sow_time_walk_log(const struct sow_time_walk *walk, double time)
 static double walks_log(const void *of, double time)
 {
     const struct sow_time_walk *walks = of;
-    double log = sow_time_walk_log(&walks[0], time);
-    return walks[0].r.directions < 2
-               ? log
-               : sow_log_add(log, sow_time_walk_log(&walks[1], time)) - sow_log(2);
+    double log = log_at(&walks[0], time);
+    return walks[0].r.directions < 2 ? log : sow_log_add(log, log_at(&walks[1], time)) - sow_log(2);
 }
 
 /* Both directions' features side by side. */

@@ -67,7 +67,6 @@ struct sow_time_profile *sow_time_profile_make(struct sow_arena *arena, double p
 /* What says of a flow how its places run and how alike they are; NULL when nothing does: all alike to one degree. */
 const struct sow_time_profile *sow_signal_profile(const struct sow_predictor *p, uint32_t flow);
 const struct sow_time_profile *sow_gradient_profile(const struct sow_predictor *p, uint32_t flow);
-double sow_time_profile_at(const struct sow_time_profile *profile, double place);
 /* ln of E[x^2] at a place of the flow over its mean; 0 where all places are taken to be alike. */
 double sow_signal_at(const struct sow_predictor *p, uint32_t flow, double place);
 /* The same of the gradient; -INFINITY where there is none. */
@@ -150,8 +149,6 @@ enum sow_status sow_time_walk_make(struct sow_predictor *p, const struct sow_nod
                                    uint32_t direction, double lift, struct sow_time_walk *walk,
                                    struct sow_state *out, struct sow_error *error);
 void sow_time_walk_free(struct sow_time_walk *walk);
-/* ln of E[h^2] at a time (of the input's order). */
-double sow_time_walk_log(const struct sow_time_walk *walk, double time);
 
 /* ---- Small changes (recurrent_back.c) ---------------------------------------------------------------- */
 

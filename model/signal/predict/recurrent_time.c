@@ -117,7 +117,7 @@ struct sow_time_profile *sow_time_profile_make(struct sow_arena *arena, double p
     return profile;
 }
 
-double sow_time_profile_at(const struct sow_time_profile *profile, double place)
+static double profile_at(const struct sow_time_profile *profile, double place)
 {
     if (profile == NULL) {
         return 0;
@@ -157,7 +157,7 @@ const struct sow_time_profile *sow_signal_profile(const struct sow_predictor *p,
 
 double sow_signal_at(const struct sow_predictor *p, uint32_t flow, double place)
 {
-    return sow_time_profile_at(sow_signal_profile(p, flow), place);
+    return profile_at(sow_signal_profile(p, flow), place);
 }
 
 /* The take or the recurrent layer that all of a value goes into, place by place; NULL when there is none. */
@@ -204,5 +204,5 @@ double sow_gradient_at(const struct sow_predictor *p, uint32_t flow, double plac
         double places = (double)p->network->flows[flow].shape[1];
         return place == (double)reader->at.index ? sow_log(places) : -INFINITY;
     }
-    return sow_time_profile_at(p->locals[reader - p->network->nodes].profile_back, place);
+    return profile_at(p->locals[reader - p->network->nodes].profile_back, place);
 }
