@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the fuzz targets of configs, recipes and rules share: working out all rules of a model, and what any error
- * must look like. */
+/* What the fuzz targets of configs, recipes and rules share: reading one, working out all rules of a model, and
+ * what any error must look like. */
 #ifndef SOW_FUZZ_MODEL_RULES_H
 #define SOW_FUZZ_MODEL_RULES_H
 
 #include "model/graph/build.h"
 #include "model/recipe/rule.h"
+#include "model/source/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,26 @@ static void work_out_rules(struct sow_model *model, const char *set)
         }
         sow_rules_free(rules);
     }
+}
+
+/* A description read by `read` under this name: a model whose rules can be worked out, or an error as it must look. */
+static inline void
+read_description(enum sow_status (*read)(struct sow_model *, const char *, const char *, size_t,
+                                         const struct sow_model_options *, struct sow_error *),
+                 const char *name, const uint8_t *data, size_t size)
+{
+    struct sow_model *model = sow_model_new();
+    struct sow_error error = {.code = SOW_OK};
+    if (model == NULL) {
+        return;
+    }
+    enum sow_status status = read(model, name, (const char *)data, size, NULL, &error);
+    if (status == SOW_OK) {
+        work_out_rules(model, NULL);
+    } else {
+        check_error(status, &error, name, data, size);
+    }
+    sow_model_free(model);
 }
 
 #endif

@@ -1,26 +1,14 @@
 # SPDX-License-Identifier: MIT
 """sow_measure by ctypes, for the judges of this folder: $SOW_BUILD/libsow-model.so. Not a binding."""
 import ctypes
-import os
-import pathlib
 
 import numpy as np
+from libsow import BUILD, Error, SowError
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("SOW_BUILD", ROOT / "build"))
 LIBRARY = ctypes.CDLL(str(BUILD / "libsow-model.so"))
 KINDS = ("value", "gradient", "weight")
 
 u32, u64, text, pointer, number = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_double
-
-
-class Error(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_int), ("line", u32), ("column", u32), ("file", ctypes.c_char * 256),
-                ("message", ctypes.c_char * 768)]
-
-
-class SowError(Exception):
-    pass
 
 
 class PlanOptions(ctypes.Structure):
