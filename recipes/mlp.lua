@@ -58,7 +58,7 @@ end
 
 variant("fitting", "He et al. 2015, eq. 10; Glorot and Bengio 2010, eq. 16; Klambauer et al. 2017 (selu)", function()
     if not c.scheme then
-        note("the scheme follows the activation. " .. (hidden and why or "there is none: gain 1"))
+        note("the scheme follows the activation" .. (hidden and ". " .. why or ", and none follows these weights: gain 1"))
     end
     rule(last, scheme_last, scheme_last == scheme and why or "no activation follows: gain 1")
     if hidden then

@@ -191,6 +191,9 @@ static int check(const struct sow_cli_options *options)
                              "sow probe SOURCE --compare SCHEME SCHEME...",
                              options->arguments[1]);
     }
+    if (options->json && options->csv) {
+        return sow_cli_usage(options->verb, "--json and --csv cannot both be printed; give one");
+    }
     int code = sow_cli_check_plot(options);
     return code != SOW_EXIT_DONE ? code : sow_cli_check_report(options);
 }

@@ -34,6 +34,12 @@ value() { # NAME KEY of the JSON on stdin
     [[ $(value transformer.h.2.ln_2 log2_gradient <<<"$output") == None ]]
 }
 
+@test "JSON and CSV at once are a usage error" {
+    run --separate-stderr sow probe mlp:8,8 --json --csv
+    ends_with 2
+    has "$stderr" "--json and --csv cannot both be printed"
+}
+
 @test "CSV has a row a value" {
     run -0 --separate-stderr sow probe mlp:8,8,8 --csv
     [[ ${#lines[@]} -eq 5 && ${lines[0]} == name,operation,layer,log2_second_moment,* ]]
