@@ -27,15 +27,18 @@
 #define SOW_HOST_STEPS        INT64_C(5000000)
 #define SOW_HOST_STEPS_TENSOR INT64_C(4000)
 #define SOW_HOST_STEPS_IN_ALL INT64_C(60000000)
-/* What the counter of instructions does not see: memory taken, an object (a text, a table) made, a plain tensor, a layer's
- * tensor, an operation. A step is about 80 instructions of the processor whatever it goes to, so that the steps of a run
- * end within a second: 1,400,000 plain tensors, or 100,000 layers and as many activations. */
-#define SOW_HOST_BYTES_A_STEP    32
-#define SOW_HOST_STEPS_OBJECT    8
-#define SOW_HOST_STEPS_PLAIN     10
-#define SOW_HOST_STEPS_DECLARE   50
-#define SOW_HOST_STEPS_OPERATION 60
-#define SOW_HOST_HOOK_STEPS      1000
+/* What the counter of instructions does not see: memory taken, an object (a text, a table) made, a plain tensor, an option
+ * of one, a layer's tensor, an operation, an expression that is new (its numbers are integrals). A step is about 80
+ * instructions of the processor whatever it goes to, so that the steps of a run end within a second: 1,400,000 plain
+ * tensors, or 100,000 layers and as many activations. */
+#define SOW_HOST_BYTES_A_STEP     32
+#define SOW_HOST_STEPS_OBJECT     12
+#define SOW_HOST_STEPS_PLAIN      2
+#define SOW_HOST_STEPS_OPTION     12
+#define SOW_HOST_STEPS_DECLARE    34
+#define SOW_HOST_STEPS_OPERATION  30
+#define SOW_HOST_STEPS_EXPRESSION 50000
+#define SOW_HOST_HOOK_STEPS       1000
 /* The same for time, which catches what steps do not tell (a walk through a huge empty table). */
 #define SOW_HOST_NANOSECONDS        INT64_C(1000000000)
 #define SOW_HOST_NANOSECONDS_TENSOR INT64_C(50000)

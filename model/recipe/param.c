@@ -282,6 +282,7 @@ static void read_options(lua_State *L, int index, struct draft *draft)
     }
     for (size_t row = 0; row < OPTION_COUNT; row++) {
         if (at[row] != 0) {
+            sow_host_of(L)->steps -= SOW_HOST_STEPS_OPTION;
             lua_pushvalue(L, at[row]);
             options[row].read(L, draft);
             lua_pop(L, 1);

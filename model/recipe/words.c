@@ -171,14 +171,24 @@ static int bridge_schemes(lua_State *L)
     return 1;
 }
 
+static enum sow_status read_activation(lua_State *L, struct sow_function *function,
+                                       struct sow_error *error)
+{
+    struct sow_host *host = sow_host_of(L);
+    const struct sow_graph_function *before = host->model->graph.functions;
+    enum sow_status status =
+        sow_model_activation(host->model, luaL_checkstring(L, 1), function, error);
+    host->steps -= host->model->graph.functions != before ? SOW_HOST_STEPS_EXPRESSION : 0;
+    return status;
+}
+
 /* activation(text) -> the catalogue's own name or "expr{...}", {parameter, value, ...} of those that are not at their
  * defaults, and whether it is a gate; or nil and a sentence */
 static int bridge_activation(lua_State *L)
 {
     struct sow_error error = {.code = SOW_OK};
     struct sow_function function;
-    if (sow_model_activation(sow_host_of(L)->model, luaL_checkstring(L, 1), &function, &error) !=
-        SOW_OK) {
+    if (read_activation(L, &function, &error) != SOW_OK) {
         lua_pushnil(L);
         lua_pushstring(L, error.message);
         return 2;
@@ -205,8 +215,7 @@ static int bridge_gain(lua_State *L)
     struct sow_error error = {.code = SOW_OK};
     struct sow_function function;
     struct sow_activation_numbers numbers;
-    if (sow_model_activation(sow_host_of(L)->model, luaL_checkstring(L, 1), &function, &error) !=
-            SOW_OK ||
+    if (read_activation(L, &function, &error) != SOW_OK ||
         sow_function_numbers(&function, &numbers, &error) != SOW_OK) {
         return sow_host_raise_error(sow_host_of(L), &error);
     }

@@ -156,6 +156,9 @@ static const char *const endless[] = {
     "local y = z >> to_tokens() >> take(1)",
     "local y = z >> global_pool()",
     "local y = concat(x, x)",
+    "local y = expr(\"max(x, 0) - \" .. i)",
+    "param(\"t\" .. i, { 4, 4 }, { kind = \"linear\", role = \"head\", dtype = \"f32\", layout = "
+    "\"in-out\" })",
 };
 
 enum { ENDLESS = sizeof endless / sizeof endless[0] };
