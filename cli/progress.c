@@ -73,7 +73,9 @@ static void add_state(struct sow_cli_text *text, uint64_t done, uint64_t total, 
     }
     sow_cli_add(text, "%3.0f %%  ", part * 100);
     if (progress->steps) {
-        sow_cli_add(text, part > 0 ? "%.0f s left" : "", seconds / part * (1 - part));
+        if (part > 0) {
+            sow_cli_add(text, "%.0f s left", seconds / part * (1 - part));
+        }
         return;
     }
     sow_cli_add_size(text, done);

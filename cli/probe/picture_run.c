@@ -191,8 +191,9 @@ static void add_missing(struct sow_cli_text *text, const char *data)
 {
     sow_cli_add(text, "there is no picture, for gnuplot is not installed: install it (Debian: apt "
                       "install gnuplot-nox)");
-    sow_cli_add(text, data != NULL ? "; data and script are written, so that %s draws it then" : "",
-                data);
+    if (data != NULL) {
+        sow_cli_add(text, "; data and script are written, so that %s draws it then", data);
+    }
 }
 
 /* Draws with the script at `path`, whose data lies beside it; the picture appears whole or not at all. */

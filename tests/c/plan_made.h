@@ -47,7 +47,7 @@ static inline void assert_error(struct sow_model *model, enum sow_dtype dtype, e
 /* A small model with everything in it. */
 static const struct sow_rule_match rules[] = {
     {.scheme = "normal",
-     .arguments = {{"std", NULL, 0.02}},
+     .arguments = {{.name = "std", .number = 0.02}},
      .argument_count = 1,
      .glob = "*.normal",
      .text = "rule(\"*.normal\", normal { std = c.initializer_range })",

@@ -143,8 +143,8 @@ static const char *const endless[] = {
     "conv_transpose2d(\"t\" .. i, 4, 4)",
     "lstm(\"t\" .. i, 4, 4)",
     "gru_cell(\"t\" .. i, 4, 4)",
-    "x = x >> experts { router = linear(\"r\" .. i, 4, 9), experts = 9, name = \"e\" .. i,"
-    " expert = function(y) return y >> linear(\"w\", 4, 4) end }",
+    ("x = x >> experts { router = linear(\"r\" .. i, 4, 9), experts = 9, name = \"e\" .. i,"
+     " expert = function(y) return y >> linear(\"w\", 4, 4) end }"),
     "x = x >> split_heads(2) >> merge_heads()",
     "x = bundle(x, x, x) >> attention { heads = 2 }",
     "x = x >> route { experts = 4 }",
