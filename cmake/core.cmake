@@ -49,15 +49,17 @@ foreach(isa IN LISTS SOW_ISAS)
     list(APPEND sow_core_objects $<TARGET_OBJECTS:sow_kernel_${isa}>)
 endforeach()
 
+# sow_library(TARGET FILE NAME): how a library is called, as a file and by find_package, and where its headers are.
+function(sow_library target file name)
+    set_target_properties(${target} PROPERTIES
+        OUTPUT_NAME ${file} EXPORT_NAME ${name} LINKER_LANGUAGE C
+        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+    target_include_directories(${target} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+endfunction()
+
 add_library(sow_static STATIC ${sow_core_objects})
 add_library(sow_shared SHARED ${sow_core_objects})
 target_link_options(sow_shared PRIVATE ${sow_no_undefined})
-foreach(library IN ITEMS sow_static sow_shared)
-    set_target_properties(${library} PROPERTIES
-        OUTPUT_NAME sow LINKER_LANGUAGE C
-        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-    target_include_directories(${library} PUBLIC
-        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
-endforeach()
-set_target_properties(sow_static PROPERTIES EXPORT_NAME sow-static)
-set_target_properties(sow_shared PROPERTIES EXPORT_NAME sow)
+sow_library(sow_static sow sow-static)
+sow_library(sow_shared sow sow)

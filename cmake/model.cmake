@@ -46,15 +46,8 @@ add_library(sow_model_shared SHARED ${sow_model_objects} ${sow_core_objects})
 target_link_libraries(sow_model_static PUBLIC sow_static PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
 target_link_libraries(sow_model_shared PRIVATE PkgConfig::SOW_DEPS Threads::Threads)
 target_link_options(sow_model_shared PRIVATE ${sow_no_undefined})
-foreach(library IN ITEMS sow_model_static sow_model_shared)
-    set_target_properties(${library} PROPERTIES
-        OUTPUT_NAME sow-model LINKER_LANGUAGE C
-        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-    target_include_directories(${library} PUBLIC
-        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
-endforeach()
-set_target_properties(sow_model_static PROPERTIES EXPORT_NAME model-static)
-set_target_properties(sow_model_shared PROPERTIES EXPORT_NAME model)
+sow_library(sow_model_static sow-model model-static)
+sow_library(sow_model_shared sow-model model)
 
 file(GLOB_RECURSE sow_cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
 if(sow_cli_sources)
