@@ -117,3 +117,34 @@ def test_infinitely_steep_is_not_saturated(tmp_path):
     told = probe(tmp_path, CHAIN.format("").replace('"relu"', 'expr "sqrt(abs(x))"').replace("he_", "lecun_"))
     assert not verdicts(told)
     assert all(value["chi_perp"] is None and value["chi_par"] is None for value in told["values"] if value["name"] in ("l2", "l3"))
+
+
+MIXTURE = """
+local x = tokens() >> embedding("embed", 300, 64)
+x = x + (x >> layer_norm("norm1", 64) >> experts { router = linear("router", 64, 8, { bias = false }), experts = 8, top_k = 2,
+    expert = function(y) return y >> linear("up", 64, 128) >> activation("silu") >> linear("down", 128, 64) end })
+x = x >> layer_norm("norm2", 64) >> linear("head", 64, 300)
+rule("norm*.weight", ones)
+rule("embed.weight", normal { std = 1 })
+rule("*.weight", lecun_normal)
+rule("*", zeros)
+"""
+
+
+def test_experts_that_were_not_asked_give_their_weights_no_gradient(tmp_path):
+    told = probe(tmp_path, MIXTURE, "--measure", "--seeds", "8", "--batch", "4", "--tokens", "32")
+    route = next(value for value in told["values"] if value["name"] == "route")
+    assert route["gradient"] == pytest.approx(route["measured"]["gradient_second_moment"], rel=0.15)
+
+
+def test_a_correlation_that_cannot_be(tmp_path):
+    model = tmp_path / "model.lua"
+    model.write_text('''
+local x = input { "batch", 3, 8, 8, correlation = -0.9 } >> conv2d("c", 3, 4)
+rule("*.weight", he_normal)
+rule("*", zeros)
+''')
+    done = subprocess.run([TOOL, "probe", model], capture_output=True, text=True)
+    assert done.returncode == 3 and not done.stdout
+    assert "model.lua:2: " in done.stderr and "correlation -0.9 of an input's 64 places cannot be: -0.015873" in done.stderr
+    assert subprocess.run([TOOL, "probe", model, "--input", "correlation=-0.01"], capture_output=True).returncode == 0

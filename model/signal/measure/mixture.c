@@ -140,7 +140,7 @@ static void mix_rows_back(void *user, uint64_t begin, uint64_t end, float *scrat
             for (uint64_t j = 0; j < width && back != NULL; j++) {
                 back[row * width + j] = weight * dy[j];
             }
-            for (uint64_t j = 0; j < width; j++) {
+            for (uint64_t j = 0; j < width && weight != 0; j++) { /* others were not asked */
                 sum += (double)made[j] * (double)dy[j];
             }
             if (step->input_gradients[0] != NULL) {

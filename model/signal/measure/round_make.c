@@ -122,7 +122,7 @@ static enum sow_status plan_memory(struct sow_round *round, uint64_t other, uint
         if (!round->keeps_weights) {
             return sow_fail(
                 error, SOW_E_MEMORY,
-                "the network takes %.1f GB for its values and gradients, and %.1f GB "
+                "the network takes %.3g GB for its values and gradients, and %.3g GB "
                 "are allowed: send fewer samples or tokens (--batch, --tokens), follow fewer "
                 "layers (--layers) or allow more (--memory)",
                 (double)(other + round->buffers.peak * sizeof(float)) / 1e9, (double)ceiling / 1e9);

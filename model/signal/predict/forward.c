@@ -198,6 +198,32 @@ static void forward_input(struct sow_predictor *p, const struct sow_node *node)
     sow_state_set(out, &y, 0);
 }
 
+/* n values cannot all be less alike than -1 / (n - 1): their sum would have a negative square. */
+static enum sow_status check_alike(const struct sow_node *node, const char *what, double c,
+                                   double count, struct sow_error *error)
+{
+    double least = count > 1 ? -1 / (count - 1) : -1;
+    return c >= least - 1e-9
+               ? SOW_OK
+               : sow_node_fail(
+                     node, SOW_E_ARGUMENT, error,
+                     "the correlation %g of an input's %.0f %s cannot be: %g is the least "
+                     "that so many can have with each other",
+                     c, count, what, least);
+}
+
+static enum sow_status check_input(const struct sow_predictor *p, const struct sow_node *node,
+                                   struct sow_error *error)
+{
+    const struct sow_signal_input *given = p->options->input;
+    const struct sow_state *state = &p->states[node->output];
+    double place = given != NULL ? given->place_correlation : node->at.correlation;
+    double sample = given != NULL ? given->sample_correlation : 0;
+    enum sow_status status = check_alike(node, "places", place, state->places, error);
+    return status == SOW_OK ? check_alike(node, "samples", sample, (double)p->network->batch, error)
+                            : status;
+}
+
 /* ---- Elements alone --------------------------------------------------------------------------------- */
 
 enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_node *node,
@@ -344,6 +370,8 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
     struct sow_local *local = &p->locals[node - p->network->nodes];
     switch (node->op) {
     case SOW_OP_INPUT:
+        forward_beginning(p, node);
+        return check_input(p, node, error);
     case SOW_OP_TOKENS:
     case SOW_OP_POSITIONS:
     case SOW_OP_SEGMENTS:
