@@ -188,6 +188,8 @@ static int wave_means(double frequency, double sign, double mean, double std, do
         .fourth = 0.375 + 0.5 * twice + 0.125 * sow_exp(-8 * width) * sow_cos(4 * angle),
         .slope = frequency * once * (sign < 0 ? sow_cos(angle) : -sow_sin(angle)),
         .slope_square = square * (0.5 - 0.5 * twice),
+        .slope_fourth = square * square *
+                        (0.375 - 0.5 * twice + 0.125 * sow_exp(-8 * width) * sow_cos(4 * angle)),
         .growth = -square * twice,
         .product = 0.5 * (apart + together),
         .slopes = 0.5 * square * (apart - together),

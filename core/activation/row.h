@@ -10,10 +10,10 @@
 
 /* Over x and y, jointly normal with one mean and std and this correlation. */
 struct sow_closed_means {
-    double mean, square, fourth; /* E[phi], E[phi^2], E[phi^4] */
-    double slope, slope_square;  /* E[phi'], E[phi'^2] */
-    double growth;               /* d E[phi^2] / d std^2 */
-    double product, slopes;      /* E[phi(x) phi(y)], E[phi'(x) phi'(y)] */
+    double mean, square, fourth;              /* E[phi], E[phi^2], E[phi^4] */
+    double slope, slope_square, slope_fourth; /* E[phi'], E[phi'^2], E[phi'^4] */
+    double growth;                            /* d E[phi^2] / d std^2 */
+    double product, slopes;                   /* E[phi(x) phi(y)], E[phi'(x) phi'(y)] */
 };
 
 /* Functions take the parameters in the row's order. */

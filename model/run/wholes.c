@@ -36,6 +36,7 @@ struct sow_wholes {
     unsigned char **rooms; /* a stack of what steps need for themselves */
     uint32_t free_rooms;
     uint64_t clock;
+    const volatile int *interrupted; /* NULL: never */
 };
 
 static uint64_t round_up(uint64_t bytes)
@@ -113,6 +114,18 @@ void sow_wholes_free(struct sow_wholes *wholes)
     free(wholes);
 }
 
+void sow_wholes_interrupt(struct sow_wholes *wholes, const volatile int *flag)
+{
+    if (wholes != NULL) {
+        wholes->interrupted = flag;
+    }
+}
+
+static int is_interrupted(const struct sow_wholes *wholes)
+{
+    return wholes->interrupted != NULL && *wholes->interrupted != 0;
+}
+
 /* ---- With the lock held --------------------------------------------------------------------- */
 
 static struct slot *find(struct sow_wholes *wholes, const struct sow_plan_entry *entry,
@@ -131,7 +144,8 @@ static struct slot *find(struct sow_wholes *wholes, const struct sow_plan_entry 
 static void advance(struct sow_wholes *wholes, struct slot *slot)
 {
     slot->next = 0;
-    slot->state = sow_plan_drawing_next(&slot->drawing) ? DRAWING : DRAWN;
+    int goes_on = !is_interrupted(wholes) && sow_plan_drawing_next(&slot->drawing);
+    slot->state = goes_on ? DRAWING : DRAWN;
     pthread_cond_broadcast(&wholes->changed);
 }
 
@@ -167,7 +181,9 @@ static int help(struct sow_wholes *wholes, struct slot *slot)
     uint64_t step = slot->next++;
     slot->running++;
     pthread_mutex_unlock(&wholes->lock);
-    sow_plan_drawing_step(&slot->drawing, step, room);
+    if (!is_interrupted(wholes)) {
+        sow_plan_drawing_step(&slot->drawing, step, room);
+    }
     pthread_mutex_lock(&wholes->lock);
     wholes->rooms[wholes->free_rooms++] = room;
     slot->running--;

@@ -21,6 +21,10 @@ enum sow_status sow_wholes_new(const struct sow_wholes_need *need, uint32_t thre
                                struct sow_wholes **wholes, struct sow_error *error);
 void sow_wholes_free(struct sow_wholes *wholes);
 
+/* From now on drawing ends once *flag is not 0, and what is taken may be anything: the caller looks at the flag before it
+ * lets bytes out. `wholes` may be NULL. */
+void sow_wholes_interrupt(struct sow_wholes *wholes, const volatile int *flag);
+
 /* The bytes of an entry in the machine's order, until they are given back. From any number of threads; a thread holds
  * one at a time. */
 const unsigned char *sow_wholes_take(struct sow_wholes *wholes, const struct sow_plan_entry *entry,

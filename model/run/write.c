@@ -24,6 +24,7 @@ static enum sow_status make_wholes(struct sow_run *run, struct sow_files *files,
 {
     const struct sow_wholes_need need = sow_run_wholes(files, run->crew.threads);
     enum sow_status status = sow_wholes_new(&need, run->crew.threads, &run->wholes, error);
+    sow_wholes_interrupt(run->wholes, run->crew.interrupted);
     for (size_t i = 0; i < files->count; i++) {
         files->files[i].stream.wholes = run->wholes;
     }

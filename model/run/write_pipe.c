@@ -47,14 +47,14 @@ static enum sow_status write_slot(const struct pipe_run *pipe, const struct slot
     const volatile int *interrupted = pipe->run->crew.interrupted;
     uint64_t done = 0;
     while (done < slot->chunk.count) {
+        if (interrupted != NULL && *interrupted != 0) { /* the slot may be half-drawn */
+            return sow_fail(error, SOW_E_INTERRUPTED, "interrupted");
+        }
         ssize_t put = write(pipe->descriptor, slot->bytes + done, slot->chunk.count - done);
         if (put < 0 && errno != EINTR && errno != EAGAIN) {
             return sow_fail_at(error, SOW_E_IO, "-", 0, 0, "write: %s, byte %llu%s",
                                strerror(errno), (unsigned long long)(slot->chunk.offset + done),
                                errno == EPIPE ? " (the reader has gone)" : "");
-        }
-        if (interrupted != NULL && *interrupted != 0) {
-            return sow_fail(error, SOW_E_INTERRUPTED, "interrupted");
         }
         if (put < 0 && errno == EAGAIN) { /* the other side made the pipe non-blocking */
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);

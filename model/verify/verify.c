@@ -51,10 +51,14 @@ static enum sow_status compare_all(const struct sow_st_set *set, struct sow_expe
         return status;
     }
     status = sow_expected_prepare(expected, compare.crew.threads, error);
+    sow_wholes_interrupt(expected->wholes, compare.crew.interrupted);
     status = status != SOW_OK ? status : sow_compare_run(&compare, error);
     if (status == SOW_OK) {
         sow_fingerprint_text(compare.fingerprint, report->fingerprint);
         status = sow_compare_answer(&compare, report, error);
+    }
+    if (status == SOW_OK && options->interrupted != NULL && *options->interrupted != 0) {
+        status = sow_fail(error, SOW_E_INTERRUPTED, "interrupted"); /* half-drawn tensors differ */
     }
     sow_compare_end(&compare);
     return status;

@@ -106,3 +106,17 @@ run_and_send() {
     echo "# $interrupted interrupted" >&3
     [[ $interrupted -gt 0 ]]
 }
+
+@test "an interruption does not wait for an orthogonal tensor, which takes a minute" {
+    mkdir one
+    cd one
+    cat >big.lua <<'EOF'
+local x = input { "batch", 8000 }
+x = x >> linear("a", 8000, 8000)
+rule("*.weight", orthogonal)
+rule("*.bias", zeros)
+EOF
+    run timeout --signal INT --kill-after 20 1 "$SOW" init big.lua -o big.safetensors --threads 1 -q
+    [[ $status -eq 124 ]] # of timeout; 137 where it had to be killed
+    [[ $(ls) == big.lua ]]
+}

@@ -191,3 +191,31 @@ def test_seeds_are_averaged():
 def test_values_that_cannot_be(options, said):
     run = subprocess.run([SOW, "probe", "mlp:8,8,8", *options], check=False, capture_output=True, text=True)
     assert run.returncode not in (0, 1) and said in run.stderr
+
+
+@pytest.mark.parametrize("name, slope, fastest", [
+    ("sin{frequency=1}", np.cos, 1), ("sin{frequency=30}", lambda x: 30 * np.cos(30 * x), 30),
+    ("cos{frequency=4}", lambda x: -4 * np.sin(4 * x), 4), ("expr{sin(9*x)}", lambda x: 9 * np.cos(9 * x), 9),
+    ("tanh", lambda x: 1 / np.cosh(np.clip(x, -300, 300)) ** 2, 1),
+])
+@pytest.mark.parametrize("std", [0.05, 1, 10])
+def test_slopes_that_go_up_and_down_within_a_std(name, slope, fastest, std):
+    """E[phi'^2] and E[phi'^4] by scipy over 40 points a period: Var / E^2 of s^2 is one for each of two layers of weights, and
+    E[phi'^4] / E[phi'^2]^2 - 1."""
+    from scipy import integrate, stats
+    x = np.linspace(-9 * std, 9 * std, int(720 * std * max(fastest, 4 / std)) + 1)
+    square, fourth = (integrate.trapezoid(stats.norm.pdf(x, 0, std) * slope(x) ** power, x) for power in (2, 4))
+    found = jacobian_of("mlp:64,64,64", "--activation", name, "--scheme", "lecun_normal", "--input", f"std={std}")["expected"]
+    assert found["mean_square"] == pytest.approx(square, rel=1e-5)
+    assert found["spread"] == pytest.approx(1 + fourth / square**2, rel=1e-5)
+
+
+def test_slopes_of_too_many_periods_are_not_known():
+    found = jacobian_of("mlp:64,64,64", "--activation", "expr{sin(9*x)}", "--scheme", "lecun_normal", "--input", "std=1000")
+    assert found["expected"]["variance"] is None and found["measured"]["mean_square"] == pytest.approx(40.5, rel=0.3)
+
+
+def test_waves_are_what_a_wide_layer_measures():
+    found = jacobian_of("mlp:400,400,400", "--activation", "sin{frequency=30}", "--scheme", "lecun_normal", "--seeds", "3")
+    for key, within in {"mean_square": 0.1, "spread": 0.1, "largest": 0.1}.items():
+        assert found["measured"][key] == pytest.approx(found["expected"][key], rel=within), key
