@@ -123,8 +123,8 @@ static void test_f01_many_tensors(void **state)
     assert_int_equal(error.line, 3);
 }
 
-/* A line a layer that declares tensors or makes values, to be repeated without end; of those that differ in their number
- * of axes only, one. Every word of prelude/layers/ has one. */
+/* A line a word that declares tensors, makes values or adds rules, to be repeated without end; of those that differ in
+ * their number of axes only, one. Every word of prelude/layers/ and of prelude/value.lua has one. */
 static const char *const endless[] = {
     "param(\"t\" .. i, { 1 })",
     "learned(\"t\" .. i, { 4 })",
@@ -157,6 +157,12 @@ static const char *const endless[] = {
     "local y = z >> global_pool()",
     "local y = concat(x, x)",
     "local y = expr(\"max(x, 0) - \" .. i)",
+    "local y = tokens() + positions() * segments()",
+    "local y = input { \"batch\", 4, mean = 0 }",
+    "x = repeated(\"h\", 3, x, function(y) return scope(\"s\", function() return y end) end)",
+    "rule(\"*\" .. i, normal { std = 0.02 })",
+    "variant(\"v\" .. i, \"x\", function() end)",
+    "weights(\"zeros\")",
     "param(\"t\" .. i, { 4, 4 }, { kind = \"linear\", role = \"head\", dtype = \"f32\", layout = "
     "\"in-out\" })",
 };
@@ -189,7 +195,9 @@ static void test_endless_layers(void **state)
     }
     for (const struct sow_embedded *file = sow_embedded_recipes; file->name != NULL; file++) {
         static const char mark[] = "\nfunction words.";
-        const char *at = strncmp(file->name, "prelude/layers/", 15) == 0 ? file->text : "";
+        const int is_listed = strncmp(file->name, "prelude/layers/", 15) == 0 ||
+                              strcmp(file->name, "prelude/value.lua") == 0;
+        const char *at = is_listed ? file->text : "";
         while ((at = strstr(at, mark)) != NULL) {
             size_t i = 0;
             char word[64];
