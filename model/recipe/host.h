@@ -79,6 +79,8 @@ struct sow_host {
         const char *path;            /* of the recipe that it stands in; NULL for one of ours */
     } functions[SOW_HOST_FUNCTIONS]; /* that called lately, by address; the registry keeps them */
 
+    const void *value_meta, *layer_meta; /* addresses of their metatables: value.c */
+
     struct sow_pool pool;       /* Lua's memory */
     size_t bytes;               /* of it in use */
     int64_t steps, nanoseconds; /* what is left: steps, and time of the processor */

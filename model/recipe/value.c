@@ -21,10 +21,10 @@ static int is_made(lua_State *L, int index, const char *meta)
     if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) {
         return 0;
     }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, meta);
-    int same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same;
+    const struct sow_host *host = sow_host_of(L);
+    const void *found = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    return found == (meta == &value_meta ? host->value_meta : host->layer_meta);
 }
 
 /* object[key] = the value at `index`, the object being on top of the stack */
@@ -293,6 +293,9 @@ static int bridge_with_last(lua_State *L)
 static int bridge_metatables(lua_State *L)
 {
     lua_settop(L, 2);
+    sow_host_of(L)->value_meta =
+        lua_topointer(L, 1); /* the registry keeps them, so that these stay theirs */
+    sow_host_of(L)->layer_meta = lua_topointer(L, 2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &layer_meta);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &value_meta);
     return 0;
