@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from libsow import BUILD
+from safetensors.numpy import load_file, save_file
 
 TOOL = os.environ.get("SOW", str(BUILD / "sow"))
 
@@ -148,3 +149,15 @@ rule("*", zeros)
     assert done.returncode == 3 and not done.stdout
     assert "model.lua:2: " in done.stderr and "correlation -0.9 of an input's 64 places cannot be: -0.015873" in done.stderr
     assert subprocess.run([TOOL, "probe", model, "--input", "correlation=-0.01"], capture_output=True).returncode == 0
+
+
+def test_a_layer_of_zeros_in_a_file(tmp_path):
+    path, source = tmp_path / "w.safetensors", "mlp:64,64x5,10"
+    subprocess.run([TOOL, "init", source, "-o", path, "-q"], check=True)
+    weights = load_file(path)
+    assert subprocess.run([TOOL, "probe", source, "--weights", path], capture_output=True).returncode == 0
+    weights["layers.2.weight"][:] = 0
+    save_file(weights, path)
+    done = subprocess.run([TOOL, "probe", source, "--weights", path, "--json"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert verdicts(json.loads(done.stdout)) == [("VANISH", "error", "layers.2")]

@@ -39,9 +39,6 @@ static void tell_overflow(struct sow_judgement *j, const struct sow_measured_val
 static void tell_underflow(struct sow_judgement *j, const struct sow_measured_value *value,
                            double log2_predicted, enum sow_rule rule, const char *what)
 {
-    if (log2_predicted > LOG2_SMALL) {
-        return;
-    }
     struct sow_verdict *verdict =
         sow_judge_add(j, SOW_VERDICT_VANISH, rule, value->name, value->layer);
     if (verdict == NULL) {
@@ -60,6 +57,15 @@ static void tell_underflow(struct sow_judgement *j, const struct sow_measured_va
     }
 }
 
+/* A layer that makes zeros of what is none: in a file its weights are zeros, or one of its sums underflowed. */
+static int makes_zeros(const struct sow_judgement *j, const struct sow_node *node)
+{
+    int is_layer =
+        node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV || node->op == SOW_OP_CONV_TRANSPOSE;
+    return is_layer && sow_measured_value_at(j->measured, j->network->flows[node->inputs[0]].node)
+                               ->second_moment > 0;
+}
+
 void sow_judge_measured(struct sow_judgement *j)
 {
     size_t count = j->measured != NULL ? j->network->node_count : 0;
@@ -70,7 +76,9 @@ void sow_judge_measured(struct sow_judgement *j)
             tell_overflow(j, value, value->non_finite, SOW_RULE_MEASURED, "signals");
         }
         if (value->second_moment == 0 && value->non_finite == 0 &&
-            predicted->log2_second_moment > -INFINITY) {
+            predicted->log2_second_moment > -INFINITY &&
+            (predicted->log2_second_moment <= LOG2_SMALL ||
+             makes_zeros(j, &j->network->nodes[i]))) {
             tell_underflow(j, value, predicted->log2_second_moment, SOW_RULE_MEASURED, "signals");
         }
     }
@@ -82,7 +90,7 @@ void sow_judge_measured(struct sow_judgement *j)
                           "gradients");
         }
         if (value->gradient_second_moment == 0 && value->gradient_non_finite == 0 &&
-            predicted->log2_gradient > -INFINITY) {
+            predicted->log2_gradient > -INFINITY && predicted->log2_gradient <= LOG2_SMALL) {
             tell_underflow(j, value, predicted->log2_gradient, SOW_RULE_MEASURED_GRADIENT,
                            "gradients");
         }
