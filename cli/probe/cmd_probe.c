@@ -220,6 +220,7 @@ int sow_cmd_probe(const struct sow_cli_options *options)
         code = run_one(options, &runs.items[0]);
     }
     const struct sow_judgement *judgement = runs.items[0].judgement;
+    sow_cli_stored_note(runs.items[0].measured, options);
     if (code == SOW_EXIT_DONE || judgement != NULL) {
         if (options->compare.count > 0) {
             print_all(&runs, options);

@@ -44,6 +44,26 @@ int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal
     return sow_cli_asked_code(status, &error);
 }
 
+void sow_cli_stored_note(const struct sow_measurement *measured,
+                         const struct sow_cli_options *options)
+{
+    const struct sow_measurement_report *report =
+        measured != NULL ? sow_measurement_report(measured) : NULL;
+    struct sow_cli_text text = {0};
+    if (report == NULL || report->unused == 0 || options->quiet) {
+        return;
+    }
+    sow_cli_add(&text, "%llu %s of ", (unsigned long long)report->unused,
+                report->unused == 1 ? "tensor" : "tensors");
+    sow_cli_add_safe(&text, options->weights, strlen(options->weights), 0);
+    sow_cli_add(&text, " %s not the model's and %s not read: ", report->unused == 1 ? "is" : "are",
+                report->unused == 1 ? "was" : "were");
+    sow_cli_add_safe(&text, report->unused_first, strlen(report->unused_first), 0);
+    sow_cli_add(&text, report->unused > 1 ? " and others" : "");
+    sow_cli_say("note", text.bytes);
+    sow_cli_text_free(&text);
+}
+
 /* ---- For machines ---------------------------------------------------------------------------------- */
 
 static const struct column {
@@ -118,7 +138,7 @@ void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measure
     sow_cli_add_number(text, report->first_loss);
     sow_cli_add(text, ",\n  \"measured_entropy\": ");
     sow_cli_add_number(text, report->entropy);
-    sow_cli_add(text, ",\n");
+    sow_cli_add(text, ",\n  \"unused_tensors\": %llu,\n", (unsigned long long)report->unused);
     sow_cli_add_sample(text, sample);
     sow_cli_add(text, "  \"weights\": [");
     for (size_t i = 0; (weight = sow_measured_weight_at(measured, i)) != NULL; i++) {

@@ -35,6 +35,9 @@ int sow_cli_measures(const struct sow_cli_options *options);
 int sow_cli_measure(const struct sow_cli_source *source, const struct sow_signal_options *how,
                     const struct sow_cli_options *options, const struct sow_cli_sample *sample,
                     sow_watch_fn *watch, void *watch_user, struct sow_measurement **measured);
+/* Says on stderr what of a checkpoint was not read. `measured` may be NULL. */
+void sow_cli_stored_note(const struct sow_measurement *measured,
+                         const struct sow_cli_options *options);
 /* Of the values that `shown` marks, 2 after some that are left out. */
 void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_measurement *measured,
                             const unsigned char *shown, const struct sow_cli_options *options);

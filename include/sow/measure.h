@@ -92,7 +92,8 @@ struct sow_measurement; /* opaque */
 /* Sends numbers through the network of the model. `plan` must be the model's; `signal` may be NULL, as `options`. With
  * SOW_E_INTERRUPTED *measurement holds what is known so far (NULL when that is nothing), otherwise it is made on success
  * only. SOW_E_UNSUPPORTED when an operation has no kernel; SOW_E_MEMORY when it takes more than the ceiling, saying how
- * much and what makes it less; SOW_E_SHAPE and SOW_E_MISSING for a checkpoint of another model; SOW_E_IO. */
+ * much and what makes it less; SOW_E_SHAPE and SOW_E_MISSING for a checkpoint of another model; SOW_E_FORMAT for one with
+ * numbers that are not finite; SOW_E_IO. */
 SOW_API enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan *plan,
                                     const struct sow_signal_options *signal,
                                     const struct sow_measure_options *options,
@@ -115,6 +116,9 @@ struct sow_measurement_report {
      * over rows and seeds, in nats, of the cross-entropy over labels that know nothing, and of the prediction's entropy. */
     uint64_t classes;
     double first_loss, entropy;
+    /* Of a checkpoint: how many of its tensors are not the plan's, and the first of them, cut off where it is longer. */
+    uint64_t unused;
+    char unused_first[128];
 };
 SOW_API const struct sow_measurement_report *
 sow_measurement_report(const struct sow_measurement *measurement);

@@ -176,3 +176,37 @@ PYTHON
     run -124 --separate-stderr timeout --foreground -k 8 -s INT 1 "$SOW" probe mlp:6000,6000x2,10 --scheme orthogonal --measure -T 1
     has "$stderr" "interrupted"
 }
+
+@test "a checkpoint that does not fit is refused before any work, and what is not read is named" {
+    sow init mlp:16,16,16 -o w.safetensors -q
+    cat >change.py <<'EOF'
+import json, struct, sys
+data = open("w.safetensors", "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header, body = json.loads(data[8:8 + size]), bytearray(data[8 + size:])
+last = header["layers.1.weight"]
+if sys.argv[1] == "nan":
+    body[last["data_offsets"][0] + 20:last["data_offsets"][0] + 24] = struct.pack("<f", float("nan"))
+elif sys.argv[1] == "int":
+    last["dtype"] = "I32"
+elif sys.argv[1] == "extra":
+    header["of.another"] = {"dtype": "F32", "shape": [2], "data_offsets": [len(body), len(body) + 8]}
+    body += bytes(8)
+else:
+    header["layers.9.weight"] = header.pop("layers.1.weight")
+text = json.dumps(header).encode()
+open(sys.argv[1] + ".safetensors", "wb").write(struct.pack("<Q", len(text)) + text + body)
+EOF
+    for change in nan int extra missing; do
+        python3 change.py "$change"
+    done
+    run -0 --separate-stderr sow probe mlp:16,16,16 --weights extra.safetensors
+    has "$stderr" "1 tensor of extra.safetensors is not the model's and was not read: of.another"
+    run -3 --separate-stderr sow probe mlp:16,16,16 --weights missing.safetensors
+    has "$stderr" "no tensor layers.1.weight"
+    run ! --separate-stderr sow probe mlp:16,16,16 --weights int.safetensors
+    has "$stderr" "layers.1.weight is i32: signals need floating-point numbers"
+    run ! --separate-stderr sow probe mlp:16,16,16 --weights nan.safetensors
+    has "$stderr" "layers.1.weight, [16, 16], has 1 of its numbers infinite or not a number, the first at element 5"
+    [[ -z $output ]]
+}

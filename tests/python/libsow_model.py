@@ -58,7 +58,8 @@ class Weight(ctypes.Structure):
 
 class MeasureReport(ctypes.Structure):
     _fields_ = [("seeds", u32), ("batch", u64), ("tokens", u64), ("memory_bytes", u64), ("seconds", number), ("layers", u32),
-                ("layers_all", u32), ("classes", u64), ("first_loss", number), ("entropy", number)]
+                ("layers_all", u32), ("classes", u64), ("first_loss", number), ("entropy", number), ("unused", u64),
+                ("unused_first", ctypes.c_char * 128)]
 
 
 class Cost(ctypes.Structure):

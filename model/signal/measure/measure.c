@@ -3,6 +3,7 @@
 #include "sow/measure.h"
 
 #include <math.h> /* NAN, isfinite, isnan: macros */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -421,6 +422,10 @@ enum sow_status sow_measure(const struct sow_model *model, const struct sow_plan
         status = make_round(m, weights, error);
     }
     if (status == SOW_OK) {
+        const char *unused;
+        m->report.unused = sow_weights_unused(weights, &unused);
+        snprintf(m->report.unused_first, sizeof m->report.unused_first, "%s",
+                 unused != NULL ? unused : "");
         m->report.batch = m->network->batch;
         m->report.tokens = m->network->tokens;
         m->report.memory_bytes = sow_round_memory(m->round);

@@ -158,6 +158,21 @@ enum sow_status sow_round_estimate(const struct sow_network *network, const stru
     return status;
 }
 
+/* Before any work: a checkpoint has what the network reads. */
+static enum sow_status check_weights(const struct sow_round *round, struct sow_error *error)
+{
+    enum sow_status status = SOW_OK;
+    for (size_t n = 0; n < round->network->node_count && status == SOW_OK; n++) {
+        const struct sow_node *node = &round->network->nodes[n];
+        for (uint32_t i = 0; i < node->parameter_count && status == SOW_OK; i++) {
+            if (!sow_round_is_buffer(round, node->parameters[i])) {
+                status = sow_weights_check(round->weights, node->parameters[i], error);
+            }
+        }
+    }
+    return status;
+}
+
 enum sow_status sow_round_new(const struct sow_network *network, const struct sow_plan *plan,
                               const struct sow_weights *weights, uint32_t threads, uint64_t ceiling,
                               struct sow_round **round, struct sow_error *error)
@@ -181,6 +196,7 @@ enum sow_status sow_round_new(const struct sow_network *network, const struct so
     }
     describe(made);
     status = size_up(made, &scratch, &aside, error);
+    status = status == SOW_OK ? check_weights(made, error) : status;
     if (status == SOW_OK) {
         status = sow_team_new(threads, scratch, &made->team, error);
     }

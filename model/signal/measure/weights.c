@@ -85,6 +85,8 @@ struct load {
     const float *values; /* of a narrow dtype, by its bits */
     float *to;
     pthread_mutex_t lock; /* of what follows */
+    uint64_t odd,
+        odd_first; /* numbers of a checkpoint that are not finite, and where the first is */
     enum sow_status status;
     struct sow_error error; /* the first */
 };
@@ -135,6 +137,23 @@ static int read_piece(struct load *load, uint64_t begin, uint64_t count, unsigne
     return status == SOW_OK;
 }
 
+/* NaN and infinity, which no network survives: better said of the tensor than of what comes of it. */
+static void count_odd(struct load *load, uint64_t begin, uint64_t end)
+{
+    uint64_t odd = 0, first = end;
+    for (uint64_t i = end; i-- > begin;) {
+        int is_odd = !(load->to[i] - load->to[i] == 0);
+        odd += (uint64_t)is_odd;
+        first = is_odd ? i : first;
+    }
+    if (odd > 0) {
+        pthread_mutex_lock(&load->lock);
+        load->odd_first = load->odd == 0 || first < load->odd_first ? first : load->odd_first;
+        load->odd += odd;
+        pthread_mutex_unlock(&load->lock);
+    }
+}
+
 static void load_range(void *user, uint64_t begin, uint64_t end, float *scratch)
 {
     struct load *load = user;
@@ -145,6 +164,7 @@ static void load_range(void *user, uint64_t begin, uint64_t end, float *scratch)
     } else if (load->stored != NULL) {
         if (read_piece(load, begin * size, (end - begin) * size, room)) {
             widen(load, room, load->to + begin, end - begin);
+            count_odd(load, begin, end);
         }
     } else if (load->dtype == SOW_F32) {
         sow_plan_fill(load->entry, load->seed, load->to + begin, begin, end - begin);
@@ -285,26 +305,80 @@ static int same_shape(const struct sow_st_tensor *found, const struct sow_tensor
            memcmp(found->shape, wanted->shape, found->rank * sizeof found->shape[0]) == 0;
 }
 
+static int is_float(enum sow_dtype dtype)
+{
+    enum sow_encoding encoding = sow_value_type(dtype)->encoding;
+    return encoding == SOW_ENCODING_IEEE || encoding == SOW_ENCODING_FN ||
+           encoding == SOW_ENCODING_FNUZ;
+}
+
+/* The tensor of an entry, as it must be. */
+static enum sow_status find_stored(const struct sow_st_set *set, const struct sow_plan_entry *entry,
+                                   const struct sow_st_tensor **tensor, size_t *file,
+                                   struct sow_error *error)
+{
+    char path[512];
+    const struct sow_st_tensor *found = *tensor = find(set, entry->name, file);
+    if (found == NULL) {
+        return sow_fail(error, SOW_E_MISSING,
+                        "%.300s has no tensor %.200s: is it a checkpoint of this model?",
+                        sow_st_set_path(set, 0, path), entry->name);
+    }
+    if (!same_shape(found, &entry->tensor)) {
+        return sow_fail(error, SOW_E_SHAPE,
+                        "%.300s: tensor %.150s has shape %.100s, the model's has %.100s",
+                        sow_st_set_path(set, *file, path), entry->name,
+                        sow_shape_text(found->shape, found->rank).text,
+                        sow_shape_text(entry->tensor.shape, entry->tensor.rank).text);
+    }
+    if (!is_float(found->dtype)) {
+        return sow_fail(error, SOW_E_UNSUPPORTED,
+                        "%.300s: tensor %.200s is %s: signals need floating-point numbers; where "
+                        "weights are quantised, take the checkpoint from before that",
+                        sow_st_set_path(set, *file, path), entry->name,
+                        sow_dtype_name(found->dtype));
+    }
+    return SOW_OK;
+}
+
+enum sow_status sow_weights_check(const struct sow_weights *weights, size_t entry,
+                                  struct sow_error *error)
+{
+    const struct sow_st_tensor *tensor;
+    size_t file;
+    return weights->set == NULL ? SOW_OK
+                                : find_stored(weights->set, sow_plan_at(weights->plan, entry),
+                                              &tensor, &file, error);
+}
+
+uint64_t sow_weights_unused(const struct sow_weights *weights, const char **first)
+{
+    uint64_t count = 0;
+    *first = NULL;
+    for (size_t file = 0; weights->set != NULL && file < weights->set->count; file++) {
+        const struct sow_st_header *header = weights->set->files[file].header;
+        for (size_t i = 0; i < sow_st_count(header); i++) {
+            const char *name = sow_st_at(header, i)->name;
+            if (sow_plan_find(weights->plan, name, NULL) == NULL) {
+                *first = count++ == 0 ? name : *first;
+            }
+        }
+    }
+    return count;
+}
+
 static enum sow_status load_stored(const struct sow_st_set *set, struct sow_team *team,
                                    struct load *load, struct sow_error *error)
 {
     size_t file;
     char path[512];
     struct stored stored;
-    const struct sow_st_tensor *tensor = find(set, load->entry->name, &file);
-    if (tensor == NULL) {
-        return sow_fail(error, SOW_E_MISSING,
-                        "%.300s has no tensor %.200s: is it a checkpoint of this model?",
-                        sow_st_set_path(set, 0, path), load->entry->name);
+    const struct sow_st_tensor *tensor;
+    enum sow_status status = find_stored(set, load->entry, &tensor, &file, error);
+    if (status != SOW_OK) {
+        return status;
     }
-    if (!same_shape(tensor, &load->entry->tensor)) {
-        return sow_fail(error, SOW_E_SHAPE,
-                        "%.300s: tensor %.150s has shape %.100s, the model's has %.100s",
-                        sow_st_set_path(set, file, path), load->entry->name,
-                        sow_shape_text(tensor->shape, tensor->rank).text,
-                        sow_shape_text(load->entry->tensor.shape, load->entry->tensor.rank).text);
-    }
-    enum sow_status status = sow_st_set_reopen(set, file, O_RDONLY, &stored.descriptor, error);
+    status = sow_st_set_reopen(set, file, O_RDONLY, &stored.descriptor, error);
     if (status == SOW_OK) {
         stored.offset = sow_st_data_offset(set->files[file].header) + tensor->offset_begin;
         stored.path = sow_st_set_path(set, file, path);
@@ -312,6 +386,16 @@ static enum sow_status load_stored(const struct sow_st_set *set, struct sow_team
         load->dtype = tensor->dtype;
         status = run_load(load, team, error);
         close(stored.descriptor);
+    }
+    if (status == SOW_OK && load->odd > 0) {
+        status =
+            sow_fail(error, SOW_E_FORMAT,
+                     "%.300s: tensor %.150s, %.100s, has %llu of its numbers infinite or not a "
+                     "number, the first at element %llu: no signal passes; sow stats shows all "
+                     "such tensors",
+                     sow_st_set_path(set, file, path), load->entry->name,
+                     sow_shape_text(tensor->shape, tensor->rank).text,
+                     (unsigned long long)load->odd, (unsigned long long)load->odd_first);
     }
     return status;
 }

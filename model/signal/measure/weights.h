@@ -21,8 +21,14 @@ const volatile int *sow_weights_interrupted(const struct sow_weights *weights); 
 /* Nonzero when seeds do not change them. */
 int sow_weights_fixed(const struct sow_weights *weights);
 
+/* Whether a checkpoint has the entry's tensor, of its shape, as numbers. SOW_E_MISSING, SOW_E_SHAPE, SOW_E_UNSUPPORTED. */
+enum sow_status sow_weights_check(const struct sow_weights *weights, size_t entry,
+                                  struct sow_error *error);
+/* How many tensors of the checkpoint are not the plan's, and the first of them. */
+uint64_t sow_weights_unused(const struct sow_weights *weights, const char **first);
+
 /* Fills `to`, as many floats as the entry has elements; a convolution's weight is (out, in / groups, kernel...), a
- * transposed one's (in, out / groups, kernel...), whatever its layout. SOW_E_MISSING, SOW_E_SHAPE, SOW_E_IO of a checkpoint;
+ * transposed one's (in, out / groups, kernel...), whatever its layout. Of a checkpoint the errors of sow_weights_check, SOW_E_IO, and SOW_E_FORMAT for numbers that are not finite;
  * SOW_E_INTERRUPTED. */
 enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_team *team,
                                  size_t entry, uint64_t seed, float *to, struct sow_error *error);
