@@ -161,3 +161,19 @@ def test_a_layer_of_zeros_in_a_file(tmp_path):
     done = subprocess.run([TOOL, "probe", source, "--weights", path, "--json"], capture_output=True, text=True)
     assert done.returncode == 1
     assert verdicts(json.loads(done.stdout)) == [("VANISH", "error", "layers.2")]
+
+
+@pytest.mark.parametrize("factor, expected", [(64, ["EXPLODE"] * 2), (20, ["EXPLODE"]), (1 / 200, ["VANISH"]), (1.5, [])])
+def test_one_layer_of_another_scale_in_a_file(tmp_path, factor, expected):
+    """The plan knows nothing of it: E[w^2] of what was read counts. 64 is the threshold of one layer, 16 that among its like."""
+    source, path = "mlp:128,128x6,10", tmp_path / "odd.safetensors"
+    subprocess.run([TOOL, "init", source, "-o", path, "-q"], check=True)
+    weights = load_file(path)
+    weights["layers.3.weight"] *= math.sqrt(factor)
+    save_file(weights, path)
+    done = subprocess.run([TOOL, "probe", source, "--weights", path, "--json"], capture_output=True, text=True)
+    assert done.returncode == bool(expected)
+    told = json.loads(done.stdout)
+    assert [where for _, _, where in verdicts(told)] == ["layers.3"] * len(expected)
+    assert [verdict["code"] for verdict in told["verdicts"]] == expected
+    assert all(verdict["how"] == "measured" and verdict["cure"] is None for verdict in told["verdicts"])

@@ -113,10 +113,34 @@ static int by_code(const void *a, const void *b)
                         : (left->rule > right->rule) - (left->rule < right->rule);
 }
 
+static void fill_squares(struct sow_judgement *j)
+{
+    j->squares = calloc(sow_plan_count(j->plan) + 1, sizeof *j->squares);
+    if (j->squares == NULL) {
+        j->out_of_memory = 1;
+        return;
+    }
+    int in_file = sow_judge_reads_file(j);
+    const struct sow_measured_weight *read =
+        in_file ? sow_measured_weight_at(j->measured, 0) : NULL;
+    for (size_t i = 0, next = 0; i < sow_plan_count(j->plan); i++) {
+        const struct sow_plan_entry *entry = sow_plan_at(j->plan, i);
+        j->squares[i] = in_file ? NAN : sow_weights_of(entry, 0, 0).square;
+        if (read != NULL && strcmp(read->name, entry->name) == 0) {
+            j->squares[i] = read->second_moment;
+            read = sow_measured_weight_at(j->measured, ++next);
+        }
+    }
+}
+
 /* ---- The whole ------------------------------------------------------------------------------------ */
 
 enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error)
 {
+    fill_squares(j);
+    if (j->out_of_memory) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
     sow_judge_exact(j);
     sow_judge_chain(j);
     sow_judge_layers(j);
@@ -224,6 +248,7 @@ void sow_judgement_free(struct sow_judgement *judgement)
     if (judgement != NULL) {
         sow_arena_free(&judgement->arena);
         free(judgement->verdicts);
+        free(judgement->squares);
         free(judgement);
     }
 }

@@ -34,6 +34,8 @@ struct sow_judgement {
     const struct sow_check *checked; /* NULL: no file */
     struct sow_model *model;
     const struct sow_plan *own; /* the variant's without --set and rules; NULL: none */
+    double *
+        squares; /* E[w^2] of each entry of the plan; in the file, where there is one: NAN what was not read */
     double thresholds[SOW_THRESHOLD_COUNT];
     struct sow_judged {
         struct sow_verdict verdict;
@@ -67,6 +69,12 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_MEASURED,
                 SOW_RULE_MEASURED_GRADIENT,
 };
+
+/* Whether weights were measured that stand in a file: the plan does not tell them. */
+static inline int sow_judge_reads_file(const struct sow_judgement *j)
+{
+    return j->checked != NULL && j->measured != NULL;
+}
 
 /* Adds a verdict, or counts one more place where there is one of this code and rule. Returns it when it is new: its
  * numbers and reason are then to be set. NULL else. */

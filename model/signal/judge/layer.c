@@ -63,16 +63,20 @@ static void judge_gain(struct sow_judgement *j, const struct sow_node *node)
     const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
     int is_tied = node->op == SOW_OP_LINEAR && weight->fan_in != (double)node->at.inputs;
     double fan = is_tied ? (double)node->at.inputs : weight->fan_in; /* an embedding's is another */
-    double factor = sow_weights_of(weight, 0, 0).square * fan;
+    double factor = j->squares[node->parameters[0]] * fan;
     double threshold = j->thresholds[SOW_THRESHOLD_LAYER];
     /* what makes up for an input that is small, such as a mean over many places, is no fault */
-    double out = sow_probe_at(j->probe, (size_t)(node - j->network->nodes))->second_moment;
+    size_t index = (size_t)(node - j->network->nodes);
+    int in_file = sow_judge_reads_file(j);
+    double out = in_file ? sow_measured_value_at(j->measured, index)->second_moment
+                         : sow_probe_at(j->probe, index)->second_moment;
     if (!(factor > threshold) || !(out > threshold) || sow_is_normed(j->network, node)) {
         return;
     }
     struct sow_verdict *verdict =
         sow_judge_add(j, SOW_VERDICT_EXPLODE, SOW_RULE_LAYER, node->name, node->layer);
     if (verdict != NULL) {
+        verdict->measured = in_file;
         verdict->number = factor;
         verdict->threshold = threshold;
         sow_judge_reason(j, verdict,

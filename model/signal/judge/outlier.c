@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Weights that stand out: among their like in the other layers (EXPLODE, VANISH), from what the family's own variant has at
  * the ends of its residual branches (EXPLODE), and a scheme that is another activation's, before the depth makes it an
- * error (notes). Read off the plan; how signals fare with it is the other rules' to say. */
+ * error (notes). Read off the plan, and off the file where weights come from one; how signals fare with it is the other
+ * rules' to say. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,8 +73,9 @@ static size_t gather(struct sow_judgement *j, struct like *likes)
             continue;
         }
         const struct sow_plan_entry *entry = sow_plan_at(j->plan, node->parameters[0]);
-        if (sow_constant_of(entry, &value) || !(entry->fan_in > 0)) {
-            continue;
+        double square = j->squares[node->parameters[0]];
+        if (sow_constant_of(entry, &value) || !(entry->fan_in > 0) || !(square > 0)) {
+            continue; /* zeros have rules of their own */
         }
         char text[600];
         sow_judge_generalise(entry->name, text, sizeof text);
@@ -82,7 +84,6 @@ static size_t gather(struct sow_judgement *j, struct like *likes)
             j->out_of_memory = 1;
             return 0;
         }
-        double square = square_of(entry);
         likes[count++] = (struct like){pattern, node, entry, square * entry->fan_in,
                                        0.5 * square * (entry->fan_in + entry->fan_out)};
     }
@@ -116,6 +117,7 @@ static void judge_like(struct sow_judgement *j, const struct like *likes, size_t
         sow_judge_add(j, id, SOW_RULE_OUTLIER, at->node->name, at->node->layer);
     if (verdict != NULL) {
         verdict->severity = SOW_SEVERITY_WARNING;
+        verdict->measured = sow_judge_reads_file(j);
         verdict->number = large ? above : 1 / below;
         verdict->threshold = threshold;
         sow_judge_reason(j, verdict,
