@@ -298,13 +298,15 @@ static void judge_dead(struct sow_judgement *j, const struct sow_node *node,
     int found = measured != NULL && !isnan(measured->dead) && measured->dead > threshold &&
                 measured->dead > 2 * measured->dead_expected &&
                 !is_all_zero(j, node); /* what left float32 is told by measured.c */
-    double least = MORE * threshold;
-    if (!found && !(off_share(in, edge) > least)) { /* fewer are off for all inputs than for one */
+    double least = MORE * threshold, off = off_share(in, edge);
+    int has_mean = in->mean * in->mean > 0.5 * in->second_moment;
+    /* fewer are off for all inputs than for one, and that is quickly known */
+    if (!found && !(off > (has_mean ? least : threshold))) {
         return;
     }
-    double share = dead_share(in, edge), mean = in->mean * in->mean;
+    double share = dead_share(in, edge);
     int is_partly = !found && !(share > threshold);
-    if (is_partly && !(mean > 0.5 * in->second_moment && dead_more(in, edge, share) > least)) {
+    if (is_partly && !(has_mean && dead_more(in, edge, share) > least)) {
         return;
     }
     struct sow_verdict *verdict =
