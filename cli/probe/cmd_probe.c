@@ -228,7 +228,8 @@ int sow_cmd_probe(const struct sow_cli_options *options)
             print_one(&runs.items[0], options);
         }
         int drawn = options->plot != NULL ? sow_cli_plot(&runs, options) : SOW_EXIT_DONE;
-        int told = options->report != NULL ? sow_cli_report(&runs, options) : SOW_EXIT_DONE;
+        int goes_on = options->report != NULL && drawn != sow_cli_interrupted_code();
+        int told = goes_on ? sow_cli_report(&runs, options) : SOW_EXIT_DONE;
         code = code != SOW_EXIT_DONE ? code : drawn != SOW_EXIT_DONE ? drawn : told;
         const struct sow_learning *learned = runs.items[0].learned;
         int wrong = (judgement != NULL && !sow_judgement_healthy(judgement)) ||

@@ -14,6 +14,7 @@
 #include "picture.h"
 
 #define NOT_FOUND 127 /* what a shell says, too */
+#define STOPPED   130 /* by a signal, which gnuplot had too or is given */
 
 static int fail(enum sow_status code, const char *file, const char *message)
 {
@@ -58,12 +59,13 @@ static void exec_gnuplot(const char *folder, const char *script, const char *set
     _exit(errno == ENOENT || errno == EACCES ? NOT_FOUND : 126);
 }
 
-/* Runs `script` in `folder` after the assignments `set`. Returns 0, NOT_FOUND, or another code with the last line that
+/* Runs `script` in `folder` after the assignments `set`. Returns 0, NOT_FOUND, STOPPED, or another code with the last line that
  * gnuplot wrote in `why`. */
 static int run_gnuplot(const char *folder, const char *script, const char *set,
                        struct sow_cli_text *why)
 {
-    int ends[2], status = 0;
+    const volatile int *stop = sow_cli_interrupts();
+    int ends[2], status = 0, before = *stop;
     char bytes[4096];
     ssize_t got;
     fflush(stdout);
@@ -81,10 +83,15 @@ static int run_gnuplot(const char *folder, const char *script, const char *set,
            ((got = read(ends[0], bytes, sizeof bytes)) > 0 || (got < 0 && errno == EINTR))) {
         if (got > 0 && why->length < 1 << 16) {
             sow_cli_add_bytes(why, bytes, (size_t)got);
+        } else if (got < 0 && *stop != before) {
+            kill(child, SIGTERM);
         }
     }
     close(ends[0]);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (*stop != before) {
+        return STOPPED;
     }
     if (child > 0 && WIFEXITED(status)) {
         return WEXITSTATUS(status);
@@ -187,6 +194,14 @@ static int write_beside(const char *path, const char *ending, const struct sow_c
     return code;
 }
 
+static void remove_beside(const char *path, const char *ending)
+{
+    struct sow_cli_text name = {0};
+    add_beside(&name, path, ending);
+    unlink(name.bytes);
+    sow_cli_text_free(&name);
+}
+
 static void add_missing(struct sow_cli_text *text, const char *data)
 {
     sow_cli_add(text, "there is no picture, for gnuplot is not installed: install it (Debian: apt "
@@ -209,7 +224,10 @@ static int draw(const char *path, const char *folder, const char *stem)
     int result = run_gnuplot(folder, script.bytes, set.bytes, &why);
     sow_cli_text_clear(&part);
     sow_cli_add(&part, "%s/%s.part-%ld", folder, stem, (long)getpid());
-    if (result == NOT_FOUND) {
+    if (result == STOPPED) {
+        code = sow_cli_interrupted_code();
+        unlink(part.bytes);
+    } else if (result == NOT_FOUND) {
         sow_cli_text_clear(&set);
         sow_cli_add(&set, "gnuplot ");
         sow_cli_add_shell(&set, script.bytes);
@@ -241,6 +259,10 @@ static int draw_file(const struct sow_cli_runs *runs, const struct sow_cli_optio
     int code = write_beside(path, "csv", &data);
     code = code == SOW_EXIT_DONE ? write_beside(path, "gp", &script) : code;
     code = code == SOW_EXIT_DONE ? draw(path, folder.bytes, stem.bytes) : code;
+    if (code == sow_cli_interrupted_code()) { /* the next run finds the names free */
+        remove_beside(path, "csv");
+        remove_beside(path, "gp");
+    }
     if (code == SOW_EXIT_DONE && !options->quiet) {
         struct sow_cli_text text = {0};
         sow_cli_add(&text, "%s, with its data and script beside it: ", path);
@@ -337,7 +359,9 @@ int sow_cli_plot(const struct sow_cli_runs *runs, const struct sow_cli_options *
         fwrite(picture.bytes + i, picture.bytes[i] != '\f', 1, stdout);
     }
     sow_cli_text_free(&picture);
-    if (result != 0) {
+    if (result == STOPPED) {
+        code = sow_cli_interrupted_code();
+    } else if (result != 0) {
         add_reason(&message, result, &why);
         code = fail(SOW_E_IO, "--plot", message.bytes);
     }

@@ -473,10 +473,13 @@ int sow_cli_check_report(const struct sow_cli_options *options)
 
 int sow_cli_report(const struct sow_cli_runs *runs, const struct sow_cli_options *options)
 {
+    const volatile int *stop = sow_cli_interrupts();
     struct sow_cli_text text = {0};
-    int code = SOW_EXIT_DONE;
+    int code = SOW_EXIT_DONE, before = *stop;
     add_page(&text, runs);
-    if (sow_cli_write_file(options->report, text.bytes, text.length) != 0) {
+    if (*stop != before) { /* while its picture was drawn */
+        code = sow_cli_interrupted_code();
+    } else if (sow_cli_write_file(options->report, text.bytes, text.length) != 0) {
         code = fail(SOW_E_IO, options->report, strerror(errno));
     } else if (!options->quiet) {
         sow_cli_say("wrote", options->report);

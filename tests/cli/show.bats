@@ -53,6 +53,30 @@ csv() { # EXPRESSION of rows, a list of dicts: of the CSV in file $1
     has "$stderr" "--plot term and --json"
 }
 
+@test "an interruption while gnuplot draws leaves no file" {
+    mkdir bin
+    cat >bin/gnuplot <<END # -d -e "kind='svg'; out='NAME'" SCRIPT: draws half of it, and tells
+#!/bin/sh
+name=\${3##*out=?}
+echo half >"\${name%?}"
+: >'$PWD/drawing'
+exec sleep 20
+END
+    chmod +x bin/gnuplot
+    mkdir pictures
+    for words in "--plot pictures/out.svg" "--plot term" "--report pictures/out.html"; do
+        rm -f drawing
+        # shellcheck disable=SC2086 # two words
+        TMPDIR="$PWD/pictures" PATH="$PWD/bin:$PATH" "$SOW" probe mlp:8,8,8 $words >told 2>&1 &
+        until [[ -e drawing ]]; do sleep 0.02; done
+        kill -TERM $!
+        code=0
+        wait $! || code=$?
+        [[ $code == 143 ]] || { echo "$words: $code" && cat told && return 1; }
+        [[ -z $(ls pictures) ]] || { ls -R pictures && return 1; }
+    done
+}
+
 @test "without gnuplot the data is there, and the way out" {
     mkdir bin
     run --separate-stderr env PATH="$PWD/bin" "$SOW" probe mlp:8,8,8 --plot out.png
