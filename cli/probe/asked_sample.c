@@ -135,8 +135,12 @@ static void add_spectra_words(struct sow_cli_text *text, const struct sow_spectr
 
 void sow_cli_add_asked_samples(struct sow_cli_text *text, const struct sow_cli_asked *asked)
 {
-    add_words(text, "the Jacobian is of", &asked->of_jacobian);
-    add_words(text, "pairs of inputs were followed with", &asked->of_curves);
+    if (asked->jacobian != NULL) {
+        add_words(text, "the Jacobian is of", &asked->of_jacobian);
+    }
+    if (asked->curves != NULL) {
+        add_words(text, "pairs of inputs were followed with", &asked->of_curves);
+    }
     if (asked->spectra != NULL) {
         add_spectra_words(text, asked->spectra, &asked->of_spectra);
     }

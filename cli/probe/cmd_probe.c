@@ -44,6 +44,9 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
         sow_cli_sample_predicted(&run->sample, run->probe);
         code = sow_cli_measure(&run->source, &sent.how, options, &run->sample, sow_cli_ridges_watch,
                                &run->ridges, &run->measured);
+        if (run->measured == NULL) { /* interrupted before a seed was done: nothing is told of it */
+            run->sample = (struct sow_cli_sample){0};
+        }
     }
     if (code == SOW_EXIT_DONE && options->steps > 0) {
         asked.batch = run->asked.of_steps.batch;
