@@ -115,7 +115,7 @@ static int by_code(const void *a, const void *b)
 
 static void fill_squares(struct sow_judgement *j)
 {
-    j->squares = calloc(sow_plan_count(j->plan) + 1, sizeof *j->squares);
+    j->squares = sow_arena_take(&j->arena, (sow_plan_count(j->plan) + 1) * sizeof *j->squares);
     if (j->squares == NULL) {
         j->out_of_memory = 1;
         return;
@@ -248,7 +248,6 @@ void sow_judgement_free(struct sow_judgement *judgement)
     if (judgement != NULL) {
         sow_arena_free(&judgement->arena);
         free(judgement->verdicts);
-        free(judgement->squares);
         free(judgement);
     }
 }

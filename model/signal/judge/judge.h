@@ -48,7 +48,7 @@ struct sow_judgement {
     struct sow_function critical_of;
     double critical; /* its critical variance, which takes time to find; 0: it has none */
     struct sow_first_loss loss;
-    struct sow_arena arena; /* of the verdicts' strings */
+    struct sow_arena arena; /* of the verdicts' strings, and of squares */
     int out_of_memory;
 };
 
