@@ -116,7 +116,8 @@ x = x >> linear("a", 8000, 8000)
 rule("*.weight", orthogonal)
 rule("*.bias", zeros)
 EOF
-    run timeout --signal INT --kill-after 20 1 "$SOW" init big.lua -o big.safetensors --threads 1 -q
+    # --foreground: to sow alone and once; a second signal ends it on the spot
+    run timeout --foreground --signal INT --kill-after 20 1 "$SOW" init big.lua -o big.safetensors --threads 1 -q
     [[ $status -eq 124 ]] # of timeout; 137 where it had to be killed
     [[ $(ls) == big.lua ]]
 }
