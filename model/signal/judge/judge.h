@@ -34,8 +34,7 @@ struct sow_judgement {
     const struct sow_check *checked; /* NULL: no file */
     struct sow_model *model;
     const struct sow_plan *own; /* the variant's without --set and rules; NULL: none */
-    double *
-        squares; /* E[w^2] of each entry of the plan; in the file, where there is one: NAN what was not read */
+    double *squares; /* E[w^2] of each entry: planned, or in the file and NAN where not read */
     double thresholds[SOW_THRESHOLD_COUNT];
     struct sow_judged {
         struct sow_verdict verdict;
