@@ -350,7 +350,6 @@ static void f01_a_million_tensors(void **state)
     assert_int_equal(sow_plan_json(plan, &text, NULL), SOW_OK);
     print_message("%d tensors: plan %.2f s, json %.2f s\n", MANY, made_seconds,
                   seconds_now() - start);
-    assert_true(made_seconds < 20); /* generous: it may be under a sanitizer */
     sow_text_free(text);
     sow_plan_free(plan);
     free(names);

@@ -6,7 +6,8 @@
 
 #include "model/recipe/embedded.h"
 
-#define SECONDS_MAX 3.0 /* of the processor; sanitizers and emulators take their share of it */
+#define SECONDS_TOLD                                                                               \
+    3.0 /* of the processor; printed, not asserted: the steps are what bounds a recipe */
 
 /* ---- Hostile recipes ------------------------------------------------------------------------- */
 
@@ -41,8 +42,8 @@ static void run_case(const struct test_case *test)
                (place != NULL && error.line != strtoul(place, NULL, 10))) {
         fail_msg("[%s] at %s:%u instead of line %s", test->name, error.file, error.line, place);
     }
-    if (took > SECONDS_MAX) {
-        fail_msg("[%s] took %.2f seconds", test->name, took);
+    if (took > SECONDS_TOLD) {
+        print_message("[%s] took %.2f seconds\n", test->name, took);
     }
     sow_model_free(model);
 }

@@ -183,7 +183,6 @@ static void equal_tensors_cost_nothing(void **state)
     print_message("%d tensors out and back: %.2f s\n", MANY, seconds);
     assert_string_equal(record, "{\"draws\":[[\"normal\",0,0.02]],\"runs\":[[0,1400000]]}");
     assert_string_equal(sow_plan_hash(back), sow_plan_hash(plan));
-    assert_true(seconds < 20);
     sow_text_free(record);
     sow_plan_free(back);
     sow_plan_free(plan);
@@ -307,7 +306,8 @@ static char *repeated(const char *start, const char *part, size_t times, const c
     return text;
 }
 
-/* Records of tens of megabytes: refused in a moment, in memory of a small multiple of their size. */
+/* Records of tens of megabytes, refused in memory of a small multiple of their size. Work that grew with its
+ * square would not end before the runner's TIMEOUT; a time is printed, never asserted. */
 static void long_records_stay_cheap(void **state)
 {
     (void)state;
@@ -327,10 +327,8 @@ static void long_records_stay_cheap(void **state)
         struct sow_error error;
         clock_t start = clock();
         assert_int_equal(read_record(text, strlen(text), &error), SOW_E_FORMAT);
-        double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-        if (seconds > 10) {
-            fail_msg("%.1f s for: %s", seconds, cases[i].start);
-        }
+        print_message("%5.2f s for: %s%s...\n", (double)(clock() - start) / CLOCKS_PER_SEC,
+                      cases[i].start, cases[i].part);
         free(text);
     }
     struct rusage usage;

@@ -10,13 +10,17 @@ for i = 1, 12 do
 end
 rule("*", normal { std = 0.02 })
 LUA
-    # How long a whole run takes here, in milliseconds.
-    local begin end
-    begin=$(date +%s%N)
-    "$SOW" init "$MODEL" --dtype bf16 -o "$BATS_FILE_TMPDIR/x.safetensors" --seed 1 -q
-    end=$(date +%s%N)
-    rm "$BATS_FILE_TMPDIR/x.safetensors"
-    export WHOLE_MS=$(((end - begin) / 1000000 + 1))
+    # How long a whole run takes here, in milliseconds: the least of three, for a machine that was
+    # busy meanwhile would have all signals come too late.
+    local begin end try
+    export WHOLE_MS=100000
+    for try in 1 2 3; do
+        begin=$(date +%s%N)
+        "$SOW" init "$MODEL" --dtype bf16 -o "$BATS_FILE_TMPDIR/$try.safetensors" --seed 1 -q
+        end=$(date +%s%N)
+        rm "$BATS_FILE_TMPDIR/$try.safetensors"
+        ((WHOLE_MS = (end - begin) / 1000000 < WHOLE_MS ? (end - begin) / 1000000 + 1 : WHOLE_MS))
+    done
     RANDOM=1
 }
 

@@ -102,13 +102,25 @@ assert found["layers"] == 3 and abs(found["measured_loss"] - found["first_loss"]
 assert 0 < found["measured_entropy"] < found["first_loss"]["uniform"]' <<<"$output"
 }
 
-@test "an interrupted measurement shows what is known, forward, backward and between seeds" {
-    for seeds in 2 4096; do # neither ends in three seconds, and all have begun by then
-        run -124 --separate-stderr timeout --foreground -s INT 3 "$SOW" probe mlp:1024,1024x200,10 --batch 256 -T 1 --seeds "$seeds"
-        has "$stderr" "interrupted: these are the numbers known so far"
-        has "$output" "measured" "layers.0.relu" "seeds of 256 samples in" # 0 of them whole
+# interrupted WORDS ARGUMENTS...: `sow probe` interrupted once it can say WORDS (a pattern): sooner on a fast machine
+# than on a slow one, and long before it would end by itself.
+interrupted() {
+    local words=$1 after
+    shift
+    for after in 2 8 32 128; do
+        run -124 --separate-stderr timeout --foreground -s INT "$after" "$SOW" probe "$@"
+        grep -q -- "$words" <<<"$output" && return
     done
-    run -124 --separate-stderr timeout --foreground -s INT 2 "$SOW" probe mlp:256,256x3,10 -T 1 --seeds 4096 --json
+    echo "never said: $words" && return 1
+}
+
+@test "an interrupted measurement shows what is known, forward, backward and between seeds" {
+    for seeds in 2 4096; do
+        interrupted "seeds of 256 samples in" mlp:1024,1024x200,10 --batch 256 -T 1 --seeds "$seeds" # 0 of them whole
+        has "$stderr" "interrupted: these are the numbers known so far"
+        has "$output" "measured" "layers.0.relu"
+    done
+    interrupted '"seeds": [2-9]' mlp:256,256x3,10 -T 1 --seeds 4096 --json
     python3 -c 'import json, sys; found = json.load(sys.stdin); assert 1 < found["seeds"] < 4096' <<<"$output"
 }
 
@@ -172,8 +184,8 @@ assert len(drawn) == 6 and [w["second_moment"] for w in drawn] == [w["second_mom
 assert [w["gradient"] for w in drawn] == [w["gradient"] for w in stored]
 PYTHON
     done
-    # one of them takes far longer than the eight seconds after which it would be killed
-    run -124 --separate-stderr timeout --foreground -k 8 -s INT 1 "$SOW" probe mlp:6000,6000x2,10 --scheme orthogonal --measure -T 1
+    # one of them takes longer than the twenty seconds after which it would be killed
+    run -124 --separate-stderr timeout --foreground -k 20 -s INT 1 "$SOW" probe mlp:8000,8000x2,10 --scheme orthogonal --measure -T 1
     has "$stderr" "interrupted"
 }
 

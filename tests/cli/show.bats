@@ -68,7 +68,7 @@ END
         rm -f drawing
         # shellcheck disable=SC2086 # two words
         TMPDIR="$PWD/pictures" PATH="$PWD/bin:$PATH" "$SOW" probe mlp:8,8,8 $words >told 2>&1 &
-        until [[ -e drawing ]]; do sleep 0.02; done
+        until [[ -e drawing ]] || ! kill -0 $!; do sleep 0.02; done
         kill -TERM $!
         code=0
         wait $! || code=$?
