@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Judging from the inside: one file a kind of rule, each adds verdicts to the judgement. chain.c what happens over the
  * depth, layer.c what happens at one operation, outlier.c weights that stand out among their like, streams.c residual
- * branches without a scale, exact.c and symmetry.c
- * what the plan's constants forbid for ever, loss.c the first loss, measured.c numbers that left float32, copies.c what is
- * twice in a file, cure.c the options
- * that heal. */
+ * branches without a scale, exact.c and symmetry.c what the plan's constants forbid for ever, loss.c the first loss,
+ * measured.c numbers that left float32, copies.c what is twice in a file, cure.c the options that heal. */
 #ifndef SOW_SIGNAL_JUDGE_H
 #define SOW_SIGNAL_JUDGE_H
 
