@@ -8,6 +8,18 @@ numbers() {
     python3 -c 'import json, sys; d = json.load(sys.stdin); d.pop("seconds"); d.pop("measured_seconds"); d.pop("memory_bytes"); print(d)'
 }
 
+# interrupted WORDS ARGUMENTS...: `sow probe` interrupted once it can say WORDS (a pattern): sooner on a fast machine
+# than on a slow one, and long before it would end by itself.
+interrupted() {
+    local words=$1 after
+    shift
+    for after in 2 8 32 128; do
+        run -124 --separate-stderr timeout --foreground -s INT "$after" "$SOW" probe "$@"
+        grep -q -- "$words" <<<"$output" && return
+    done
+    echo "never said: $words" && return 1
+}
+
 @test "the table has measured beside predicted and fits the screen" {
     tiny gpt2 >config.json
     run -0 --separate-stderr sow probe config.json --measure
@@ -100,18 +112,6 @@ import json, sys
 found = json.load(sys.stdin)
 assert found["layers"] == 3 and abs(found["measured_loss"] - found["first_loss"]["loss"]) < 0.02, found["measured_loss"]
 assert 0 < found["measured_entropy"] < found["first_loss"]["uniform"]' <<<"$output"
-}
-
-# interrupted WORDS ARGUMENTS...: `sow probe` interrupted once it can say WORDS (a pattern): sooner on a fast machine
-# than on a slow one, and long before it would end by itself.
-interrupted() {
-    local words=$1 after
-    shift
-    for after in 2 8 32 128; do
-        run -124 --separate-stderr timeout --foreground -s INT "$after" "$SOW" probe "$@"
-        grep -q -- "$words" <<<"$output" && return
-    done
-    echo "never said: $words" && return 1
 }
 
 @test "an interrupted measurement shows what is known, forward, backward and between seeds" {
