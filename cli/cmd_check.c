@@ -111,42 +111,26 @@ static void print_verdict(const struct sow_check_report *report)
 
 /* ---- For machines --------------------------------------------------------------------------------- */
 
-static void add_text(struct sow_cli_text *text, const char *key, const char *value)
-{
-    sow_cli_add(text, ", \"%s\": ", key);
-    if (value == NULL) {
-        sow_cli_add(text, "null");
-    } else {
-        sow_cli_add_json(text, value);
-    }
-}
-
-static void add_number(struct sow_cli_text *text, const char *key, double number)
-{
-    sow_cli_add(text, ", \"%s\": ", key);
-    sow_cli_add_number(text, number);
-}
-
 static void add_finding(struct sow_cli_text *text, const struct sow_finding *finding)
 {
     sow_cli_add(text, "{\"code\": \"%s\", \"severity\": \"%s\"", finding->code->code,
                 sow_severity_name(finding->severity));
-    add_text(text, "where", finding->where);
-    add_text(text, "scope", finding->scope);
+    sow_cli_add_key_text(text, "where", finding->where);
+    sow_cli_add_key_text(text, "scope", finding->scope);
     sow_cli_add(text, ", \"tensors\": [");
     for (size_t i = 0; i < finding->tensor_count; i++) {
         sow_cli_add(text, i > 0 ? ", " : "");
         sow_cli_add_json(text, finding->tensors[i]);
     }
     sow_cli_add(text, "]");
-    add_text(text, "text", finding->text);
-    add_text(text, "cause", finding->cause);
-    add_text(text, "cure", finding->cure);
-    add_text(text, "statistic", finding->statistic);
-    add_number(text, "expected", finding->expected);
-    add_number(text, "found", finding->found);
-    add_number(text, "found_min", finding->found_min);
-    add_number(text, "found_max", finding->found_max);
+    sow_cli_add_key_text(text, "text", finding->text);
+    sow_cli_add_key_text(text, "cause", finding->cause);
+    sow_cli_add_key_text(text, "cure", finding->cure);
+    sow_cli_add_key_text(text, "statistic", finding->statistic);
+    sow_cli_add_key_number(text, "expected", finding->expected);
+    sow_cli_add_key_number(text, "found", finding->found);
+    sow_cli_add_key_number(text, "found_min", finding->found_min);
+    sow_cli_add_key_number(text, "found_max", finding->found_max);
     if (finding->element != UINT64_MAX) {
         sow_cli_add(text, ", \"element\": %llu", (unsigned long long)finding->element);
     }
@@ -166,7 +150,7 @@ static void print_json(const struct sow_check *check)
                 (unsigned long long)report->notes, (unsigned long long)report->tensors,
                 (unsigned long long)report->judged, (unsigned long long)report->not_judged,
                 (unsigned long long)report->bytes);
-    add_text(&text, "against", report->against);
+    sow_cli_add_key_text(&text, "against", report->against);
     sow_cli_add(&text, ",\n  \"findings\": [");
     for (size_t i = 0; (finding = sow_check_at(check, i)) != NULL; i++) {
         sow_cli_add(&text, i > 0 ? ",\n    " : "\n    ");
@@ -230,8 +214,7 @@ static int check_file(const struct sow_cli_options *options)
     enum sow_status status = sow_check_load(options->arguments[0], &checking, &check, &error);
     sow_cli_progress_end(&progress);
     if (status != SOW_OK) {
-        int code = sow_cli_fail(&error);
-        return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+        return sow_cli_fail(&error);
     }
     const struct sow_check_report *report = sow_check_report(check);
     int passed = report->errors + report->warnings == 0;

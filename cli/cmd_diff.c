@@ -53,30 +53,22 @@ static const char *name_at(const void *diff, size_t index)
 
 /* ---- The table ----------------------------------------------------------------------------------- */
 
-static void add_shape(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor)
-{
-    for (uint32_t i = 0; i < tensor->rank; i++) {
-        sow_cli_add(text, "%s%llu", i > 0 ? " x " : "", (unsigned long long)tensor->shape[i]);
-    }
-    sow_cli_add(text, tensor->rank == 0 ? "scalar" : "");
-}
-
 static void add_what(struct sow_cli_text *text, const struct sow_difference *difference)
 {
     switch (difference->kind) {
     case SOW_DIFF_ONLY_A:
         sow_cli_add(text, "only in A: ");
-        add_shape(text, difference->a);
+        sow_cli_add_shape(text, difference->a->shape, difference->a->rank);
         break;
     case SOW_DIFF_ONLY_B:
         sow_cli_add(text, "only in B: ");
-        add_shape(text, difference->b);
+        sow_cli_add_shape(text, difference->b->shape, difference->b->rank);
         break;
     case SOW_DIFF_SHAPE:
         sow_cli_add(text, "shape ");
-        add_shape(text, difference->a);
+        sow_cli_add_shape(text, difference->a->shape, difference->a->rank);
         sow_cli_add(text, " -> ");
-        add_shape(text, difference->b);
+        sow_cli_add_shape(text, difference->b->shape, difference->b->rank);
         break;
     case SOW_DIFF_DTYPE:
         sow_cli_add(text, "%s -> %s", sow_dtype_name(difference->a->dtype),
@@ -131,8 +123,9 @@ static void add_number(struct sow_cli_text *text, double number)
     }
 }
 
-static void make_cells(struct view *view, const struct sow_fold_row *row, size_t prefix)
+static void make_cells(void *context, const struct sow_fold_row *row, size_t prefix)
 {
+    struct view *view = context;
     const struct sow_difference *first = sow_diff_at(view->diff, row->index);
     struct total total = total_of(view, row);
     struct sow_cli_text *cells = view->table.cells;
@@ -152,17 +145,6 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     }
     add_number(&cells[RATIO], total.ratio);
     add_number(&cells[SHIFT], total.shift);
-}
-
-static void print_rows(struct view *view)
-{
-    while (sow_cli_table_pass(&view->table)) {
-        for (size_t i = 0; i < view->fold.count; i++) {
-            size_t heading = sow_cli_fold_heading(&view->fold, i, view->table.printing);
-            make_cells(view, &view->fold.rows[i], heading);
-            sow_cli_table_row(&view->table);
-        }
-    }
 }
 
 static void add_value(struct sow_cli_text *text, const char *value)
@@ -263,7 +245,7 @@ static void print_table(const struct sow_diff *diff, const struct sow_cli_option
     if (view.tensors > 0) {
         view.table.columns = any_numbers(&view) ? COLUMNS : WHAT + 1;
         view.fold = sow_cli_fold(&source, !options->all);
-        print_rows(&view);
+        sow_cli_fold_print(&view.fold, &view.table, make_cells, NULL, &view);
         sow_cli_fold_free(&view.fold);
     }
     print_metadata(&view);
@@ -288,8 +270,7 @@ int sow_cmd_diff(const struct sow_cli_options *options)
         sow_diff_load(options->arguments[0], options->arguments[1], &reading, &diff, &error);
     sow_cli_progress_end(&progress);
     if (status != SOW_OK) {
-        int code = sow_cli_fail(&error);
-        return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+        return sow_cli_fail(&error);
     }
     sow_cli_say("warning", sow_diff_report(diff)->warnings);
     if (options->json) {

@@ -125,8 +125,7 @@ static int write_files(const struct sow_cli_options *options, const struct sow_p
     sow_cli_progress_end(&progress);
     sow_cli_text_free(&what);
     if (status != SOW_OK) {
-        int code = sow_cli_fail(&error);
-        return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+        return sow_cli_fail(&error);
     }
     if (options->verbose) {
         sow_cli_say("note", report.notes);

@@ -75,14 +75,6 @@ static int compare_claims(const void *a, const void *b)
            (left->entry->rule_line < right->entry->rule_line);
 }
 
-static void add_shape(struct sow_cli_text *text, const struct sow_tensor *tensor)
-{
-    for (uint32_t i = 0; i < tensor->rank; i++) {
-        sow_cli_add(text, "%s%llu", i > 0 ? " x " : "", (unsigned long long)tensor->shape[i]);
-    }
-    sow_cli_add(text, tensor->rank == 0 ? "scalar" : "");
-}
-
 /* "0.02", "+-0.0361", "0.02 in +-0.04", "0" */
 static void add_numbers(struct sow_cli_text *text, const struct sow_draw *draw)
 {
@@ -113,13 +105,14 @@ static void add_numbers(struct sow_cli_text *text, const struct sow_draw *draw)
 }
 
 /* The cells of a row; its name begins at byte `prefix`, which a line above told, or at 0. */
-static void make_cells(struct view *view, const struct sow_fold_row *row, size_t prefix)
+static void make_cells(void *context, const struct sow_fold_row *row, size_t prefix)
 {
+    struct view *view = context;
     const struct sow_plan_entry *entry = sow_plan_at(view->plan, row->index);
     struct sow_cli_text *cells = view->table.cells;
     sow_cli_add(&cells[NAME], prefix > 0 ? "  " : "");
     sow_cli_fold_name(&view->fold, row, prefix, strlen(entry->name), &cells[NAME]);
-    add_shape(&cells[SHAPE], &entry->tensor);
+    sow_cli_add_shape(&cells[SHAPE], entry->tensor.shape, entry->tensor.rank);
     if (view->mixed) {
         sow_cli_add(&cells[SHAPE], " %s", sow_dtype_name(entry->dtype));
     }
@@ -138,8 +131,11 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
 #define REGIONS_SHOWN 64 /* of one tensor: a prior can have thousands */
 
 /* A region drawn with other numbers than the rest, under the row of its tensor. */
-static void print_regions(struct view *view, const struct sow_plan_entry *entry, int indent)
+static void print_regions(void *context, const struct sow_fold_row *row, size_t prefix)
 {
+    const struct view *view = context;
+    const struct sow_plan_entry *entry = sow_plan_at(view->plan, row->index);
+    int indent = prefix > 0 ? 4 : 2;
     struct sow_cli_text text = {0};
     size_t shown = entry->region_count <= REGIONS_SHOWN ? entry->region_count : REGIONS_SHOWN;
     for (size_t i = 0; i < shown; i++) {
@@ -153,7 +149,7 @@ static void print_regions(struct view *view, const struct sow_plan_entry *entry,
             continue;
         }
         sow_cli_text_clear(&text);
-        sow_cli_add(&text, "%*sindices %llu to %llu of axis %u: ", indent + 2, "",
+        sow_cli_add(&text, "%*sindices %llu to %llu of axis %u: ", indent, "",
                     (unsigned long long)region->begin, (unsigned long long)region->end - 1,
                     (unsigned)region->axis);
         add_numbers(&text, draw);
@@ -161,7 +157,7 @@ static void print_regions(struct view *view, const struct sow_plan_entry *entry,
                sow_cli_style(SOW_PLAIN, view->table.colored));
     }
     if (shown < entry->region_count) {
-        printf("%s%*sand %zu more%s\n", sow_cli_style(SOW_DIM, view->table.colored), indent + 2, "",
+        printf("%s%*sand %zu more%s\n", sow_cli_style(SOW_DIM, view->table.colored), indent, "",
                entry->region_count - shown, sow_cli_style(SOW_PLAIN, view->table.colored));
     }
     sow_cli_text_free(&text);
@@ -176,21 +172,6 @@ static void count_claims(struct view *view)
         view->claims[number - 1].tensors += row->count;
     }
     qsort(view->claims, view->claim_count, sizeof *view->claims, compare_claims);
-}
-
-static void print_rows(struct view *view)
-{
-    while (sow_cli_table_pass(&view->table)) {
-        for (size_t i = 0; i < view->fold.count; i++) {
-            const struct sow_fold_row *row = &view->fold.rows[i];
-            size_t heading = sow_cli_fold_heading(&view->fold, i, view->table.printing);
-            make_cells(view, row, heading);
-            sow_cli_table_row(&view->table);
-            if (view->table.printing) {
-                print_regions(view, sow_plan_at(view->plan, row->index), heading > 0 ? 2 : 0);
-            }
-        }
-    }
 }
 
 static void print_rules(const struct view *view)
@@ -297,7 +278,7 @@ static void print_table(const struct sow_cli_source *source, const struct sow_cl
                   .colored = sow_cli_colored(stdout, options->color)},
     };
     count_claims(&view);
-    print_rows(&view);
+    sow_cli_fold_print(&view.fold, &view.table, make_cells, print_regions, &view);
     putchar('\n');
     print_rules(&view);
     putchar('\n');

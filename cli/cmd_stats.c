@@ -196,22 +196,15 @@ static void add_notes(struct sow_cli_text *text, const struct total *total, uint
     }
 }
 
-static void add_shape(struct sow_cli_text *text, const struct sow_tensor_statistics *tensor)
+static void make_cells(void *context, const struct sow_fold_row *row, size_t prefix)
 {
-    for (uint32_t i = 0; i < tensor->rank; i++) {
-        sow_cli_add(text, "%s%llu", i > 0 ? " x " : "", (unsigned long long)tensor->shape[i]);
-    }
-    sow_cli_add(text, tensor->rank == 0 ? "scalar" : "");
-}
-
-static void make_cells(struct view *view, const struct sow_fold_row *row, size_t prefix)
-{
+    struct view *view = context;
     const struct sow_tensor_statistics *tensor = tensor_at(view, row->index);
     struct total total = total_of(view, row);
     struct sow_cli_text *cells = view->table.cells;
     sow_cli_add(&cells[NAME], prefix > 0 ? "  " : "");
     sow_cli_fold_name(&view->fold, row, prefix, strlen(tensor->name), &cells[NAME]);
-    add_shape(&cells[SHAPE], tensor);
+    sow_cli_add_shape(&cells[SHAPE], tensor->shape, tensor->rank);
     sow_cli_add(&cells[DTYPE], "%s", sow_dtype_name(tensor->dtype));
     if (total.finite > 0) {
         double mean = row->count == 1 ? tensor->mean : total.sum / (double)total.finite;
@@ -223,17 +216,6 @@ static void make_cells(struct view *view, const struct sow_fold_row *row, size_t
     }
     add_sparkline(&cells[HISTOGRAM], &total);
     add_notes(&cells[HISTOGRAM], &total, row->count);
-}
-
-static void print_rows(struct view *view)
-{
-    while (sow_cli_table_pass(&view->table)) {
-        for (size_t i = 0; i < view->fold.count; i++) {
-            size_t heading = sow_cli_fold_heading(&view->fold, i, view->table.printing);
-            make_cells(view, &view->fold.rows[i], heading);
-            sow_cli_table_row(&view->table);
-        }
-    }
 }
 
 static void print_totals(const struct view *view)
@@ -288,7 +270,7 @@ static void print_table(const struct sow_statistics *statistics,
     struct sow_fold_source source = {&view, view.count, name_at, compare_classes};
     if (view.count > 0) {
         view.fold = sow_cli_fold(&source, !options->all);
-        print_rows(&view);
+        sow_cli_fold_print(&view.fold, &view.table, make_cells, NULL, &view);
     }
     print_totals(&view);
     free(view.classes);
@@ -313,8 +295,7 @@ int sow_cmd_stats(const struct sow_cli_options *options)
         sow_statistics_load(options->arguments[0], &reading, &statistics, &error);
     sow_cli_progress_end(&progress);
     if (status != SOW_OK) {
-        int code = sow_cli_fail(&error);
-        return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+        return sow_cli_fail(&error);
     }
     sow_cli_say("warning", sow_statistics_report(statistics)->warnings);
     if (options->json) {

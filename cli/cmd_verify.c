@@ -56,7 +56,7 @@ static int verify(const struct sow_cli_options *options, const struct sow_plan *
     }
     fputs(text.bytes, stdout);
     sow_cli_text_free(&text);
-    return status == SOW_E_INTERRUPTED ? sow_cli_interrupted_code() : code;
+    return code;
 }
 
 /* Options that say what to draw mean nothing while the record in the file says it. */

@@ -88,16 +88,6 @@ static void add_side(struct sow_cli_text *text, const char *key,
     }
 }
 
-static void add_text(struct sow_cli_text *text, const char *key, const char *value)
-{
-    sow_cli_add(text, ", \"%s\": ", key);
-    if (value == NULL) {
-        sow_cli_add(text, "null");
-    } else {
-        sow_cli_add_json(text, value);
-    }
-}
-
 static void add_difference(struct sow_cli_text *text, const struct sow_difference *difference)
 {
     static const char *const kinds[] = {"",      "only_a", "only_b",  "shape",
@@ -105,8 +95,8 @@ static void add_difference(struct sow_cli_text *text, const struct sow_differenc
     sow_cli_add(text, "{\"kind\": \"%s\", \"name\": ", kinds[difference->kind]);
     sow_cli_add_json(text, difference->name);
     if (difference->kind == SOW_DIFF_METADATA) {
-        add_text(text, "a", difference->text_a);
-        add_text(text, "b", difference->text_b);
+        sow_cli_add_key_text(text, "a", difference->text_a);
+        sow_cli_add_key_text(text, "b", difference->text_b);
     } else if (difference->kind == SOW_DIFF_BITS || difference->kind == SOW_DIFF_DTYPE) {
         add_key_count(text, "differing", difference->differing);
         if (difference->first != UINT64_MAX) {

@@ -247,7 +247,9 @@ static size_t prefix_of(const struct sow_fold *fold, const struct sow_fold_row *
     return prefix;
 }
 
-size_t sow_cli_fold_heading(struct sow_fold *fold, size_t i, int printing)
+/* The same when a neighbour shares that part, else 0. With `printing` it is printed, on a line of its own, where the row
+ * before did not have it. */
+static size_t heading_of(struct sow_fold *fold, size_t i, int printing)
 {
     struct sow_cli_text *text = &fold->shared, *other = &fold->other;
     size_t prefix = prefix_of(fold, &fold->rows[i]);
@@ -268,4 +270,19 @@ size_t sow_cli_fold_heading(struct sow_fold *fold, size_t i, int printing)
     sow_cli_text_clear(&fold->above);
     sow_cli_add(&fold->above, "%s", shared ? text->bytes : "");
     return shared ? prefix : 0;
+}
+
+void sow_cli_fold_print(struct sow_fold *fold, struct sow_table *table, sow_cli_fold_fn *cells,
+                        sow_cli_fold_fn *below, void *context)
+{
+    while (sow_cli_table_pass(table)) {
+        for (size_t i = 0; i < fold->count; i++) {
+            size_t prefix = heading_of(fold, i, table->printing);
+            cells(context, &fold->rows[i], prefix);
+            sow_cli_table_row(table);
+            if (table->printing && below != NULL) {
+                below(context, &fold->rows[i], prefix);
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
 #ifndef SOW_CLI_FOLD_H
 #define SOW_CLI_FOLD_H
 
-#include "format.h"
+#include "table.h"
 
 #define SOW_FOLD_NUMBERS_MAX 3
 
@@ -34,7 +34,7 @@ struct sow_fold {
     struct sow_fold_row *rows; /* in the source's order */
     size_t count;
     size_t *next; /* one an entry */
-    /* of sow_cli_fold_heading: what stands above the rows, that of this row, that of a neighbour */
+    /* of sow_cli_fold_print: what stands above the rows, that of this row, that of a neighbour */
     struct sow_cli_text above, shared, other;
 };
 
@@ -46,8 +46,13 @@ void sow_cli_fold_free(struct sow_fold *fold);
  * and cut no number. */
 void sow_cli_fold_name(const struct sow_fold *fold, const struct sow_fold_row *row, size_t begin,
                        size_t end, struct sow_cli_text *text);
-/* End of the part of row `i`'s name up to its last range and the dot behind it, when a neighbour shares it; else 0. With
- * `printing` that part is printed, on a line of its own, where the row before did not have it. */
-size_t sow_cli_fold_heading(struct sow_fold *fold, size_t i, int printing);
+
+/* Of one row: `prefix` bytes of its name stand in a line above. */
+typedef void sow_cli_fold_fn(void *context, const struct sow_fold_row *row, size_t prefix);
+
+/* Prints the table: `cells` fills those of a row, `below` prints what belongs under it (NULL for nothing). What neighbours'
+ * names share, up to the last range and the dot behind it, is printed once, on a line of its own. */
+void sow_cli_fold_print(struct sow_fold *fold, struct sow_table *table, sow_cli_fold_fn *cells,
+                        sow_cli_fold_fn *below, void *context);
 
 #endif

@@ -201,6 +201,24 @@ void sow_cli_add_key_number(struct sow_cli_text *text, const char *key, double n
     sow_cli_add_number(text, number);
 }
 
+void sow_cli_add_key_text(struct sow_cli_text *text, const char *key, const char *value)
+{
+    sow_cli_add(text, ", \"%s\": ", key);
+    if (value == NULL) {
+        sow_cli_add(text, "null");
+    } else {
+        sow_cli_add_json(text, value);
+    }
+}
+
+void sow_cli_add_shape(struct sow_cli_text *text, const uint64_t *shape, uint32_t rank)
+{
+    for (uint32_t i = 0; i < rank; i++) {
+        sow_cli_add(text, "%s%llu", i > 0 ? " x " : "", (unsigned long long)shape[i]);
+    }
+    sow_cli_add(text, rank == 0 ? "scalar" : "");
+}
+
 void sow_cli_add_paragraph(struct sow_cli_text *text, const char *words, int indent, int width)
 {
     int column = 0;

@@ -39,6 +39,10 @@ void sow_cli_add_json(struct sow_cli_text *text, const char *string);
 /* A double that reads back as itself; null for NaN and infinities, which JSON does not have. Then with `, "key": ` before. */
 void sow_cli_add_number(struct sow_cli_text *text, double number);
 void sow_cli_add_key_number(struct sow_cli_text *text, const char *key, double number);
+/* The same of a JSON string; null for NULL. */
+void sow_cli_add_key_text(struct sow_cli_text *text, const char *key, const char *value);
+/* "3072 x 768"; "scalar" for rank 0 */
+void sow_cli_add_shape(struct sow_cli_text *text, const uint64_t *shape, uint32_t rank);
 /* Words of `words` in lines of at most `width` columns, each line after `indent` blanks; ends with a line feed. */
 void sow_cli_add_paragraph(struct sow_cli_text *text, const char *words, int indent, int width);
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "cli/cmd.h"
 #include "format.h"
 
 int sow_cli_exit_code(const struct sow_error *error)
@@ -35,7 +36,7 @@ int sow_cli_exit_code(const struct sow_error *error)
     case SOW_E_EXISTS:
         return SOW_EXIT_IO;
     case SOW_E_INTERRUPTED:
-        return SOW_EXIT_INTERRUPTED;
+        return sow_cli_interrupted_code();
     }
     return SOW_EXIT_IO;
 }
