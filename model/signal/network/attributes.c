@@ -9,7 +9,7 @@
 #include "model/signal/network/inside.h"
 
 const struct sow_op_row sow_op_rows[SOW_OP_COUNT] = {
-#define SOW_OP(id, ...) {__VA_ARGS__},
+#define SOW_OP(id, word, shape, ...) {word, __VA_ARGS__},
 #include "model/signal/network/ops.def"
 };
 

@@ -77,7 +77,7 @@ static enum sow_status check_norm(const struct sow_shapes *s)
 }
 
 /* The first two tensors are vectors over the axis; what follows are buffers. */
-static enum sow_status check_norm_of(const struct sow_shapes *s)
+static enum sow_status check_along_axis(const struct sow_shapes *s)
 {
     const struct sow_op_attributes *at = &s->node->at;
     if (!same(s->in, s->out) || at->axis >= s->in->rank) {
@@ -261,6 +261,33 @@ static enum sow_status check_reshaped(const struct sow_shapes *s)
                : sow_shape_misfit(s, "the elements are not as many");
 }
 
+static enum sow_status check_learned(const struct sow_shapes *s)
+{
+    return sow_shape_tensor(s, 0)->rank == s->out->rank ? SOW_OK : sow_shape_bad_tensor(s, 0);
+}
+
+static enum sow_status check_free(const struct sow_shapes *s)
+{
+    (void)s;
+    return SOW_OK;
+}
+
+static enum sow_status check_weights(const struct sow_shapes *s)
+{
+    return sow_shape_weights(s);
+}
+
+static enum sow_status check_recurrent(const struct sow_shapes *s)
+{
+    return sow_shape_recurrent(s);
+}
+
+/* One an operation: the column `shape` of its row. */
+static enum sow_status (*const checks[SOW_OP_COUNT])(const struct sow_shapes *s) = {
+#define SOW_OP(id, word, shape, ...) check_##shape,
+#include "model/signal/network/ops.def"
+};
+
 enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *network,
                                const struct sow_plan *plan, struct sow_error *error)
 {
@@ -268,59 +295,5 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     if (node->input_count > 0) {
         s.in = &network->flows[node->inputs[0]];
     }
-    switch (node->op) {
-    case SOW_OP_INPUT:
-        return check_input(&s);
-    case SOW_OP_TOKENS:
-    case SOW_OP_POSITIONS:
-    case SOW_OP_SEGMENTS:
-        return SOW_OK;
-    case SOW_OP_LEARNED:
-        return sow_shape_tensor(&s, 0)->rank == s.out->rank ? SOW_OK : sow_shape_bad_tensor(&s, 0);
-    case SOW_OP_LINEAR:
-    case SOW_OP_CONV:
-    case SOW_OP_CONV_TRANSPOSE:
-    case SOW_OP_BILINEAR:
-    case SOW_OP_EMBEDDING:
-        return sow_shape_weights(&s);
-    case SOW_OP_GATED:
-        return check_gated(&s);
-    case SOW_OP_LAYER_NORM:
-    case SOW_OP_RMS_NORM:
-        return check_norm(&s);
-    case SOW_OP_BATCH_NORM:
-    case SOW_OP_GROUP_NORM:
-    case SOW_OP_LAYER_SCALE:
-        return check_norm_of(&s);
-    case SOW_OP_ACTIVATION:
-    case SOW_OP_SCALE:
-        return check_kept(&s);
-    case SOW_OP_DROPOUT:
-        return check_dropout(&s);
-    case SOW_OP_ADD:
-    case SOW_OP_MULTIPLY:
-        return check_pair(&s);
-    case SOW_OP_CONCAT:
-        return check_concat(&s);
-    case SOW_OP_ROUTE:
-        return check_route(&s);
-    case SOW_OP_EXPERTS:
-        return check_experts(&s);
-    case SOW_OP_TAKE:
-        return check_take(&s);
-    case SOW_OP_GLOBAL_POOL:
-        return check_global_pool(&s);
-    case SOW_OP_ATTENTION:
-        return check_attention(&s);
-    case SOW_OP_MAX_POOL:
-    case SOW_OP_AVERAGE_POOL:
-        return check_pool(&s);
-    case SOW_OP_FLATTEN:
-    case SOW_OP_SPLIT_HEADS:
-    case SOW_OP_MERGE_HEADS:
-    case SOW_OP_TO_TOKENS:
-        return check_reshaped(&s);
-    default:
-        return sow_is_recurrent_op(node->op) ? sow_shape_recurrent(&s) : SOW_OK;
-    }
+    return checks[node->op](&s);
 }
