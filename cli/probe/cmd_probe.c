@@ -220,6 +220,7 @@ int sow_cmd_probe(const struct sow_cli_options *options)
     } else {
         runs.count = 1;
         runs.items[0].title = options->arguments[0];
+        runs.items[0].options = options;
         code = run_one(options, &runs.items[0]);
     }
     const struct sow_judgement *judgement = runs.items[0].judgement;

@@ -35,8 +35,9 @@ struct sow_cli_run {
     struct sow_learning *learned;     /* NULL: no step was taken */
     struct sow_cli_ridges ridges;
     struct sow_cli_asked asked;
-    struct sow_judgement *judgement; /* NULL: one of several that are compared */
-    struct sow_judgement *compared;  /* without cures; NULL: the only one */
+    struct sow_judgement *judgement;       /* NULL: one of several that are compared */
+    struct sow_judgement *compared;        /* without cures; NULL: the only one */
+    const struct sow_cli_options *options; /* that asked for it, for cures; NULL: one of several */
 };
 
 struct sow_cli_runs {
@@ -65,6 +66,9 @@ void sow_cli_add_picture_data(struct sow_cli_text *text, const struct sow_cli_ru
 /* The gnuplot script of all panels. Its variables `kind` (svg, png, term) and `out` may be set before it. */
 void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_runs *runs,
                                 const char *stem, const char *kind);
+/* How many rows of two panels it has, and where, in units of the SVG, `row` of them end: 0 rows at the top. */
+int sow_cli_picture_rows(const struct sow_cli_runs *runs);
+double sow_cli_picture_cut(int rows, int row);
 /* Chooses values of a predicted run; the watch, a sow_watch_fn of these ridges, fills them. */
 void sow_cli_ridges_choose(struct sow_cli_ridges *ridges, const struct sow_cli_run *run);
 void sow_cli_ridges_watch(void *ridges, uint32_t seed, enum sow_watched what, const char *name,
@@ -76,6 +80,8 @@ int sow_cli_has_plane(const struct sow_cli_runs *runs);
 void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *runs);
 /* A word in quotes, which gnuplot takes as it stands. */
 void sow_cli_add_gnuplot(struct sow_cli_text *text, const char *word);
+/* Axes (picture_axes.c). 1, 2, 5, 10, 20, 50 ... of at least `least`. */
+double sow_cli_axis_step(double least);
 /* A logarithmic axis of numbers that are logarithms, at least a decade of it. */
 void sow_cli_add_log_axis(struct sow_cli_text *text, double low, double high);
 /* Singular values of Jacobians, where a run has some (picture_jacobian.c). */

@@ -167,9 +167,10 @@ void sow_cli_add_plane(struct sow_cli_text *text, const struct sow_cli_runs *run
     sow_cli_add(text, "plot ");
     if (count > 0 && !isnan(single)) {
         sow_cli_add(text,
-                    "'+' using (%.8g):($0/99*%.6g) with lines lc rgb grey lw 2 dt 2 "
+                    "'+' using (side(%.8g)):($0/99*%.6g) with filledcurves y1 fc rgb '#EEEEEE' "
+                    "notitle, '+' using (%.8g):($0/99*%.6g) with lines lc rgb grey lw 2 "
                     "title edge, ",
-                    single, plane.b_high);
+                    single, plane.b_high, single, plane.b_high);
     } else if (count > 0) {
         sow_cli_add(text,
                     "$edge using (side($1)):2 with filledcurves y1 fc rgb '#EEEEEE' notitle, "

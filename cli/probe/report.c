@@ -14,125 +14,11 @@
 #include "probe.h"
 #include "report_text.h"
 
-#define VALUES_MAX 120 /* rows of a table of values; more are results of layers only */
+#define VALUES_MAX 60 /* rows of a table of values; more are results of layers only */
 
-/* ---- In plain words ------------------------------------------------------------------------------------ */
-
-/* Sizes over the depth: a factor of 100 in all and 5 % a layer are a trend. */
-static void add_trend(struct sow_cli_text *text, const char *what, double from, double to,
-                      double layers, const char *way)
-{
-    double factor = pow(10, (to - from) / layers);
-    sow_cli_add(text, "<p>%s ", what);
-    if (to == -INFINITY || from == -INFINITY) {
-        sow_cli_add(text, "<strong>is exactly 0</strong> at an end of the way %s.</p>\n", way);
-        return;
-    }
-    if (fabs(to - from) < 2 || fabs(log(factor)) < log(1.05)) {
-        sow_cli_add(text, "<strong>%s</strong> %s",
-                    fabs(to - from) < 0.5 ? "keeps its size" : "changes little", way);
-    } else {
-        sow_cli_add(text, "<strong>%s</strong> %s, by a factor of %.3g at each layer",
-                    factor < 1 ? "shrinks" : "grows", way, factor);
-    }
-    sow_cli_add(text, ": its mean square goes from ");
-    sow_cli_add_html_power(text, from);
-    sow_cli_add(text, " to ");
-    sow_cli_add_html_power(text, to);
-    sow_cli_add(text, ".</p>\n");
-}
-
-/* What a run alone was judged by, or, without cures, one of several. */
-static const struct sow_judgement *judgement_of(const struct sow_cli_run *run)
+const struct sow_judgement *sow_cli_report_judgement(const struct sow_cli_run *run)
 {
     return run->judgement != NULL ? run->judgement : run->compared;
-}
-
-static void add_verdict(struct sow_cli_text *text, const struct sow_cli_run *run)
-{
-    const struct sow_judgement *judgement = judgement_of(run);
-    const struct sow_first_loss *loss = sow_first_loss(judgement);
-    const struct sow_verdict *verdict;
-    if (sow_judgement_healthy(judgement)) {
-        sow_cli_add(text, "<p><strong>Healthy</strong>: signals and gradients survive the "
-                          "depth.</p>\n");
-    }
-    for (size_t i = 0; (verdict = sow_verdict_at(judgement, i)) != NULL; i++) {
-        sow_cli_add(text, "<p><strong>%s</strong>, from <code>", verdict->code->code);
-        sow_cli_add_html(text, verdict->where);
-        sow_cli_add(text, "</code> on: ");
-        sow_cli_add_html(text, verdict->reason);
-        sow_cli_add(text, ". ");
-        if (i == 0 || sow_verdict_at(judgement, i - 1)->code != verdict->code) {
-            sow_cli_add_html(text, verdict->code->meaning);
-            sow_cli_add(text, " Cure: ");
-            sow_cli_add_html(text, verdict->code->cure);
-            sow_cli_add(text, verdict->cure != NULL ? "; here: " : ".");
-        } else if (verdict->cure != NULL) {
-            sow_cli_add(text, "Cure: ");
-        }
-        if (verdict->cure != NULL) {
-            sow_cli_add(text, "<code>");
-            sow_cli_add_html(text, verdict->cure);
-            sow_cli_add(text, "</code>");
-        }
-        sow_cli_add(text, "</p>\n");
-    }
-    if (loss->classes > 0) {
-        sow_cli_add(text,
-                    "<p>If the %llu outputs are logits of classes, the first loss is %.4f: "
-                    "ln(%llu) = %.4f, and what logits of std %.3g add.</p>\n",
-                    (unsigned long long)loss->classes, loss->loss,
-                    (unsigned long long)loss->classes, loss->uniform, loss->logit_std);
-    }
-}
-
-static void add_asked(struct sow_cli_text *text, const struct sow_cli_asked *asked)
-{
-    struct sow_cli_text words = {0};
-    sow_cli_add_asked_words(&words, asked);
-    sow_cli_add_html_lines(text, words.bytes, "p");
-    sow_cli_text_free(&words);
-}
-
-/* From the first result of a layer to the last before the output, which has a scale of its own. */
-static void add_words(struct sow_cli_text *text, const struct sow_cli_run *run)
-{
-    const struct sow_probe_summary *summary = sow_probe_summary(run->probe);
-    const struct sow_cli_point *first = NULL, *last = NULL;
-    struct sow_cli_point *points;
-    double noise = summary->seed_noise;
-    size_t count = sow_cli_points(run, &points);
-    for (size_t i = 0; i + 1 < count; i++) {
-        if (points[i].is_result && points[i].value->layer >= 0) {
-            first = first == NULL ? &points[i] : first;
-            last = &points[i];
-        }
-    }
-    if (last != first) {
-        sow_cli_add(text, "<p>From <code>");
-        sow_cli_add_html(text, first->value->name);
-        sow_cli_add(text, "</code> to <code>");
-        sow_cli_add_html(text, last->value->name);
-        sow_cli_add(text, "</code>, %.0f layers:</p>\n", last->x - first->x);
-        add_trend(text, "The signal", first->moment, last->moment, last->x - first->x, "forward");
-        add_trend(text, "The gradient", last->gradient, first->gradient, last->x - first->x,
-                  "backward");
-        if (last->correlation > 0.99) {
-            sow_cli_add(text,
-                        "<p>Different inputs <strong>look alike</strong> at the end: their "
-                        "correlation is %.4f.</p>\n",
-                        last->correlation);
-        }
-    }
-    sow_cli_add(text,
-                "<p>From seed to seed the output differs: the mean square of 19 of 20 seeds lies "
-                "between %.3g and %.3g times the mean of all (seed noise %.3g, the variance of its "
-                "logarithm)%s.</p>\n",
-                exp(-noise / 2 - 2 * sqrt(noise)), exp(-noise / 2 + 2 * sqrt(noise)), noise,
-                noise > 1 ? "; <strong>one seed tells little of the next</strong>" : "");
-    free(points);
-    add_asked(text, &run->asked);
 }
 
 /* ---- Formulas ---------------------------------------------------------------------------------------------- */
@@ -195,7 +81,8 @@ static void add_formulas(struct sow_cli_text *text, const struct sow_cli_run *ru
 
 /* ---- Tables -------------------------------------------------------------------------------------------------- */
 
-static void add_value_row(struct sow_cli_text *text, const struct sow_cli_point *point, int is_seen)
+static void add_value_row(struct sow_cli_text *text, const struct sow_cli_point *point, int is_seen,
+                          int has_factors)
 {
     sow_cli_add(text, "<tr>");
     sow_cli_add_html_cell(text, point->value->name);
@@ -209,8 +96,10 @@ static void add_value_row(struct sow_cli_text *text, const struct sow_cli_point 
             sow_cli_add(text, "</td>");
         }
     }
-    const double numbers[] = {point->correlation, point->value->chi_perp, point->value->chi_par};
-    for (int i = 0; i < 3; i++) {
+    /* of a correlation, what rounding leaves is 0 */
+    const double numbers[] = {fabs(point->correlation) < 1e-12 ? 0 : point->correlation,
+                              point->value->chi_perp, point->value->chi_par};
+    for (int i = 0; i < (has_factors ? 3 : 1); i++) {
         sow_cli_add(text, "<td>");
         sow_cli_add_html_number(text, numbers[i]);
         sow_cli_add(text, "</td>");
@@ -218,39 +107,73 @@ static void add_value_row(struct sow_cli_text *text, const struct sow_cli_point 
     sow_cli_add(text, "</tr>\n");
 }
 
-static void add_values(struct sow_cli_text *text, const struct sow_cli_run *run)
+/* Which rows are shown: all of few, else results of layers, of many some. `shown` has one byte a point. */
+static int choose_rows(const struct sow_cli_point *points, size_t count, unsigned char *shown)
 {
-    struct sow_cli_point *points;
-    size_t count = sow_cli_points(run, &points), results = 0, at = 0;
+    size_t results = 0, at = 0;
+    int has_factors = 0;
     for (size_t i = 0; i < count; i++) {
         results += (size_t)points[i].is_result;
     }
-    int all = count <= VALUES_MAX, is_seen = run->measured != NULL;
-    size_t step = all ? 1 : (results + VALUES_MAX - 1) / VALUES_MAX;
+    size_t step = count <= VALUES_MAX ? 1 : (results + VALUES_MAX - 1) / VALUES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        shown[i] =
+            (count <= VALUES_MAX || points[i].is_result) && (at++ % step == 0 || i + 1 == count);
+        has_factors |= shown[i] && i + 1 < count && !isnan(points[i].value->chi_perp);
+    }
+    return has_factors;
+}
+
+static void add_values(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    struct sow_cli_point *points;
+    size_t count = sow_cli_points(run, &points), rows = 0;
+    unsigned char *shown = sow_cli_allocate(NULL, count + 1, 1);
+    int has_factors = choose_rows(points, count, shown), is_seen = run->measured != NULL;
     sow_cli_add(text,
                 "<table><thead><tr><th class=w>value</th><th class=w>operation</th>"
                 "<th>E[x<sup>2</sup>]</th>%s<th>E[grad<sup>2</sup>]</th>%s<th>correlation</th>"
-                "<th>&chi;<sub>&perp;</sub></th><th>&chi;<sub>&#8741;</sub></th></tr></thead>"
-                "<tbody>\n",
-                is_seen ? "<th>measured</th>" : "", is_seen ? "<th>measured</th>" : "");
+                "%s</tr></thead><tbody>\n",
+                is_seen ? "<th>measured</th>" : "", is_seen ? "<th>measured</th>" : "",
+                has_factors ? "<th>&chi;<sub>&perp;</sub></th><th>&chi;<sub>&#8741;</sub></th>"
+                            : "");
     for (size_t i = 0; i < count; i++) {
-        if ((all || points[i].is_result) && (at++ % step == 0 || i + 1 == count)) {
-            add_value_row(text, &points[i], is_seen);
+        if (shown[i]) {
+            add_value_row(text, &points[i], is_seen, has_factors);
+            rows++;
         }
     }
     sow_cli_add(text,
                 "</tbody></table>\n<p class=s>E[x<sup>2</sup>]: mean square of the value. "
                 "E[grad<sup>2</sup>]: of the gradient there. Correlation: of two inputs, or of "
-                "two tokens or pixels of one. &chi;<sub>&perp;</sub>, "
-                "&chi;<sub>&#8741;</sub>: what a layer multiplies small distances (and "
-                "gradients) with, and errors of scale.</p>\n");
-    if (!all) {
+                "two tokens or pixels of one.%s</p>\n",
+                has_factors ? " &chi;<sub>&perp;</sub>, &chi;<sub>&#8741;</sub>: what a layer "
+                              "multiplies small distances (and gradients) with, and errors of "
+                              "scale."
+                            : "");
+    if (rows < count) {
         sow_cli_add(text,
-                    "<p class=s>Of %zu values the results of layers are shown%s; all are in "
+                    "<p class=s>Of %zu values %zu are shown, results of layers; all are in "
                     "<code>--csv</code>.</p>\n",
-                    count, step > 1 ? ", some left out" : "");
+                    count, rows);
     }
+    free(shown);
     free(points);
+}
+
+/* Why, and the formula; the scheme has a column of its own. */
+static void add_reason(struct sow_cli_text *text, const struct sow_plan_entry *entry)
+{
+    struct sow_cli_text words = {0};
+    size_t length = strlen(entry->scheme_text);
+    const char *at = entry->reason, *found = strstr(at, entry->scheme_text);
+    if (found != NULL && strncmp(found + length, ": ", 2) == 0) {
+        sow_cli_add_bytes(&words, at, (size_t)(found - at));
+        at = found + length + 2;
+    }
+    sow_cli_add_bytes(&words, at, strlen(at));
+    sow_cli_add_html_cell(text, words.bytes);
+    sow_cli_text_free(&words);
 }
 
 static void add_plan_row(struct sow_cli_text *text, const struct sow_fold *fold,
@@ -263,7 +186,7 @@ static void add_plan_row(struct sow_cli_text *text, const struct sow_fold *fold,
     sow_cli_add(text, "<tr>");
     sow_cli_add_html_cell(text, name.bytes);
     sow_cli_text_free(&name);
-    sow_cli_add(text, "<td>");
+    sow_cli_add(text, "<td class=n>");
     for (uint32_t i = 0; i < entry->tensor.rank; i++) {
         sow_cli_add(text, "%s%llu", i > 0 ? " &times; " : "",
                     (unsigned long long)entry->tensor.shape[i]);
@@ -277,7 +200,7 @@ static void add_plan_row(struct sow_cli_text *text, const struct sow_fold *fold,
     sow_cli_add_html_number(
         text, entry->region_count > 0 ? NAN : entry->fan_in * (std * std + mean * mean));
     sow_cli_add(text, "</td>");
-    sow_cli_add_html_cell(text, entry->reason);
+    add_reason(text, entry);
     sow_cli_add(text, "</tr>\n");
 }
 
@@ -320,6 +243,9 @@ static void add_assumed(struct sow_cli_text *text, const struct sow_cli_run *run
               "batch</li>\n<li>predictions are means over seeds, for wide layers whose "
               "pre-activations are normal</li>\n");
     for (size_t i = 0; (note = sow_model_note(run->source.model, i)) != NULL; i++) {
+        if (i > 0 && strcmp(note, sow_model_note(run->source.model, i - 1)) == 0) {
+            continue;
+        }
         sow_cli_add(text, "<li>");
         sow_cli_add_html(text, note);
         sow_cli_add(text, "</li>\n");
@@ -335,50 +261,15 @@ static void add_assumed(struct sow_cli_text *text, const struct sow_cli_run *run
 
 /* ---- The page -------------------------------------------------------------------------------------------------- */
 
-/* gnuplot's SVG without what stands before <svg, and with a title that says what it is. */
-static void add_picture(struct sow_cli_text *text, const struct sow_cli_runs *runs)
-{
-    struct sow_cli_text reason = {0};
-    char *picture = sow_cli_draw_svg(runs, &reason);
-    const char *begin = picture != NULL ? strstr(picture, "<svg") : NULL;
-    const char *title = begin != NULL ? strstr(begin, "<title>Gnuplot</title>") : NULL;
-    sow_cli_add(text, "<figure>\n");
-    if (begin == NULL) {
-        sow_cli_add(text, "<figcaption>No picture: ");
-        sow_cli_add_html(text, reason.length > 0 ? reason.bytes : "gnuplot wrote no SVG");
-        sow_cli_add(text, ", and write this report again.</figcaption>\n");
-    } else if (title == NULL) {
-        sow_cli_add_bytes(text, begin, strlen(begin));
-    } else {
-        sow_cli_add_bytes(text, begin, (size_t)(title - begin));
-        sow_cli_add(text, "<title>Signal and gradient by depth</title>");
-        sow_cli_add_bytes(text, strchr(title + 1, '/') + 7, strlen(strchr(title + 1, '/') + 7));
-    }
-    if (begin != NULL) {
-        sow_cli_add(text,
-                    "<figcaption>The input is at the left, the output at the right. Signal "
-                    "and gradient: a level line is good. A signal that falls to the right "
-                    "vanishes, one that rises explodes; the gradient runs from right to left. "
-                    "Correlation: at 1 the network sees no difference between its inputs. "
-                    "%s</figcaption>\n",
-                    sow_cli_has_plane(runs)
-                        ? "Edge of chaos: left of the edge gradients vanish with the depth, right "
-                          "of it they explode."
-                        : "What one layer does: at 1 it keeps small differences as they are.");
-    }
-    sow_cli_add(text, "</figure>\n");
-    sow_cli_text_free(&reason);
-    free(picture);
-}
-
 static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, size_t index)
 {
     static const struct {
         const char *title;
         void (*add)(struct sow_cli_text *text, const struct sow_cli_run *run);
     } parts[] = {
-        {"The verdict", add_verdict},
-        {"In plain words", add_words},
+        {"The verdict", sow_cli_add_report_verdict},
+        {"In plain words", sow_cli_add_report_words},
+        {"Measured besides", sow_cli_add_report_asked},
         {"Formulas, with their numbers", add_formulas},
         {"Value by value", add_values},
         {"What is drawn", add_plan},
@@ -391,16 +282,22 @@ static void add_run(struct sow_cli_text *text, const struct sow_cli_runs *runs, 
         sow_cli_add_html(text, run->title);
         sow_cli_add(text, "</h2>\n");
     }
-    for (size_t i = judgement_of(run) == NULL; i < sizeof parts / sizeof parts[0]; i++) {
+    int is_asked =
+        run->asked.jacobian != NULL || run->asked.curves != NULL || run->asked.spectra != NULL;
+    for (size_t i = sow_cli_report_judgement(run) == NULL; i < sizeof parts / sizeof parts[0];
+         i++) {
+        if (parts[i].add == sow_cli_add_report_asked && !is_asked) {
+            continue;
+        }
         sow_cli_add(text, "<h%d>%s</h%d>\n", level, parts[i].title, level);
         parts[i].add(text, run);
-        if (parts[i].add == add_words && run->learned != NULL) {
+        if (parts[i].add == sow_cli_add_report_words && run->learned != NULL) {
             sow_cli_add(text, "<h%d>The first steps of learning</h%d>\n", level, level);
             sow_cli_add_report_learned(text, run);
         }
         if (i == 0 && runs->count == 1) {
             sow_cli_add(text, "<h2>Pictures</h2>\n");
-            add_picture(text, runs);
+            sow_cli_add_report_picture(text, runs);
         }
     }
 }
@@ -411,8 +308,8 @@ static void add_codes(struct sow_cli_text *text, const struct sow_cli_runs *runs
     sow_cli_add(text, "<h2>The verdicts</h2>\n<ul>\n");
     for (size_t i = 0; i < runs->count; i++) {
         struct sow_cli_text codes = {0};
-        if (judgement_of(&runs->items[i]) != NULL) {
-            sow_cli_add_codes(&codes, judgement_of(&runs->items[i]));
+        if (sow_cli_report_judgement(&runs->items[i]) != NULL) {
+            sow_cli_add_codes(&codes, sow_cli_report_judgement(&runs->items[i]));
             sow_cli_add(text, "<li><code>");
             sow_cli_add_html(text, runs->items[i].title);
             sow_cli_add(text, "</code>: ");
@@ -440,7 +337,7 @@ static void add_page(struct sow_cli_text *text, const struct sow_cli_runs *runs)
     if (runs->count > 1) {
         add_codes(text, runs);
         sow_cli_add(text, "<h2>Pictures</h2>\n");
-        add_picture(text, runs);
+        sow_cli_add_report_picture(text, runs);
     }
     for (size_t i = 0; i < runs->count; i++) {
         add_run(text, runs, i);

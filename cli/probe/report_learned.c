@@ -6,7 +6,7 @@
 #include "report.h"
 #include "report_text.h"
 
-#define ROWS_MAX 120 /* of a table; more are the first and the last layer's, and what is in none */
+#define ROWS_MAX 60 /* of a table; more are the first and the last layer's, and what is in none */
 
 static void add_loss(struct sow_cli_text *text, const struct sow_learning *learned)
 {
@@ -118,4 +118,9 @@ void sow_cli_add_report_learned(struct sow_cli_text *text, const struct sow_cli_
     add_loss(text, run->learned);
     add_values(text, run->learned);
     add_weights(text, run->learned);
+    sow_cli_add(text,
+                "<p class=s>Mean |x|: size of a value before the first step; moved: mean distance "
+                "from there after so many steps. Rms: size of a weight; update/weight: what one "
+                "step adds to it, over its size, at the first and at the last step; moves: from "
+                "when on it has a gradient.</p>\n");
 }

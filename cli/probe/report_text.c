@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#define PART_MIN 4 /* of a word in a table that is broken */
+#define PART_MAX 24
+
 /* On a screen lines of text keep a length that reads well; on paper tables are small enough for their columns. */
 const char sow_cli_report_style[] =
     "body{font:16px/1.5 sans-serif;color:#222;background:#fff;max-width:1100px;margin:2em auto;"
@@ -16,19 +19,22 @@ const char sow_cli_report_style[] =
     "code,.f{font-family:monospace;overflow-wrap:anywhere}\n"
     ".f{background:#f5f5f5;padding:.5em .8em;border-left:3px solid #0072B2}\n"
     "span.f{background:none;border:0;padding:0}\n"
-    "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums;width:100%}\n"
+    "table{border-collapse:collapse;font-size:.85em;font-variant-numeric:tabular-nums;"
+    "width:100%;margin:0 0 1em}\n"
     "th,td{padding:.2em .6em;text-align:right;border-bottom:1px solid #e5e5e5;vertical-align:top}\n"
+    "sup,sub{line-height:0}.n,sup{white-space:nowrap}\n"
+    "code.c{display:block;white-space:pre;overflow-x:auto}\n"
     "th{border-bottom:2px solid #888}\n"
-    "th.w,td.w{text-align:left;overflow-wrap:anywhere;min-width:6em}\n"
-    "td.w:first-child{min-width:12em}\n"
-    "figure{margin:1em 0}svg{width:100%;height:auto}.s,figcaption{color:#555}\n"
+    "th.w,td.w{text-align:left}\n"
+    "figure{margin:1em 0}svg{display:block;width:100%;height:auto}.s,figcaption{color:#555}\n"
+    "figcaption{margin-top:.8em}\n"
+    "@media(max-width:50em){table{display:block;overflow-x:auto}}\n"
     "@page{size:A4;margin:15mm}\n"
     "@media print{\n"
     "body{font-size:10pt;margin:0;max-width:none}p,li,figcaption{max-width:none}\n"
     "table{font-size:.75em}th,td{padding:.15em .4em}\n"
-    "th.w,td.w,td.w:first-child{min-width:5em}\n"
-    "h2,h3{break-after:avoid}tr,figure,.f{break-inside:avoid}\n"
-    "thead{display:table-header-group}}\n";
+    "h2,h3,p.h{break-after:avoid}tr,svg,figcaption,.f{break-inside:avoid}\n"
+    "thead{display:table-header-group}code.c{white-space:pre-wrap}}\n";
 
 void sow_cli_add_html(struct sow_cli_text *text, const char *word)
 {
@@ -58,6 +64,25 @@ void sow_cli_add_html(struct sow_cli_text *text, const char *word)
     sow_cli_text_free(&safe);
 }
 
+void sow_cli_add_html_powers(struct sow_cli_text *text, const char *words)
+{
+    struct sow_cli_text safe = {0};
+    sow_cli_add_html(&safe, words);
+    for (const char *c = safe.bytes; c != NULL && *c != '\0'; c++) {
+        size_t length = *c == '^' ? strspn(c + 1, "-0123456789.") : 0;
+        if (length > 0 && c[length] == '.') { /* of the sentence */
+            length--;
+        }
+        if (length > 0) {
+            sow_cli_add(text, "<sup>%.*s</sup>", (int)length, c + 1);
+            c += length;
+        } else {
+            sow_cli_add_bytes(text, c, 1);
+        }
+    }
+    sow_cli_text_free(&safe);
+}
+
 void sow_cli_add_html_lines(struct sow_cli_text *text, char *lines, const char *element)
 {
     for (char *at = lines, *end; at != NULL && *at != '\0'; at = end + 1) {
@@ -71,9 +96,29 @@ void sow_cli_add_html_lines(struct sow_cli_text *text, char *lines, const char *
 
 void sow_cli_add_html_cell(struct sow_cli_text *text, const char *word)
 {
+    struct sow_cli_text safe = {0}, part = {0};
+    size_t since = 0; /* characters since a line may end */
+    char last = '\0';
     sow_cli_add(text, "<td class=w>");
-    sow_cli_add_html(text, word);
+    sow_cli_add_safe(&safe, word, strlen(word), 0);
+    for (const char *c = safe.bytes; c != NULL && *c != '\0'; c++) {
+        sow_cli_add_bytes(&part, c, 1);
+        int is_range = *c == '.' && (c[1] == '.' || last == '.'); /* "{0..11}" */
+        int breaks = strchr(".,;={}_", *c) != NULL && !is_range && since >= PART_MIN;
+        last = *c;
+        int is_whole = ((unsigned char)c[1] & 0xc0) != 0x80; /* of a character of UTF-8 */
+        since = *c == ' ' ? 0 : since + 1;
+        if (is_whole && c[1] != '\0' && (breaks || since >= PART_MAX)) {
+            sow_cli_add_html(text, part.bytes);
+            sow_cli_add(text, "<wbr>");
+            sow_cli_text_clear(&part);
+            since = 0;
+        }
+    }
+    sow_cli_add_html(text, part.length > 0 ? part.bytes : "");
     sow_cli_add(text, "</td>");
+    sow_cli_text_free(&safe);
+    sow_cli_text_free(&part);
 }
 
 /* 3.2e-81 as 3.2&times;10^-81, from its logarithm, which no depth overflows. */
@@ -93,9 +138,10 @@ void sow_cli_add_html_power(struct sow_cli_text *text, double log10)
 
 void sow_cli_add_html_number(struct sow_cli_text *text, double number)
 {
-    if (number >= 1e-12 && (number < 1e-4 || number > 9999.5)) {
-        sow_cli_add_html_power(text, log10(number));
+    if (number != 0 && isfinite(number) && (fabs(number) < 1e-4 || fabs(number) > 9999.5)) {
+        sow_cli_add(text, "%s", number < 0 ? "-" : "");
+        sow_cli_add_html_power(text, log10(fabs(number)));
     } else {
-        sow_cli_add(text, isnan(number) ? "-" : "%.4g", fabs(number) < 1e-12 ? 0 : number);
+        sow_cli_add(text, isnan(number) ? "-" : "%.4g", number);
     }
 }

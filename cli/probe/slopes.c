@@ -95,19 +95,27 @@ static void add_growth(struct sow_cli_text *text, double predicted, double seen)
     }
 }
 
-void sow_cli_slopes_print(const struct sow_probe *probe, const struct sow_measurement *measured)
+void sow_cli_add_slopes_words(struct sow_cli_text *text, const struct sow_probe *probe,
+                              const struct sow_measurement *measured)
 {
     struct slopes slopes = slopes_of(probe, measured);
-    struct sow_cli_text text = {0};
     if (measured == NULL || slopes.layers < LAYERS_MIN) {
         return;
     }
-    sow_cli_add(&text, "per layer, over %zu: E[x^2] ", slopes.layers);
-    add_growth(&text, slopes.signal, slopes.seen_signal);
-    sow_cli_add(&text, " forward, E[grad^2] ");
-    add_growth(&text, -slopes.gradient, -slopes.seen_gradient);
-    sow_cli_add(&text, " backward");
-    sow_cli_print_paragraph(text.bytes);
+    sow_cli_add(text, "per layer, over %zu: E[x^2] ", slopes.layers);
+    add_growth(text, slopes.signal, slopes.seen_signal);
+    sow_cli_add(text, " forward, E[grad^2] ");
+    add_growth(text, -slopes.gradient, -slopes.seen_gradient);
+    sow_cli_add(text, " backward");
+}
+
+void sow_cli_slopes_print(const struct sow_probe *probe, const struct sow_measurement *measured)
+{
+    struct sow_cli_text text = {0};
+    sow_cli_add_slopes_words(&text, probe, measured);
+    if (text.length > 0) {
+        sow_cli_print_paragraph(text.bytes);
+    }
     sow_cli_text_free(&text);
 }
 

@@ -152,6 +152,21 @@ int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_o
 
 /* ---- For people ---------------------------------------------------------------------------------------- */
 
+void sow_cli_add_cure(struct sow_cli_text *text, const struct sow_verdict *verdict,
+                      const struct sow_cli_options *options)
+{
+    struct sow_cli_options rest = *options;
+    int replaced = strncmp(verdict->cure, "--variant", 9) == 0;
+    rest.variant = replaced ? NULL : options->variant;
+    rest.rules = replaced ? NULL : options->rules;
+    rest.scheme = NULL;
+    rest.sets.count = 0;
+    sow_cli_add(text, "sow probe ");
+    sow_cli_add_shell(text, options->arguments[0]);
+    sow_cli_add(text, " %s", verdict->cure);
+    sow_cli_source_options(text, &rest);
+}
+
 static void print_cure(const struct sow_verdict *verdict, const struct sow_cli_options *options)
 {
     struct sow_cli_text text = {0};
@@ -162,16 +177,8 @@ static void print_cure(const struct sow_verdict *verdict, const struct sow_cli_o
         fputs(lines.bytes, stdout);
         sow_cli_text_free(&lines);
     } else { /* one line, whatever its length: it is to be pasted */
-        sow_cli_add(&text, "    cure: sow probe ");
-        sow_cli_add_shell(&text, options->arguments[0]);
-        sow_cli_add(&text, " %s", verdict->cure);
-        struct sow_cli_options rest = *options;
-        int replaced = strncmp(verdict->cure, "--variant", 9) == 0;
-        rest.variant = replaced ? NULL : options->variant;
-        rest.rules = replaced ? NULL : options->rules;
-        rest.scheme = NULL;
-        rest.sets.count = 0;
-        sow_cli_source_options(&text, &rest);
+        sow_cli_add(&text, "    cure: ");
+        sow_cli_add_cure(&text, verdict, options);
         puts(text.bytes);
     }
     sow_cli_text_free(&text);

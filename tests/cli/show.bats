@@ -213,8 +213,15 @@ for event in json.load(open("net.json"))["events"]:
     browse out.html
     [[ ! -s said.txt ]]
     grep -q '<title>Will the signal survive? sow probe mlp:784,256x50,10' dom.html
-    [[ $(grep -c '<svg' dom.html) -eq 1 ]]
-    for word in "In plain words" "shrinks" "0.0256" "What the values look like" "layers.49.tanh" "normal{std=0.01}" "What was assumed" "Edge of chaos of tanh"; do
+    # six panels in three rows, which together are the one picture
+    python3 -c '
+import re
+page = open("dom.html").read()
+rows = [tuple(map(float, box.split())) for box in re.findall("<svg[^>]*viewBox=\"([^\"]*)\"", page)]
+assert len(rows) == 3 and rows[0][1] == 0 and sum(row[3] for row in rows) == 70 + 3 * 370, rows
+assert all(above[1] + above[3] == below[1] for above, below in zip(rows, rows[1:])), rows
+assert page.count("<use href=\"#gnuplot_canvas\">") == 2 and page.count("id=\"gnuplot_canvas\"") == 1'
+    for word in "In plain words" "shrinks" "The first layers get next to no gradient" "0.0256" "What the values look like" "layers.49.tanh" "normal{std=0.01}" "What was assumed" "Edge of chaos of tanh"; do
         grep -qF "$word" dom.html
     done
     chromium-headless-shell --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --window-size=1100,1600 \
@@ -230,7 +237,7 @@ for event in json.load(open("net.json"))["events"]:
     grep -q '<li><code>he_normal</code>: healthy</li>' judged.html
     grep -q '<li><code>glorot_normal</code>: VANISH at' judged.html
     [[ $(grep -c '<h3>The verdict</h3>' judged.html) -eq 2 ]]
-    grep -q '<p><strong>VANISH</strong>, from .*Cure: ' judged.html
+    grep -q '<p><strong>VANISH</strong>: .*Cure: ' judged.html
     run --separate-stderr sow probe mlp:64,64x9,10 --report out.html
     ends_with 4
     has "$stderr" "out.html: exists already" "--force"
@@ -294,4 +301,48 @@ PY
     # gelu keeps its scale at sigma_b = 0 with the gain 1.5335 only: less dies out, more grows without bound
     run -1 sow probe mlp:16,16x9,2 --activation gelu --plot gelu.svg -q
     [[ $(grep -A1 '^.edge << EOD' gelu.gp | tail -1) == 1.53*,0 ]]
+}
+
+@test "a report gives the cure to paste, small numbers as they are, and words of networks without layers" {
+    run -1 sow probe mlp:784,256x50,10 --activation tanh --scheme 'normal{std=0.01}' --steps 1 --report out.html -q
+    # the last layer's values are 1e-41, not 0
+    grep -qF '<wbr>' out.html
+    python3 - <<'PY'
+import html, re
+page = re.sub("<wbr>", "", open("out.html").read())
+assert "Try: <code class=c>sow probe mlp:784,256x50,10 --set &#39;layers.*.weight=lecun_normal&#39; --activation tanh</code>" in page
+assert "shrinks to 2<sup>-263.0</sup> of" in page
+row = re.search(r"<td class=w>layers\.50</td><td>([0-9.]+)&times;10<sup>(-?\d+)</sup>", page)
+assert row and row[2] == "-41", row
+PY
+    cat >m.lua <<'LUA'
+local x = input { "batch", 8 }
+for i = 1, 9 do
+    x = x >> linear("fc" .. i, 8, 8)
+end
+rule("*.bias", zeros)
+rule("*.weight", lecun_normal { gain = 0.1 })
+LUA
+    run -1 sow probe m.lua --report words.html -q
+    grep -q 'From <code>fc1</code> to <code>fc8</code>, 7 layers further' words.html
+    grep -q 'The signal <strong>shrinks</strong> forward, by a factor of 0.01 at each layer' words.html
+}
+
+@test "zeros stand at the foot of the axis, and long titles beside each other" {
+    need gnuplot
+    run -0 sow probe mlp:100,50x3,10 --activation tanh --set 'layers.3.weight=zeros' --plot zero.svg -q
+    # of the gradient: all but the output; of the signal: the output
+    [[ $(grep -c '^0,[0-7]$' zero.gp) -eq 8 ]]
+    grep -q 'exactly 0' zero.svg
+    run -0 sow probe mlp:16,16x9,2 --plot many.svg -q --compare 'normal{std=0.25/sqrt(fan_in)}' 'normal{std=1/sqrt(fan_in)}' \
+        'normal{std=1.5/sqrt(fan_in)}' 'uniform{low=-0.1*sqrt(3),high=0.1*sqrt(3)}' 'normal{std=2/sqrt(fan_in)}' he_normal ones zeros
+    grep -q 'vertical maxrows 4' many.gp
+    # the whole band is within its axis
+    python3 - <<'PY'
+import csv, re
+rows = [r for r in csv.DictReader(open("many.csv")) if r["is_result"] == "1"]
+first, second = re.findall(r"^set yrange \[(\S+):(\S+)\]", open("many.gp").read(), re.M)[:2]
+high = max(float(r["high"]) for r in rows if float(r["high"]) - float(r["low"]) < 6)
+assert high < float(first[1]), (high, first)
+PY
 }

@@ -135,7 +135,7 @@ PYTHON
     python3 - <<'PYTHON'
 import json, re
 learned = json.load(open("probe.json"))["learning"]
-script, html = open("out.gp").read(), open("out.html").read()
+script, html = open("out.gp").read(), open("out.html").read().replace("<wbr>", "")
 block = lambda name: [[float(x) for x in row.split(",")] for row in re.search(rf"{re.escape(name)} << EOD\n(.*?)\nEOD", script, re.S)[1].splitlines()]
 near = lambda a, b: abs(a - b) < 1e-4 * abs(b)
 assert all(near(row[1], loss) for row, loss in zip(block("$loss0"), learned["loss"], strict=True))
