@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a recipe may take: memory where Lua asks for it, steps and time in a hook that is called every hundred
- * instructions. The numbers are in host.h. */
+/* What a recipe may take: memory where Lua asks for it, steps and time in a hook that is called every
+ * SOW_HOST_HOOK_STEPS instructions. The numbers are in host.h. */
 #include "model/recipe/ceilings.h"
 
 #include <stdlib.h>

@@ -13,18 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "model/graph/model.h"
 #include "model/recipe/rule.h"
 #include "tests/c/scratch.h"
-
-static inline double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static inline enum sow_status try_load(const char *name, const char *text, struct sow_model **model,
                                        struct sow_error *error)

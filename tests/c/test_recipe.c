@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Recipes: what the sandbox refuses and how fast (tests/hostile/recipe/cases.txt), and what all that are shipped must
- * be. Not here: rules (test_rules.c). */
+/* Recipes: what the sandbox refuses (tests/hostile/recipe/cases.txt), and what all that are shipped must be. Not here:
+ * rules (test_rules.c), and that every word ends (test_endless.c). */
 #include "tests/c/cases.h"
 #include "tests/c/recipe_files.h"
 
 #include "model/recipe/embedded.h"
-
-#define SECONDS_TOLD                                                                               \
-    3.0 /* of the processor; printed, not asserted: the steps are what bounds a recipe */
 
 /* ---- Hostile recipes ------------------------------------------------------------------------- */
 
@@ -27,10 +24,8 @@ static void run_case(const struct test_case *test)
             length += test->fields[i].length;
         }
     }
-    double before = seconds();
     enum sow_status status =
         sow_model_load(write_file("case.lua", text, length), NULL, &model, &error);
-    double took = seconds() - before;
     if (strcmp(wanted, "ok") == 0) {
         if (status != SOW_OK) {
             fail_msg("[%s] refused: %u: %s", test->name, error.line, error.message);
@@ -41,9 +36,6 @@ static void run_case(const struct test_case *test)
     } else if (strcmp(error.file, latest) != 0 ||
                (place != NULL && error.line != strtoul(place, NULL, 10))) {
         fail_msg("[%s] at %s:%u instead of line %s", test->name, error.file, error.line, place);
-    }
-    if (took > SECONDS_TOLD) {
-        print_message("[%s] took %.2f seconds\n", test->name, took);
     }
     sow_model_free(model);
 }
@@ -122,96 +114,6 @@ static void test_f01_many_tensors(void **state)
     assert_non_null(strstr(error.message, "more than 1500000 tensors"));
     assert_non_null(strstr(error.file, "/c.lua"));
     assert_int_equal(error.line, 3);
-}
-
-/* A line a word that declares tensors, makes values or adds rules, to be repeated without end; of those that differ in
- * their number of axes only, one. Every word of prelude/layers/ and of prelude/value.lua has one. */
-static const char *const endless[] = {
-    "param(\"t\" .. i, { 1 })",
-    "learned(\"t\" .. i, { 4 })",
-    "layer_scale(\"t\" .. i, 4)",
-    "linear(\"t\" .. i, 4, 4)",
-    "x = x >> linear(\"t\" .. i, 4, 4)",
-    "bilinear(\"t\" .. i, 4, 4, 4)",
-    "tied(\"t\" .. i, \"w\")",
-    "embedding(\"t\" .. i, 4, 4)",
-    "layer_norm(\"t\" .. i, 4)",
-    "rms_norm(\"t\" .. i, 4)",
-    "batch_norm(\"t\" .. i, 4)",
-    "group_norm(\"t\" .. i, 4, 2)",
-    "conv2d(\"t\" .. i, 4, 4)",
-    "depthwise_conv2d(\"t\" .. i, 4)",
-    "conv_transpose2d(\"t\" .. i, 4, 4)",
-    "lstm(\"t\" .. i, 4, 4)",
-    "gru_cell(\"t\" .. i, 4, 4)",
-    ("x = x >> experts { router = linear(\"r\" .. i, 4, 9), experts = 9, name = \"e\" .. i,"
-     " expert = function(y) return y >> linear(\"w\", 4, 4) end }"),
-    "x = x >> split_heads(2) >> merge_heads()",
-    "x = bundle(x, x, x) >> attention { heads = 2 }",
-    "x = x >> route { experts = 4 }",
-    "x = x >> activation(\"relu\")",
-    "x = x >> activation(expr \"max(x, 0) - 1\")",
-    "x = bundle(x, x) >> gated(\"swiglu\")",
-    "x = x >> dropout(0.1)",
-    "local y = z >> max_pool(1) >> flatten()",
-    "local y = z >> to_tokens() >> take(1)",
-    "local y = z >> global_pool()",
-    "local y = concat(x, x)",
-    "local y = expr(\"max(x, 0) - \" .. i)",
-    "local y = tokens() + positions() * segments()",
-    "local y = input { \"batch\", 4, mean = 0 }",
-    "x = repeated(\"h\", 3, x, function(y) return scope(\"s\", function() return y end) end)",
-    "rule(\"*\" .. i, normal { std = 0.02 })",
-    "variant(\"v\" .. i, \"x\", function() end)",
-    "weights(\"zeros\")",
-    "param(\"t\" .. i, { 4, 4 }, { kind = \"linear\", role = \"head\", dtype = \"f32\", layout = "
-    "\"in-out\" })",
-};
-
-enum { ENDLESS = sizeof endless / sizeof endless[0] };
-
-/* Ends in the recipe's line, and before there are as many tensors as a model may have. */
-static void check_endless(const char *line)
-{
-    char text[512];
-    struct sow_model *model;
-    struct sow_error error;
-    snprintf(text, sizeof text,
-             "local x, z, i = input { \"batch\", 4 }, input { \"batch\", 4, 8, 8 }, 0\n"
-             "param(\"w\", { 4, 4 })\nwhile true do\n    %s\n    i = i + 1\nend",
-             line);
-    if (try_load("layers.lua", text, &model, &error) != SOW_E_CONFIG ||
-        strstr(error.message, "the recipe does not end: stopped after five million") == NULL) {
-        fail_msg("%s: %s", line, error.message);
-    }
-    assert_non_null(strstr(error.file, "/layers.lua"));
-    assert_in_range(error.line, 3, 6);
-}
-
-static void test_endless_layers(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < ENDLESS; i++) {
-        check_endless(endless[i]);
-    }
-    for (const struct sow_embedded *file = sow_embedded_recipes; file->name != NULL; file++) {
-        static const char mark[] = "\nfunction words.";
-        const int is_listed = strncmp(file->name, "prelude/layers/", 15) == 0 ||
-                              strcmp(file->name, "prelude/value.lua") == 0;
-        const char *at = is_listed ? file->text : "";
-        while ((at = strstr(at, mark)) != NULL) {
-            size_t i = 0;
-            char word[64];
-            at += sizeof mark - 1;
-            snprintf(word, sizeof word, "%.*s", (int)strcspn(at, "("), at);
-            while (i < ENDLESS && strstr(endless[i], word) == NULL) {
-                i++;
-            }
-            if (i == ENDLESS) {
-                fail_msg("%s is not among the endless layers", word);
-            }
-        }
-    }
 }
 
 /* What a real network may be: layers and activations by the hundred thousand. */
@@ -391,7 +293,6 @@ int main(void)
         cmocka_unit_test(test_texts_too_long_for_lua),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_f01_many_tensors),
-        cmocka_unit_test(test_endless_layers),
         cmocka_unit_test(test_many_layers),
         cmocka_unit_test(test_f14_many_layers),
         cmocka_unit_test(test_schemes_are_words),
