@@ -85,25 +85,33 @@ static double kept_by(const struct sow_predictor *p, const struct sow_node *node
     return share < 1 ? 2 * share : 2;
 }
 
+double sow_fan_of(const struct sow_predictor *p, const struct sow_node *node, double *inside,
+                  double *pairs)
+{
+    const struct sow_flow *from = &p->network->flows[node->inputs[0]];
+    const struct sow_flow *to = &p->network->flows[node->output];
+    double fan = (double)node->at.inputs;
+    *inside = *pairs = 1;
+    if (node->op == SOW_OP_CONV) {
+        fan = (double)(from->shape[1] / node->at.groups);
+        for (uint32_t i = 0; i < node->at.spatial; i++) {
+            fan *= (double)node->at.kernel[i];
+        }
+        sow_window_share(&node->at, from, to, inside, pairs);
+    } else if (node->op == SOW_OP_CONV_TRANSPOSE) {
+        fan = sow_transposed_fan(&node->at, from, to, pairs);
+    }
+    return fan;
+}
+
 static void forward_weights(struct sow_predictor *p, const struct sow_node *node)
 {
     const struct sow_state *in = &p->states[node->inputs[0]];
-    const struct sow_flow *from = &p->network->flows[node->inputs[0]];
     const struct sow_flow *to = &p->network->flows[node->output];
     struct sow_state *out = &p->states[node->output];
     struct sow_weights weights = sow_node_weights(p, node, 0, no_bias),
                        bias = sow_node_weights(p, node, 1, no_bias);
-    double fan = (double)node->at.inputs, inside = 1, pairs = 1;
-    if (node->op == SOW_OP_CONV) {
-        fan = (double)(from->shape[1] / node->at.groups);
-        out->places = 1;
-        for (uint32_t i = 0; i < node->at.spatial; i++) {
-            fan *= (double)node->at.kernel[i];
-        }
-        sow_window_share(&node->at, from, to, &inside, &pairs);
-    } else if (node->op == SOW_OP_CONV_TRANSPOSE) {
-        fan = sow_transposed_fan(&node->at, from, to, &pairs);
-    }
+    double inside, pairs, fan = sow_fan_of(p, node, &inside, &pairs);
     sow_linear_rule(in, fan, inside, pairs, &weights, &bias, out,
                     &p->locals[node - p->network->nodes]);
     out->kept = bias.square == 0 ? kept_by(p, node) : 0;

@@ -161,7 +161,7 @@ static void mix(const struct sow_predictor *p, const struct sow_node *node, stru
     }
 }
 
-static void add(const struct sow_predictor *p, const struct sow_node *node, struct sow_places *x)
+static void add(struct sow_predictor *p, const struct sow_node *node, struct sow_places *x)
 {
     uint32_t a = node->inputs[0], b = node->inputs[1];
     struct sow_places room;

@@ -11,6 +11,7 @@
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 #include "model/signal/network/recurrent.h"
+#include "model/signal/predict/shared.h"
 
 #define PAIRS_MAX 64 /* of uses of one value, among which shared ancestors are looked for */
 
@@ -76,12 +77,13 @@ static enum sow_status prepare(struct sow_predictor *p, struct sow_error *error)
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }
     list_uses(p);
+    enum sow_status status = sow_shared_find(p, error);
     for (size_t i = 0; i < network->node_count; i++) {
         p->has_norm |=
             network->nodes[i].op == SOW_OP_LAYER_NORM || network->nodes[i].op == SOW_OP_RMS_NORM ||
             network->nodes[i].op == SOW_OP_BATCH_NORM || network->nodes[i].op == SOW_OP_GROUP_NORM;
     }
-    return SOW_OK;
+    return status;
 }
 
 static enum sow_status walk_forward(struct sow_predictor *p, struct sow_error *error)
@@ -117,10 +119,15 @@ static void gather(struct sow_predictor *p, uint32_t flow)
         for (uint32_t k = begin; k < i && end - begin <= PAIRS_MAX; k++) {
             const struct sow_adjoint *other = &p->use[p->use_list[k]];
             double both = 2 * sow_exp(0.5 * (back->log + other->log) - sum.log);
-            both = both > 0 ? both * sow_use_cosine(p, p->use_list[k], p->use_list[i]) : 0;
-            total += both;
-            sum.feature += both * 0.5 * (back->feature + other->feature);
-            sum.place += both * 0.5 * (back->place + other->place);
+            uint32_t a = p->use_list[k], b = p->use_list[i];
+            double same = both > 0 ? both * sow_use_cosine(p, SOW_PAIR_SAME, a, b) : 0;
+            double place = 0.5 * same * (back->place + other->place);
+            if (p->shared != NULL) {
+                place = both > 0 ? both * sow_use_cosine(p, SOW_PAIR_PLACE, a, b) : 0;
+            }
+            total += same;
+            sum.feature += same * 0.5 * (back->feature + other->feature);
+            sum.place += place;
         }
     }
     if (total > 0) {

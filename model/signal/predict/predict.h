@@ -55,6 +55,7 @@ struct sow_weights {
 struct sow_softmax {
     double same;  /* E[sum over keys of p^2], averaged over queries */
     double cross; /* E[sum over keys of p p'], averaged over pairs of queries */
+    double apart; /* the same, of queries that are not alike */
     double alone; /* the same of two samples' rows of one query */
     double moved; /* as below, averaged over queries */
 };
@@ -96,7 +97,8 @@ struct sow_kept_expansion {
 };
 
 struct sow_reach;
-struct sow_table; /* expand.c */
+struct sow_table;  /* expand.c */
+struct sow_shared; /* shared.h */
 
 struct sow_predictor {
     const struct sow_network *network;
@@ -118,8 +120,9 @@ struct sow_predictor {
     struct softmax_cache *softmax;
     struct sow_kept_expansion kept[SOW_EXPANSIONS_KEPT]; /* in turn */
     size_t kept_count;
-    struct sow_table *table; /* NULL: none was needed yet */
-    int out_of_memory;       /* on the way back */
+    struct sow_table *table;   /* NULL: none was needed yet */
+    struct sow_shared *shared; /* layers that are used twice; NULL where none is */
+    int out_of_memory;         /* on the way back */
     int has_norm;
     uint64_t time_steps; /* that recurrent layers have walked */
     struct sow_arena arena;
@@ -200,6 +203,9 @@ struct sow_local *sow_back_packed(const struct sow_predictor *p, const struct so
                                   struct sow_adjoint parts[3]);
 /* What the node gives back to its inputs, p->use, from the adjoint of its output. */
 void sow_backward(struct sow_predictor *p, const struct sow_node *node);
+/* The inputs of one output of a layer of weights, the share of them that is no padding, and that of two outputs at once. */
+double sow_fan_of(const struct sow_predictor *p, const struct sow_node *node, double *inside,
+                  double *pairs);
 /* A linear map of `in` by weights and a bias; fan the inputs of one output, of which `inside` are no padding. */
 void sow_linear_rule(const struct sow_state *in, double fan, double inside, double inside_pairs,
                      const struct sow_weights *weights, const struct sow_weights *bias,
@@ -238,12 +244,13 @@ int sow_pool_window(const struct sow_network *network, const struct sow_node *no
 
 const struct sow_network *sow_probe_network(const struct sow_probe *probe);
 
-/* ---- Shared ancestors (ancestors.c) ------------------------------------------------------------------ */
+/* ---- Shared ancestors (ancestors.c) and shared layers (shared.h) ------------------------------------- */
 
 enum sow_pairing { SOW_PAIR_SAME, SOW_PAIR_FEATURE, SOW_PAIR_PLACE, SOW_PAIR_SAMPLE };
 /* E[a b] / sqrt(E[a^2] E[b^2]) of two flows, at the same or at different features, places, samples. */
-double sow_cosine(const struct sow_predictor *p, enum sow_pairing pairing, uint32_t a, uint32_t b);
-/* The same of the gradients that two uses of a flow give back. */
-double sow_use_cosine(const struct sow_predictor *p, uint32_t use_a, uint32_t use_b);
+double sow_cosine(struct sow_predictor *p, enum sow_pairing pairing, uint32_t a, uint32_t b);
+/* The same of the gradients that two uses of a flow give back, at one place or at two (ancestors_back.c). */
+double sow_use_cosine(struct sow_predictor *p, enum sow_pairing pairing, uint32_t use_a,
+                      uint32_t use_b);
 
 #endif

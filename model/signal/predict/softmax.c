@@ -118,14 +118,14 @@ static size_t causal_sizes(uint64_t most, double sizes[SIZES_MAX], double weight
 static struct sow_softmax compute(double s, uint64_t keys, int causal, uint64_t window)
 {
     struct transform transform;
-    struct sow_softmax softmax = {0, 0, 0, 0};
+    struct sow_softmax softmax = {0, 0, 0, 0, 0};
     double n = (double)keys;
     uint64_t most = window > 0 && window < keys ? window : keys;
     make_transform(s, &transform);
     if (!causal) {
         double m = (double)most;
         struct sow_softmax_row row = s > 0 ? row_of(&transform, m) : uniform(m);
-        return (struct sow_softmax){row.same, 1 / n, 1 / m, row.moved};
+        return (struct sow_softmax){row.same, 1 / n, 1 / n, 1 / m, row.moved};
     }
     double sizes[SIZES_MAX], weights[SIZES_MAX], rows = 0;
     size_t count = causal_sizes(most, sizes, weights);
@@ -230,7 +230,7 @@ struct sow_softmax sow_softmax_of(struct sow_predictor *p, double s2, double que
     double a = step * STEP, b = a + STEP, share = (s * s - a * a) / (b * b - a * a);
     double same = low.same * sow_exp(share * sow_log(high.same / low.same));
     double moved = low.moved + share * (high.moved - low.moved);
-    struct sow_softmax made = {same, low.cross, low.alone, moved};
+    struct sow_softmax made = {same, low.cross, low.cross, low.alone, moved};
     /* rows whose queries are alike choose alike */
     double alike = query_correlation > 0 ? query_correlation : 0;
     made.cross *= 1 + alike * (same / low.alone - 1);
