@@ -154,7 +154,6 @@ static struct total total_of(const struct view *view, const struct sow_fold_row 
 
 static void add_sparkline(struct sow_cli_text *text, const struct total *total)
 {
-    static const char *const heights[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     uint64_t bars[BARS] = {0}, most = 0;
     for (int bin = 0; bin < SOW_HISTOGRAM_BINS; bin++) {
         uint64_t *bar = &bars[bin * BARS / SOW_HISTOGRAM_BINS];
@@ -163,7 +162,7 @@ static void add_sparkline(struct sow_cli_text *text, const struct total *total)
     }
     for (int bar = 0; bar < BARS && most > 0; bar++) {
         int height = (int)((8 * bars[bar] + most - 1) / most);
-        sow_cli_add(text, "%s", heights[height]);
+        sow_cli_add(text, "%s", sow_cli_bar(height));
     }
 }
 

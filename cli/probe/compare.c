@@ -15,8 +15,6 @@ enum { TITLE, SIGNAL, MOMENT, GRADIENTS, GRADIENT, CORRELATION, CHI_PERP, LOSS, 
 #define LOG10_2  0.30102999566398119521
 #define SPAN_MIN 1.0 /* decades that fill the height */
 
-static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-
 /* What all runs have in common, so that bars of two rows compare. */
 struct scale {
     double low, high;
@@ -57,7 +55,7 @@ static void add_bars(struct sow_cli_text *text, const struct sow_cli_point *poin
         if (points[i].is_result && at++ * wide / depth == used && used < wide) {
             double number = number_of(&points[i], is_gradient);
             double part = (number - scale->low) / fmax(scale->high - scale->low, SPAN_MIN) * 7.999;
-            sow_cli_add(text, "%s", isfinite(number) ? bars[(int)part] : "0");
+            sow_cli_add(text, "%s", isfinite(number) ? sow_cli_bar(1 + (int)part) : "0");
             used++;
         }
     }

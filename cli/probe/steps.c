@@ -15,8 +15,6 @@ enum { WEIGHT, RMS, RATE, RATIO, RATIO_LAST, MOVES, WEIGHT_COLUMNS };
 #define NAME_ROOM 38
 #define NAMES_MAX 6 /* of tensors that are listed in one sentence */
 
-static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-
 /* ---- The loss -------------------------------------------------------------------------------------- */
 
 static void print_what(const struct sow_learning_report *report,
@@ -55,7 +53,7 @@ static void print_loss(const struct sow_learning_report *report)
     for (uint32_t i = 0; i < wide; i++) {
         double x = loss[wide > 1 ? (uint64_t)i * report->done / (wide - 1) : 0];
         double part = span > 0 ? (x - low) / span * 7.999 : 0;
-        fputs(isfinite(x) ? bars[(int)part] : "!", stdout);
+        fputs(isfinite(x) ? sow_cli_bar(1 + (int)part) : "!", stdout);
     }
     printf("  %.5g to ", loss[0]);
     if (isfinite(loss[report->done])) {

@@ -16,8 +16,6 @@ enum { NAME, OPERATION, SECOND_MOMENT, CORRELATION, GRADIENT, CHI_PERP, CHI_PAR,
 #define MIDDLES   4  /* results shown of the layers left out */
 #define NAME_ROOM 38
 
-static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-
 struct view {
     const struct sow_probe *probe;
     size_t count;
@@ -159,7 +157,7 @@ static void print_bars(const struct view *view, const char *title, int gradient,
         double span =
             high - low > 3 ? high - low : 3; /* a factor of 8 is the least that fills the height */
         double part = (numbers[i] - low) / span * 7.999;
-        fputs(isfinite(numbers[i]) ? bars[(int)part] : "0", stdout);
+        fputs(isfinite(numbers[i]) ? sow_cli_bar(1 + (int)part) : "0", stdout);
     }
     if (isfinite(low)) {
         printf("  2^%.1f to 2^%.1f", low > -0.05 && low < 0.05 ? 0.0 : low,

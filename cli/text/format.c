@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -291,6 +292,29 @@ int sow_cli_colored(FILE *stream, enum sow_color color)
     }
     return (no_color == NULL || no_color[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0 &&
            isatty(fileno(stream));
+}
+
+/* What the locale says, where it says something; pipes and files get UTF-8 whatever it says. */
+static int is_plain_terminal(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0') {
+            const char *dot = strchr(value, '.');
+            return (dot == NULL ||
+                    (strncasecmp(dot, ".utf-8", 6) != 0 && strncasecmp(dot, ".utf8", 5) != 0)) &&
+                   isatty(STDOUT_FILENO);
+        }
+    }
+    return 0;
+}
+
+const char *sow_cli_bar(int height)
+{
+    static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    static const char *const plain[] = {" ", ".", ":", "-", "=", "+", "*", "#", "@"};
+    return is_plain_terminal() ? plain[height] : blocks[height];
 }
 
 const char *sow_cli_style(enum sow_style style, int colored)

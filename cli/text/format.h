@@ -61,6 +61,9 @@ int sow_cli_prose_width(void);
 /* Nonzero when this stream gets colours: --color, then NO_COLOR, TERM and whether it is a terminal. */
 int sow_cli_colored(FILE *stream, enum sow_color color);
 
+/* A block `height` eighths high, 0 (a blank) to 8; on a terminal whose locale is not UTF-8 a character as dark. */
+const char *sow_cli_bar(int height);
+
 enum sow_style { SOW_PLAIN, SOW_BOLD, SOW_DIM, SOW_RED };
 /* Escape sequence that begins a style, "" without colours; SOW_PLAIN ends it. */
 const char *sow_cli_style(enum sow_style style, int colored);

@@ -68,3 +68,12 @@ load helper
     done
     [[ -n $family ]]
 }
+
+@test "a file that the text above it does not name is found" {
+    # shellcheck disable=SC2016 # the blocks are for the script
+    printf 'Save it as `a.lua`:\n\n<!-- file a.lua -->\n```lua\nx = 1\n```\n\nAnother:\n\n<!-- file b.lua -->\n```lua\nx = 2\n```\n' >page.md
+    run "$BATS_TEST_DIRNAME/../../scripts/run-doc-examples" page.md
+    ends_with 1
+    has "$output" "the file b.lua does not name it"
+    lacks "$output" a.lua
+}

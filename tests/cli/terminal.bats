@@ -74,3 +74,27 @@ escape=$'\e'
     ends_with 0
     [[ ${#lines[@]} -eq 1 ]]
 }
+
+@test "bars are blocks in pipes and UTF-8 terminals, ASCII on a terminal that is not" {
+    command -v script >/dev/null || skip "there is no script(1)"
+    local ascii='signal    @#*+=-:...' blocks='signal    █▇▆▅▄▃▂▁▁▁'
+    local probe="'$SOW' probe mlp:64,64x9,10 --scheme glorot_normal --brief"
+    LC_ALL=C run -1 on_terminal "$probe"
+    has "$output" "$ascii"
+    lacks "$output" █
+    LC_ALL='' LC_CTYPE='' LANG=en_US.ISO-8859-1 run -1 on_terminal "$probe"
+    has "$output" "$ascii"
+    LC_ALL=C.utf8 LANG=C run -1 on_terminal "$probe"
+    has "$output" "$blocks"
+    LC_ALL='' LC_CTYPE='' LANG='' run -1 on_terminal "$probe"
+    has "$output" "$blocks"
+    LC_ALL=C run -1 sow probe mlp:64,64x9,10 --scheme glorot_normal --brief
+    has "$output" "$blocks"
+    LC_ALL=C sow init mlp:64,64,10 -o a.safetensors -q
+    LC_ALL=C run -0 on_terminal "'$SOW' stats a.safetensors"
+    has "$output" "@"
+    lacks "$output" █
+    LC_ALL=C run -0 on_terminal "'$SOW' probe mlp:64,64x9,10 --compare he_normal glorot_normal --steps 2"
+    has "$output" "@#*+"
+    lacks "$output" █
+}
