@@ -252,8 +252,14 @@ static void add_assumed(struct sow_cli_text *text, const struct sow_cli_run *run
     }
     if (run->measured != NULL) {
         const struct sow_measurement_report *report = sow_measurement_report(run->measured);
-        sow_cli_add(text, "<li>measured with %u %s of %llu samples</li>\n", report->seeds,
+        sow_cli_add(text, "<li>measured with %u %s of %llu samples", report->seeds,
                     report->seeds == 1 ? "seed" : "seeds", (unsigned long long)report->batch);
+        if (run->options != NULL && run->options->weights != NULL) {
+            sow_cli_add(text, ", with the weights of <code>");
+            sow_cli_add_html(text, run->options->weights);
+            sow_cli_add(text, "</code>; predictions are of the description");
+        }
+        sow_cli_add(text, "</li>\n");
         add_sample(text, &run->sample);
     }
     sow_cli_add(text, "</ul>\n");

@@ -89,7 +89,7 @@ void sow_cli_add_html_lines(struct sow_cli_text *text, char *lines, const char *
         end = strchr(at, '\n');
         *end = '\0';
         sow_cli_add(text, "<%s>", element);
-        sow_cli_add_html(text, at);
+        sow_cli_add_html_powers(text, at);
         sow_cli_add(text, "</%s>\n", element);
     }
 }
@@ -103,8 +103,9 @@ void sow_cli_add_html_cell(struct sow_cli_text *text, const char *word)
     sow_cli_add_safe(&safe, word, strlen(word), 0);
     for (const char *c = safe.bytes; c != NULL && *c != '\0'; c++) {
         sow_cli_add_bytes(&part, c, 1);
-        int is_range = *c == '.' && (c[1] == '.' || last == '.'); /* "{0..11}" */
-        int breaks = strchr(".,;={}_", *c) != NULL && !is_range && since >= PART_MIN;
+        /* not in "{0..11}" and "0.02" */
+        int is_number = *c == '.' && (c[1] == '.' || last == '.' || (c[1] >= '0' && c[1] <= '9'));
+        int breaks = strchr(".,;={}_", *c) != NULL && !is_number && since >= PART_MIN;
         last = *c;
         int is_whole = ((unsigned char)c[1] & 0xc0) != 0x80; /* of a character of UTF-8 */
         since = *c == ' ' ? 0 : since + 1;

@@ -346,3 +346,12 @@ high = max(float(r["high"]) for r in rows if float(r["high"]) - float(r["low"]) 
 assert high < float(first[1]), (high, first)
 PY
 }
+
+@test "a report names the file whose weights were measured, and breaks no number in a table" {
+    run -0 sow init mlp:64,64x9,10 -o own.safetensors -q
+    run -0 sow probe mlp:64,64x9,10 --weights own.safetensors --jacobian --report out.html -q
+    grep -qF 'with the weights of <code>own.safetensors</code>' out.html
+    grep -qF '<h2>Measured besides</h2>' out.html
+    grep -qF 'E[s<sup>2</sup>]' out.html
+    grep -qF '<wbr>1.4142135623730951}' out.html
+}
