@@ -163,8 +163,12 @@ static struct sow_adjoint back_multiply(const struct sow_predictor *p, const str
 static struct sow_adjoint collected(const struct sow_predictor *p, const struct sow_node *node,
                                     uint32_t slot, struct sow_adjoint made)
 {
-    double in = (double)p->network->flows[node->inputs[slot]].elements;
-    double out = (double)p->network->flows[node->output].elements;
+    const struct sow_flow *from = &p->network->flows[node->inputs[slot]],
+                          *to = &p->network->flows[node->output];
+    double in = (double)from->elements, out = (double)to->elements;
+    if (node->op == SOW_OP_CONCAT) {
+        out *= (double)from->shape[node->at.axis] / (double)to->shape[node->at.axis];
+    }
     return out > in ? scaled(&made, out / in) : made;
 }
 
@@ -278,6 +282,7 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
         made.log += local->ln_back;
         return made;
     case SOW_OP_ADD:
+    case SOW_OP_CONCAT:
         return collected(p, node, slot, made);
     case SOW_OP_MULTIPLY:
         return collected(p, node, slot, back_multiply(p, node, slot));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens by their position, behind attention that is causal: the first sees one value, the last all, so that neither sizes
- * nor correlations are the same everywhere. Each operation's table from those of its inputs; what the other rules know of
+/* Tokens by their position: under a causal mask the first sees one value, the last all, and a class token is put beside
+ * larger ones, so that neither sizes nor correlations are the same everywhere. Each operation's table from those of its inputs; what the other rules know of
  * a value, the means over positions, is mended. A value without a table is the same at all positions. Attention itself is in
  * places_attend.c, gradients are in places_back.c. */
 #include "model/signal/predict/places.h"
@@ -191,6 +191,9 @@ static int apply(struct sow_predictor *p, const struct sow_node *node, struct so
     switch (node->op) {
     case SOW_OP_ATTENTION:
         return sow_places_attend(p, node, x);
+    case SOW_OP_CONCAT:
+        sow_places_concat(p, node, x);
+        return 1;
     case SOW_OP_LAYER_NORM:
     case SOW_OP_RMS_NORM:
         normalise(p, node, x);
@@ -242,22 +245,23 @@ void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
         known = known == NULL ? p->by_place[node->inputs[i]] : known;
     }
     uint64_t tokens = flow->rank > 1 ? flow->shape[flow->rank - 2] : 1;
-    int begins =
-        node->op == SOW_OP_ATTENTION && node->at.causal && tokens > 1 && out->log > -INFINITY;
+    int concat = node->op == SOW_OP_CONCAT && sow_along_tokens(p, node);
+    int begins = tokens > 1 && (node->op == SOW_OP_ATTENTION || concat);
     if ((known == NULL && !begins) || !(out->log > -INFINITY) || out->places < 2) {
         return;
     }
-    int is_new = known == NULL;
+    int is_new = known == NULL || concat;
     int all_seen = node->at.window == 0 || node->at.window >= tokens;
     if (is_new) {
         sow_places_group(p, &x, tokens);
     } else {
         sow_places_like(&x, known);
     }
-    if (node->input_count > 0) {
+    if (node->input_count > 0 && !concat) {
         sow_places_copy(&x, table_of(p, node->inputs[0], &x, &room));
     }
-    if ((node->op == SOW_OP_ATTENTION && !begins) || !apply(p, node, &x)) {
+    if (((node->op == SOW_OP_ATTENTION || node->op == SOW_OP_CONCAT) && !begins) ||
+        !apply(p, node, &x)) {
         return;
     }
     double size, alike;
@@ -265,7 +269,8 @@ void sow_forward_places(struct sow_predictor *p, const struct sow_node *node)
     if (!(size > 0) || !(size < 1e6)) {
         return;
     }
-    if (is_new && all_seen) { /* the rule for all positions is exact here, but for chance */
+    if (is_new && all_seen &&
+        !concat) { /* the rule for all positions is exact here, but for chance */
         double chance = chance_of(p, node, &x);
         out->log += sow_log(size / (size - chance));
         out->place *= (size - chance) / size;

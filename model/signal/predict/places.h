@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens by their position, from the inside: what the files places*.c share. Positions are taken in groups that grow by a
- * third, or up to a part of the shortest window of attention; of a value, and of the gradient there, it is known how large
- * each group is and how alike each two are. What other rules see of it are means over positions (predict.h). */
+/* Tokens by their position, from the inside: what the files places*.c share. Under a causal mask positions are taken in
+ * groups that grow by a third, or up to a part of the shortest window of attention; where all see all, tokens are one group
+ * but for those that are put beside others or taken out (a class token). Of a value, and of the gradient there, it is known
+ * how large each group is and how alike each two are. What other rules see of it are means over positions (predict.h). */
 #ifndef SOW_SIGNAL_PLACES_H
 #define SOW_SIGNAL_PLACES_H
 
@@ -24,13 +25,14 @@ struct sow_places {
     struct sow_places *next; /* of those to spare */
 };
 
-/* Who sees whom: the causal mask and its window, by group, and how far rotary positions turn tokens from each other. */
+/* Who sees whom: all, or the causal mask, and the window, by group, and how far rotary positions turn tokens from each other. */
 struct sow_reach {
     struct sow_places groups; /* no sizes, nothing alike */
     uint64_t window;          /* 0: none */
     struct sow_op_attributes at;
-    size_t first[SOW_PLACES]; /* group that a query of each group sees */
-    double keys[SOW_PLACES];  /* that it sees: the sum of its row of `seen` */
+    size_t first[SOW_PLACES], last[SOW_PLACES]; /* groups that a query of each group sees */
+    size_t from[SOW_PLACES];                    /* the first group that sees a key of each group */
+    double keys[SOW_PLACES];                    /* that it sees: the sum of its row of `seen` */
     double pairs[SOW_PLACES]; /* of two different keys of one query: those of `seen` and `twice` */
     double seen[SOW_PLACES][SOW_PLACES];  /* [query][key]: keys of a group that one query sees */
     double twice[SOW_PLACES][SOW_PLACES]; /* ordered pairs of two keys of the group */
@@ -54,6 +56,24 @@ struct sow_rows {
 /* ---- Reach (places_reach.c) ---------------------------------------------------------------------- */
 
 void sow_places_group(struct sow_predictor *p, struct sow_places *places, uint64_t tokens);
+
+/* ---- Tokens put side by side or taken out (places_cut.c) ------------------------------------------------ */
+
+/* Whether a node is one that does so: concat, take. */
+int sow_along_tokens(const struct sow_predictor *p, const struct sow_node *node);
+/* Lets groups end where such tokens do. */
+void sow_places_cut(const struct sow_predictor *p, struct sow_places *places);
+/* Fills x, whose groups are set, with what concat makes. */
+void sow_places_concat(struct sow_predictor *p, const struct sow_node *node, struct sow_places *x);
+/* Of the gradient of a concat's output what input `slot` gets; `whole`: of an element anywhere. */
+struct sow_adjoint sow_places_part(const struct sow_predictor *p, const struct sow_node *node,
+                                   uint32_t slot, const struct sow_places *gradient,
+                                   const struct sow_adjoint *whole);
+/* ln of the size of the token that take lets through over the mean of all. */
+double sow_places_lift(const struct sow_predictor *p, const struct sow_node *node);
+/* Makes of a table, of which only the groups count, that of a gradient that only this token has. */
+void sow_places_taken(const struct sow_node *node, struct sow_places *x);
+
 /* Made once for attentions that have all in common; NULL without memory, and beyond 32 kinds. */
 struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *node,
                                uint64_t tokens);

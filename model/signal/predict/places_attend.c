@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Causal attention by position, forward: how large the outputs of each group of queries are, and how alike those of each
+/* Attention by position, forward: how large the outputs of each group of queries are, and how alike those of each
  * two. Weights are 1 / keys, larger for single keys as far as the softmax is from uniform. */
 #include <math.h>
 
@@ -22,10 +22,10 @@ static double means_of(const struct sow_reach *reach, const struct sow_places *x
                        size_t i, double with[SOW_PLACES])
 {
     double all = 0, count = reach->keys[i];
-    for (size_t k = reach->first[i]; k <= i; k++) {
+    for (size_t k = reach->first[i]; k <= reach->last[i]; k++) {
         const double *kept = reach->kept[k];
         with[k] = x->size[k] - (rotated ? kept[k] : 1) * x->alike[k][k];
-        for (size_t l = reach->first[i]; l <= i; l++) {
+        for (size_t l = reach->first[i]; l <= reach->last[i]; l++) {
             with[k] += (rotated ? kept[l] : 1) * reach->seen[i][l] * x->alike[k][l];
         }
         with[k] /= count;
@@ -49,7 +49,7 @@ static void meet(const struct sow_reach *reach, const struct sow_places *const p
     double with[SOW_PLACES], own[SOW_PLACES], all = means_of(reach, v, 0, i, with);
     double keys = reach->keys[i] * reach->keys[i];
     *together = *chance = 0;
-    for (size_t g = reach->first[i]; g <= i; g++) {
+    for (size_t g = reach->first[i]; g <= reach->last[i]; g++) {
         own[g] = v->size[g] - 2 * with[g] + all;
         *together += reach->seen[i][g] * own[g] * k->size[g] / keys;
         for (size_t h = reach->first[i]; h <= g; h++) {
@@ -68,7 +68,7 @@ static double logits_of(const struct sow_reach *reach, const struct sow_places *
 {
     double with[SOW_PLACES], own = 0, count = reach->keys[i];
     double all = means_of(reach, parts[1], 1, i, with);
-    for (size_t k = reach->first[i]; k <= i; k++) {
+    for (size_t k = reach->first[i]; k <= reach->last[i]; k++) {
         double apart = parts[1]->size[k] - 2 * with[k] + all;
         own += apart > 0 ? reach->seen[i][k] / count * apart : 0;
     }
@@ -151,9 +151,9 @@ static double own_size(const struct sow_reach *reach, const struct sow_places *v
                        double lift)
 {
     double one = 0, two = 0, share = 1 / reach->keys[i];
-    for (size_t k = reach->first[i]; k <= i; k++) {
+    for (size_t k = reach->first[i]; k <= reach->last[i]; k++) {
         one += reach->seen[i][k] * share * values->size[k];
-        for (size_t l = reach->first[i]; l <= i; l++) {
+        for (size_t l = reach->first[i]; l <= reach->last[i]; l++) {
             two += pairs_seen(reach, i, k, l) * values->alike[k][l];
         }
     }
@@ -168,25 +168,25 @@ static void sum_pairs(const struct sow_reach *reach, const struct sow_places *va
 {
     for (size_t i = 0; i < values->count; i++) {
         double mean[SOW_PLACES]; /* products with the values that the query sees */
-        for (size_t k = 0; k <= i; k++) {
+        for (size_t k = 0; k <= reach->last[i]; k++) {
             mean[k] = 0;
         }
-        for (size_t l = reach->first[i]; l <= i; l++) {
-            for (size_t k = 0; k <= i; k++) {
+        for (size_t l = reach->first[i]; l <= reach->last[i]; l++) {
+            for (size_t k = 0; k <= reach->last[i]; k++) {
                 mean[k] += reach->seen[i][l] * values->alike[l][k];
             }
         }
         for (size_t j = 0; j <= i; j++) {
             same[i][j] = all[i][j] = 0;
-            for (size_t k = reach->first[j]; k <= j; k++) {
+            for (size_t k = reach->first[j]; k <= reach->last[j]; k++) {
                 all[i][j] += reach->seen[j][k] * mean[k];
             }
         }
     }
     for (size_t k = 0; k < values->count; k++) {
-        for (size_t i = k; i < values->count; i++) {
+        for (size_t i = reach->from[k]; i < values->count; i++) {
             const double *both = sow_both_seen(reach, k, i);
-            for (size_t j = k; j <= i; j++) {
+            for (size_t j = reach->from[k]; j <= i; j++) {
                 same[i][j] += both[j] * values->size[k];
                 all[i][j] -= both[j] * values->alike[k][k];
             }

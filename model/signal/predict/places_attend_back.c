@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Causal attention by position, backward. A value collects the gradients of all later queries that see it. A query gets
+/* Attention by position, backward. A value collects the gradients of all queries that see it. A query gets
  * p (g v - sum p g v) of each key, so only how values and keys differ counts; a key gets the same of each later query. With
  * m_i the mean of the values that query i sees, two such differences have the product
  *     A = (v_s - m_i) (v_t - m_j) = v_s v_t - m_j v_s - m_i v_t + m_i m_j.
@@ -81,9 +81,9 @@ static void take_means(struct way_back *w)
     }
     for (size_t g = 0; g < count; g++) {
         double lone = v->size[g] - v->alike[g][g];
-        for (size_t i = g; i < count; i++) {
+        for (size_t i = reach->from[g]; i < count; i++) {
             const double *both = sow_both_seen(reach, g, i);
-            for (size_t j = g; j < count; j++) {
+            for (size_t j = reach->from[g]; j < count; j++) {
                 w->means[i][j] += lone * both[j] / (reach->keys[i] * reach->keys[j]);
             }
             w->with[i][g] += lone * reach->seen[i][g] / (reach->groups.group[g] * reach->keys[i]);
@@ -119,19 +119,19 @@ static void to_values(struct way_back *w, struct sow_places *back)
         own[i] = reach->pairs[i] > 0
                      ? group[i] * w->gradient->size[i] * (1 - w->rows->same[i]) / reach->pairs[i]
                      : 0;
-        for (size_t g = reach->first[i]; g <= i; g++) {
+        for (size_t g = reach->first[i]; g <= reach->last[i]; g++) {
             heard[g][i] += own[i] * reach->seen[i][g];
         }
     }
     multiply(count, heard, reach->seen, products);
     for (size_t g = 0; g < count; g++) {
         double sum = 0, met = 0;
-        for (size_t i = g; i < count; i++) {
+        for (size_t i = reach->from[g]; i < count; i++) {
             const double *both = sow_both_seen(reach, g, i);
             double seen = reach->seen[i][g];
             sum += group[i] * w->gradient->size[i] * w->rows->same[i] / reach->keys[i] * seen;
             met += own[i] * (seen * seen - reach->twice[i][g]);
-            for (size_t j = g; j < count; j++) {
+            for (size_t j = reach->from[g]; j < count; j++) {
                 sum += both[j] * w->one[i][j];
                 met += both[j] * w->two[i][j];
             }
@@ -173,9 +173,9 @@ static void query_products(struct way_back *w, table to)
     multiply(count, keys_seen, reach->heard, sums);
     for (size_t g = 0; g < count; g++) {
         double lone = v->size[g] * k->size[g] - kept_values[g][g];
-        for (size_t i = g; i < count; i++) {
+        for (size_t i = reach->from[g]; i < count; i++) {
             const double *both = sow_both_seen(reach, g, i);
-            for (size_t j = g; j < count; j++) {
+            for (size_t j = reach->from[g]; j < count; j++) {
                 to[i][j] += both[j] * lone;
             }
             keys_seen[i][g] *= w->with[i][g];
@@ -189,7 +189,7 @@ static void query_products(struct way_back *w, table to)
     /* the mean of the first query's values with the second's keys */
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
-            for (size_t g = reach->first[i]; g <= i && g <= j; g++) {
+            for (size_t g = reach->first[i]; g <= reach->last[i] && g <= reach->last[j]; g++) {
                 to[i][j] -= reach->seen[i][g] * keys_seen[j][g];
             }
             to[i][j] /= reach->keys[i] * reach->keys[j];
@@ -269,13 +269,13 @@ static void to_keys(struct way_back *w, struct sow_places *back)
     key_products(w, weights, own, products);
     for (size_t g = 0; g < count; g++) {
         double sum = 0, met = 0;
-        for (size_t i = g; i < count; i++) {
+        for (size_t i = reach->from[g]; i < count; i++) {
             const double *both = sow_both_seen(reach, g, i);
             double seen = reach->seen[i][g];
             double rest = w->own_mean[i] - 2 * w->with_own[i][g];
             sum += own[i] * seen * (v->size[g] + rest);
             met += own[i] * (seen * seen - reach->twice[i][g]) * (v->alike[g][g] + rest);
-            for (size_t j = g; j < count; j++) {
+            for (size_t j = reach->from[g]; j < count; j++) {
                 double pairs = both[j] * weights[i][j];
                 rest = w->means[i][j] - w->with_own[i][g] - w->with_own[j][g];
                 sum += pairs * (v->size[g] + rest);

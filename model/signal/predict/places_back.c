@@ -207,6 +207,26 @@ static void back_attention(struct sow_predictor *p, const struct sow_node *node)
     }
 }
 
+/* Tokens that were put side by side: each part its own gradient. */
+static void back_concat(struct sow_predictor *p, const struct sow_node *node, uint32_t first)
+{
+    const struct sow_places *gradient = p->back_place[node->output];
+    for (uint32_t i = 0; gradient != NULL && i < node->input_count; i++) {
+        p->use[first + i] = sow_places_part(p, node, i, gradient, &p->use[first + i]);
+    }
+}
+
+/* A token that was taken out of many. */
+static void back_take(struct sow_predictor *p, const struct sow_node *node, uint32_t first)
+{
+    struct sow_places x;
+    if (p->by_place[node->inputs[0]] != NULL) {
+        sow_places_like(&x, p->by_place[node->inputs[0]]);
+        sow_places_taken(node, &x);
+        p->use_place[first] = settle(p, &x, &p->use[first]);
+    }
+}
+
 /* A linear layer that makes packed queries, keys and values. */
 static void back_packed(struct sow_predictor *p, struct sow_local *reader,
                         const struct sow_adjoint parts[3], uint32_t use)
@@ -233,6 +253,10 @@ void sow_backward_places(struct sow_predictor *p, const struct sow_node *node)
     }
     if (node->op == SOW_OP_ATTENTION && local->rows != NULL) {
         back_attention(p, node);
+    } else if (node->op == SOW_OP_CONCAT && sow_along_tokens(p, node)) {
+        back_concat(p, node, first);
+    } else if (node->op == SOW_OP_TAKE && sow_along_tokens(p, node)) {
+        back_take(p, node, first);
     } else if (node->op == SOW_OP_LINEAR && (reader = sow_back_packed(p, node, parts)) != NULL) {
         back_packed(p, reader, parts, first);
     } else {
@@ -253,6 +277,15 @@ void sow_backward_places(struct sow_predictor *p, const struct sow_node *node)
         }
     }
     give_back(p, &p->back_place[node->output]);
+}
+
+static void lift(struct sow_places *sum, double alike)
+{
+    for (size_t i = 0; i < sum->count; i++) {
+        for (size_t j = 0; j < sum->count; j++) {
+            sum->alike[i][j] += alike;
+        }
+    }
 }
 
 void sow_gather_places(struct sow_predictor *p, uint32_t flow)
@@ -283,6 +316,10 @@ void sow_gather_places(struct sow_predictor *p, uint32_t flow)
     sow_places_mean(&sum, &size, &alike);
     if (size > 0 && size < 1e30) {
         sow_places_scale(&sum, 1 / size, 1 / size);
+        if (p->shared != NULL) { /* what uses have in common is in the means alone */
+            lift(&sum, p->adjoints[flow].place - alike / size);
+            alike = p->adjoints[flow].place * size;
+        }
         p->adjoints[flow].place = alike / size > 1 ? 1 : alike / size;
         p->back_place[flow] = keep(p, &sum);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Groups of positions, and who sees whom under a causal mask: counted token by token where groups are small, at eight tokens
+/* Groups of positions, and who sees whom: counted token by token where groups are small, at eight tokens
  * of each elsewhere. */
 #include <math.h>
 #include <string.h>
@@ -16,13 +16,16 @@
 
 /* ---- Groups ------------------------------------------------------------------------------------------ */
 
-/* Of all attentions, the shortest that hides something of `tokens`; 0: none. */
-static uint64_t shortest_window(const struct sow_network *network, uint64_t tokens, int *others)
+/* Of all attentions with a causal mask, the shortest that hides something of `tokens`; 0: none. */
+static uint64_t shortest_window(const struct sow_network *network, uint64_t tokens, int *others,
+                                int *causal)
 {
     uint64_t shortest = tokens, longest = 0;
+    *causal = 0;
     for (size_t i = 0; i < network->node_count; i++) {
         const struct sow_op_attributes *at = &network->nodes[i].at;
         if (network->nodes[i].op == SOW_OP_ATTENTION && at->causal) {
+            *causal = 1;
             uint64_t window = at->window > 0 && at->window < tokens ? at->window : tokens;
             shortest = window < shortest ? window : shortest;
             longest = window > longest ? window : longest;
@@ -35,9 +38,16 @@ static uint64_t shortest_window(const struct sow_network *network, uint64_t toke
 void sow_places_group(struct sow_predictor *p, struct sow_places *places, uint64_t tokens)
 {
     double begin = 0, most = (double)tokens;
-    int others;
-    uint64_t window = shortest_window(p->network, tokens, &others);
+    int others, causal;
+    uint64_t window = shortest_window(p->network, tokens, &others, &causal);
     places->tokens = places->followed = most;
+    if (!causal) {
+        places->count = 1;
+        places->middle = 0;
+        places->group[0] = most;
+        sow_places_cut(p, places);
+        return;
+    }
     if (window > 0) {
         double windows = window < 4 ? 30 : WINDOWS * (double)window, all = most;
         most = window < 8 ? 1 : floor((double)window / 4);
@@ -60,6 +70,7 @@ void sow_places_group(struct sow_predictor *p, struct sow_places *places, uint64
         places->group[places->count++] = end - begin;
         begin = end;
     }
+    sow_places_cut(p, places);
 }
 
 /* ---- Who sees whom ------------------------------------------------------------------------------------- */
@@ -85,46 +96,60 @@ static size_t samples_of(double size)
     return size < SAMPLES ? (size_t)size : SAMPLES;
 }
 
+/* Tokens before and behind a query that it sees, itself among neither. */
+static void sight(const struct sow_reach *reach, double *before, double *behind)
+{
+    double window = reach->window > 0 ? (double)reach->window : 1e300;
+    *before = reach->at.causal ? window - 1 : floor(window / 2);
+    *behind = reach->at.causal ? 0 : *before;
+}
+
 /* Row i of seen and twice: means over the queries of group i. */
-static void see(struct sow_reach *reach, const double *begins, size_t i, double window)
+static void see(struct sow_reach *reach, const double *begins, size_t i)
 {
     const double *group = reach->groups.group;
-    double one;
+    size_t groups = reach->groups.count;
+    double one, before, behind;
+    sight(reach, &before, &behind);
     for (size_t k = 0; k < samples_of(group[i]); k++) {
         double query = begins[i] + sample_of(group[i], k, &one), share = one / group[i];
-        double low = window > 0 && query + 1 > window ? query + 1 - window : 0;
-        for (size_t g = 0; g <= i; g++) {
-            double count = within(begins[g], group[g], low, query + 1);
+        double low = query > before ? query - before : 0;
+        for (size_t g = 0; g < groups; g++) {
+            double count = within(begins[g], group[g], low, query + 1 + behind);
             reach->seen[i][g] += share * count;
             reach->twice[i][g] += share * count * (count > 1 ? count - 1 : 0);
         }
     }
-    reach->first[i] = i;
-    for (size_t g = i + 1; g-- > 0;) {
+    reach->first[i] = reach->last[i] = i;
+    for (size_t g = groups; g-- > 0;) {
         reach->keys[i] += reach->seen[i][g];
         reach->heard[g][i] = reach->seen[i][g];
         reach->first[i] = reach->seen[i][g] > 0 ? g : reach->first[i];
+        reach->last[i] = reach->seen[i][g] > 0 && g > reach->last[i] ? g : reach->last[i];
+        reach->from[g] = reach->seen[i][g] > 0 && i < reach->from[g] ? i : reach->from[g];
     }
-    for (size_t g = reach->first[i]; g <= i; g++) {
-        for (size_t h = reach->first[i]; h <= i; h++) {
+    for (size_t g = reach->first[i]; g <= reach->last[i]; g++) {
+        for (size_t h = reach->first[i]; h <= reach->last[i]; h++) {
             reach->pairs[i] += g == h ? reach->twice[i][g] : reach->seen[i][g] * reach->seen[i][h];
         }
     }
 }
 
 /* Of key group g: both[i][j][g] of all i and j. */
-static void see_both(struct sow_reach *reach, const double *begins, size_t g, double window)
+static void see_both(struct sow_reach *reach, const double *begins, size_t g)
 {
     size_t count = reach->groups.count;
     const double *group = reach->groups.group;
+    double before, behind;
+    sight(reach, &before, &behind);
     double stands_for, heard[SOW_PLACES], *rows = &reach->both[g * count * count];
     for (size_t k = 0; k < samples_of(group[g]); k++) {
         double key = begins[g] + sample_of(group[g], k, &stands_for);
-        for (size_t i = g; i < count; i++) {
-            heard[i] = within(begins[i], group[i], key, window > 0 ? key + window : 1e300);
+        for (size_t i = 0; i < count; i++) {
+            heard[i] = within(begins[i], group[i], key - behind, key + 1 + before);
         }
-        for (size_t i = g; i < count && heard[i] > 0; i++) {
-            for (size_t j = g; j < count && heard[j] > 0; j++) {
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; heard[i] > 0 && j < count; j++) {
                 double pairs = heard[i] * (heard[j] - (i == j)),
                        all = group[i] * (group[j] - (i == j));
                 double met = all > 0 && pairs > 0 ? stands_for * pairs / all : 0;
@@ -220,13 +245,14 @@ static struct sow_reach *make_reach(struct sow_predictor *p, const struct sow_no
     reach->at = node->at;
     for (size_t i = 0; i < count; i++) {
         begins[i] = begin;
+        reach->from[i] = i;
         begin += reach->groups.group[i];
     }
     for (size_t i = 0; i < count; i++) {
-        see(reach, begins, i, (double)window);
+        see(reach, begins, i);
     }
     for (size_t i = 0; i < count; i++) {
-        see_both(reach, begins, i, (double)window);
+        see_both(reach, begins, i);
     }
     turn_apart(reach, begins);
     reach->next = p->reaches;
@@ -241,7 +267,7 @@ struct sow_reach *sow_reach_of(struct sow_predictor *p, const struct sow_node *n
     int kinds = 0;
     for (struct sow_reach *reach = p->reaches; reach != NULL; reach = reach->next) {
         if (reach->groups.tokens == (double)tokens && reach->window == window &&
-            same_turns(&reach->at, &node->at)) {
+            reach->at.causal == node->at.causal && same_turns(&reach->at, &node->at)) {
             return reach;
         }
         kinds++;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "core/base/elementary.h"
+#include "model/signal/predict/places.h"
 #include "model/signal/predict/recurrent_predict.h"
 #include "model/signal/predict/widths.h"
 
@@ -160,7 +161,7 @@ static void forward_moved(struct sow_predictor *p, const struct sow_node *node)
         out->features = (double)flow->shape[flow->rank - 1];
     } else if (node->op == SOW_OP_TAKE) {
         double lift = sow_signal_at(p, node->inputs[0], (double)node->at.index);
-        out->log += node->at.axis == 1 ? lift : 0;
+        out->log += node->at.axis == 1 ? lift + sow_places_lift(p, node) : 0;
         out->places = 1;
         out->place = 1;
     }
