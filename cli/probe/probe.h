@@ -56,8 +56,8 @@ int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_o
                   const struct sow_cli_options *options, struct sow_judgement **judgement);
 void sow_cli_verdicts_print(const struct sow_judgement *judgement,
                             const struct sow_cli_options *options);
-/* The command that cures: a verdict that has a cure of its own. */
-void sow_cli_add_cure(struct sow_cli_text *text, const struct sow_verdict *verdict,
+/* The whole command of a cure, which is a verdict's or that of all. */
+void sow_cli_add_cure(struct sow_cli_text *text, const char *cure,
                       const struct sow_cli_options *options);
 /* "healthy", or codes and where they start: "VANISH at layers.0, CHAOS at layers.3". */
 void sow_cli_add_codes(struct sow_cli_text *text, const struct sow_judgement *judgement);

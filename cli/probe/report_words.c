@@ -12,20 +12,16 @@
 
 /* ---- The verdict ------------------------------------------------------------------------------------------- */
 
-static void add_cure(struct sow_cli_text *text, const struct sow_cli_run *run,
-                     const struct sow_verdict *verdict)
+static void add_cure(struct sow_cli_text *text, const struct sow_cli_run *run, const char *cure)
 {
-    if (verdict->cure == NULL) {
-        return;
-    }
-    sow_cli_add(text, "<br>Try: <code class=c>");
+    sow_cli_add(text, "<code class=c>");
     if (run->options != NULL) {
         struct sow_cli_text command = {0};
-        sow_cli_add_cure(&command, verdict, run->options);
+        sow_cli_add_cure(&command, cure, run->options);
         sow_cli_add_html(text, command.bytes);
         sow_cli_text_free(&command);
     } else {
-        sow_cli_add_html(text, verdict->cure);
+        sow_cli_add_html(text, cure);
     }
     sow_cli_add(text, "</code>");
 }
@@ -53,7 +49,13 @@ static void add_one(struct sow_cli_text *text, const struct sow_cli_run *run,
         sow_cli_add_html(text, code->cure);
         sow_cli_add(text, ".");
     }
-    add_cure(text, run, verdict);
+    if (verdict->cure != NULL) {
+        sow_cli_add(text, "<br>Try: ");
+        add_cure(text, run, verdict->cure);
+    }
+    if (verdict->leaves != NULL) {
+        sow_cli_add(text, "<br>With it %s stays, another fault.", verdict->leaves);
+    }
     sow_cli_add(text, "</p>\n");
 }
 
@@ -69,6 +71,11 @@ void sow_cli_add_report_verdict(struct sow_cli_text *text, const struct sow_cli_
     for (size_t i = 0; (verdict = sow_verdict_at(judgement, i)) != NULL; i++) {
         int is_first = i == 0 || sow_verdict_at(judgement, i - 1)->code != verdict->code;
         add_one(text, run, verdict, is_first);
+    }
+    if (sow_judgement_cure(judgement) != NULL) {
+        sow_cli_add(text, "<p>To cure all of it, try: ");
+        add_cure(text, run, sow_judgement_cure(judgement));
+        sow_cli_add(text, "</p>\n");
     }
     if (loss->classes > 0) {
         sow_cli_add(text,

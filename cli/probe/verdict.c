@@ -152,35 +152,48 @@ int sow_cli_judge(const struct sow_cli_source *source, const struct sow_signal_o
 
 /* ---- For people ---------------------------------------------------------------------------------------- */
 
-void sow_cli_add_cure(struct sow_cli_text *text, const struct sow_verdict *verdict,
+void sow_cli_add_cure(struct sow_cli_text *text, const char *cure,
                       const struct sow_cli_options *options)
 {
     struct sow_cli_options rest = *options;
-    int replaced = strncmp(verdict->cure, "--variant", 9) == 0;
+    int replaced = strncmp(cure, "--variant", 9) == 0;
     rest.variant = replaced ? NULL : options->variant;
     rest.rules = replaced ? NULL : options->rules;
     rest.scheme = NULL;
     rest.sets.count = 0;
     sow_cli_add(text, "sow probe ");
     sow_cli_add_shell(text, options->arguments[0]);
-    sow_cli_add(text, " %s", verdict->cure);
+    sow_cli_add(text, " %s", cure);
     sow_cli_source_options(text, &rest);
+}
+
+/* One line, whatever its length: it is to be pasted. */
+static void print_command(const char *label, const char *cure,
+                          const struct sow_cli_options *options)
+{
+    struct sow_cli_text text = {0};
+    sow_cli_add(&text, "%s: ", label);
+    sow_cli_add_cure(&text, cure, options);
+    puts(text.bytes);
+    sow_cli_text_free(&text);
 }
 
 static void print_cure(const struct sow_verdict *verdict, const struct sow_cli_options *options)
 {
-    struct sow_cli_text text = {0};
-    if (verdict->cure == NULL) {
+    struct sow_cli_text text = {0}, lines = {0};
+    if (verdict->cure != NULL) {
+        print_command("    cure", verdict->cure, options);
+    }
+    if (verdict->leaves != NULL) {
+        sow_cli_add(&text, "with it %s stays: another fault", verdict->leaves);
+    } else if (verdict->cure == NULL) {
         sow_cli_add(&text, "cure: %s", verdict->code->cure);
-        struct sow_cli_text lines = {0};
+    }
+    if (text.length > 0) {
         sow_cli_add_paragraph(&lines, text.bytes, 4, sow_cli_prose_width());
         fputs(lines.bytes, stdout);
-        sow_cli_text_free(&lines);
-    } else { /* one line, whatever its length: it is to be pasted */
-        sow_cli_add(&text, "    cure: ");
-        sow_cli_add_cure(&text, verdict, options);
-        puts(text.bytes);
     }
+    sow_cli_text_free(&lines);
     sow_cli_text_free(&text);
 }
 
@@ -243,6 +256,9 @@ void sow_cli_verdicts_print(const struct sow_judgement *judgement,
     for (size_t i = 0; (verdict = sow_verdict_at(judgement, i)) != NULL; i++) {
         print_verdict(verdict, options);
     }
+    if (sow_judgement_cure(judgement) != NULL) {
+        print_command("cure of all", sow_judgement_cure(judgement), options);
+    }
     if (sow_judgement_healthy(judgement)) {
         puts("healthy: signals and gradients survive the depth");
     }
@@ -265,6 +281,12 @@ void sow_cli_add_verdicts(struct sow_cli_text *text, const struct sow_judgement 
         sow_cli_add_key_number(text, "uniform", loss->uniform);
         sow_cli_add(text, "}");
     }
+    sow_cli_add(text, ",\n  \"cure_of_all\": ");
+    if (sow_judgement_cure(judgement) != NULL) {
+        sow_cli_add_json(text, sow_judgement_cure(judgement));
+    } else {
+        sow_cli_add(text, "null");
+    }
     sow_cli_add(text, ",\n  \"verdicts\": [");
     for (size_t i = 0; (verdict = sow_verdict_at(judgement, i)) != NULL; i++) {
         sow_cli_add(text, "%s\n    {\"code\": \"%s\", \"severity\": \"%s\", \"where\": ",
@@ -277,6 +299,7 @@ void sow_cli_add_verdicts(struct sow_cli_text *text, const struct sow_judgement 
         sow_cli_add_key_number(text, "number", verdict->number);
         sow_cli_add_key_number(text, "threshold", verdict->threshold);
         add_pair(text, "cure", verdict->cure);
+        add_pair(text, "leaves", verdict->leaves);
         add_pair(text, "advice", verdict->code->cure);
         sow_cli_add(text, "}");
     }

@@ -57,6 +57,8 @@ struct sow_verdict {
      * "--set 'lm_head.weight=lecun_normal'". NULL where none heals it: then the code's words are all there is. One that
      * is given was tried, with it the verdict is gone */
     const char *cure;
+    const char *
+        leaves; /* codes of what else is wrong and stays so with it, "EXPLODE, DEAD"; NULL: nothing */
 };
 
 /* The first loss of a classifier that has not seen a label: cross-entropy over the last value's features. */
@@ -81,6 +83,9 @@ SOW_API const struct sow_verdict *sow_verdict_at(const struct sow_judgement *jud
                                                  size_t index);
 /* Whether every verdict is a note. */
 SOW_API int sow_judgement_healthy(const struct sow_judgement *judgement);
+/* Options like a verdict's cure with which every verdict that is no note is gone. NULL where one verdict's own cure does
+ * that, and where nothing was found that does. */
+SOW_API const char *sow_judgement_cure(const struct sow_judgement *judgement);
 SOW_API const struct sow_first_loss *sow_first_loss(const struct sow_judgement *judgement);
 
 #ifdef __cplusplus

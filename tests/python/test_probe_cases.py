@@ -177,3 +177,176 @@ def test_one_layer_of_another_scale_in_a_file(tmp_path, factor, expected):
     assert [where for _, _, where in verdicts(told)] == ["layers.3"] * len(expected)
     assert [verdict["code"] for verdict in told["verdicts"]] == expected
     assert all(verdict["how"] == "measured" and verdict["cure"] is None for verdict in told["verdicts"])
+
+
+def of_line(folder, *arguments):
+    """Verdicts, exit code, and the commands that the text offers as cures."""
+    done = subprocess.run([TOOL, "probe", *map(str, arguments), "--json"], capture_output=True, text=True, cwd=folder)
+    assert done.returncode in (0, 1), done.stderr
+    text = subprocess.run([TOOL, "probe", *map(str, arguments), "--brief"], capture_output=True, text=True, cwd=folder).stdout
+    commands = [line.split(": ", 1)[1] for line in text.splitlines() if "cure: sow probe" in line or line.startswith("cure of all: ")]
+    return json.loads(done.stdout), done.returncode, commands
+
+
+def pasted(folder, command):
+    done = subprocess.run(["bash", "-c", command.replace("sow probe", f"{TOOL} probe", 1) + " --json"], capture_output=True, text=True, cwd=folder)
+    assert done.returncode in (0, 1), (command, done.stderr)
+    return json.loads(done.stdout), done.returncode
+
+
+def written(folder, rules, act="relu", sizes=(128,) * 9 + (10,)):
+    text = f'local x = input {{ "batch", {sizes[0]} }}\n'
+    for i in range(len(sizes) - 1):
+        last = i == len(sizes) - 2
+        text += f'x = x >> linear("fc{i}", {sizes[i]}, {sizes[i + 1]})' + ("" if last else f' >> activation("{act}")') + "\n"
+    (folder / "model.lua").write_text(text + "\n".join(rules) + '\nrule("*bias", zeros)\n')
+    return "model.lua"
+
+
+def gpt2(folder):
+    (folder / "config.json").write_text('{"model_type": "gpt2", "n_layer": 6, "n_embd": 64, "n_head": 4, "vocab_size": 100}')
+    return "config.json"
+
+
+@pytest.mark.parametrize("factor, code", [(2, "EXPLODE"), (0.5, "VANISH"), (4, "EXPLODE")])
+@pytest.mark.parametrize("how", ["recipe", "set", "family", "file"])
+def test_one_layer_at_twice_the_std_of_its_like(tmp_path, how, factor, code):
+    where = "fc4" if how == "recipe" else "transformer.h.2.mlp.c_fc" if how == "family" else "layers.3"
+    if how == "recipe":
+        source = [written(tmp_path, [f'rule("fc4.weight", lecun_normal {{ gain = {factor} }})', 'rule("*.weight", lecun_normal)'], "tanh")]
+    elif how == "family":
+        source = [gpt2(tmp_path), "--set", f"*.2.mlp.c_fc.weight=normal{{std={0.02 * factor}}}"]
+    elif how == "set":
+        source = ["mlp:256,256x7,10", "--set", f"layers.3.weight=normal{{std={factor * 2**0.5 / 16}}}"]
+    else:
+        subprocess.run([TOOL, "init", "mlp:256,256x7,10", "-o", tmp_path / "w.safetensors", "-q"], check=True)
+        weights = load_file(tmp_path / "w.safetensors")
+        weights["layers.3.weight"] *= factor
+        save_file(weights, tmp_path / "w.safetensors")
+        source = ["mlp:256,256x7,10", "--weights", tmp_path / "w.safetensors"]
+    told, status, commands = of_line(tmp_path, *source)
+    assert status == 1 and verdicts(told) == [(code, "warning", where)]
+    assert "of the" in told["verdicts"][0]["reason"] and f"std is {factor}" in told["verdicts"][0]["reason"]
+    assert len(commands) == (how != "file")
+    assert all(pasted(tmp_path, command)[1] == 0 for command in commands)
+
+
+def test_sizes_that_no_fault_are_not_told(tmp_path):
+    """A scheme that falls with the depth, a layer before another activation, a first layer of its own."""
+    falling = [f'rule("fc{i}.weight", he_normal {{ gain = {(2 / (i + 1))**0.5} }})' for i in range(9)]
+    assert "out of line" not in json.dumps(of_line(tmp_path, written(tmp_path, falling))[0])
+    first = ['rule("fc0.weight", normal { std = 0.2 })', 'rule("*.weight", lecun_normal)']
+    assert not [found for found in verdicts(of_line(tmp_path, written(tmp_path, first, "tanh"))[0]) if found[1] != "note"]
+    source = written(tmp_path, ['rule("fc3.weight", lecun_normal { gain = 2 })', 'rule("*.weight", lecun_normal)'], "tanh")
+    text = (tmp_path / source).read_text().replace('"fc3", 128, 128) >> activation("tanh")', '"fc3", 128, 128) >> activation("sin")')
+    (tmp_path / source).write_text(text)
+    assert "out of line" not in json.dumps(of_line(tmp_path, source)[0])
+
+
+@pytest.mark.parametrize("act, scheme, severity", [("relu", "he_normal", "note"), ("tanh", "lecun_normal", "warning")])
+def test_fan_out_where_widths_alternate(tmp_path, act, scheme, severity):
+    """The product over the depth is that of fan_in, forward and backward: He et al. 2015 call it right for relu."""
+    sizes = (256, 64, 256, 64, 256, 64, 256, 64, 10)
+    source = written(tmp_path, [f'rule("*.weight", {scheme} {{ mode = "fan_out" }})'], act, sizes)
+    told, status, commands = of_line(tmp_path, source)
+    assert verdicts(told) == [("EXPLODE", severity, "fc0")] and status == (severity != "note")
+    assert "follow fan_out" in told["verdicts"][0]["reason"] and told["verdicts"][0]["number"] == pytest.approx(4)
+    assert len(commands) == 1 and verdicts(pasted(tmp_path, commands[0])[0]) == []
+    for mode in ("fan_in", "fan_avg"):
+        source = written(tmp_path, [f'rule("*.weight", {scheme} {{ mode = "{mode}" }})'], act, sizes)
+        assert "fan_out" not in json.dumps(of_line(tmp_path, source)[0]["verdicts"])
+
+
+@pytest.mark.parametrize("where, value, source", [
+    ("fc3", 0.1, lambda folder: [written(folder, ['rule("fc3.weight", constant { 0.1 })', 'rule("*.weight", he_normal)'])]),
+    ("layers.1", 0.05, lambda folder: ["mlp:64,64x4,10", "--activation", "tanh", "--set", "layers.1.weight=constant{0.05}"]),
+    ("transformer.h.3.mlp.c_fc", 0.02, lambda folder: [gpt2(folder), "--set", "*.3.mlp.c_fc.weight=constant{0.02}"])])
+def test_one_constant_layer_among_random_ones(tmp_path, where, value, source):
+    told, status, commands = of_line(tmp_path, *source(tmp_path))
+    assert status == 1 and verdicts(told) == [("SYMMETRIC", "error", where)]
+    assert f"are {value}" in told["verdicts"][0]["reason"] and "rank one" in told["verdicts"][0]["reason"]
+    assert len(commands) == 1 and pasted(tmp_path, commands[0])[1] == 0
+
+
+def test_constants_that_are_no_fault(tmp_path):
+    """Equal logits part at the first step; channels of groups read inputs of their own."""
+    told, status, _ = of_line(tmp_path, "mlp:64,64x4,10", "--set", "layers.4.weight=constant{0.05}")
+    assert status == 0 and verdicts(told) == [("SYMMETRIC", "note", "layers.4")]
+    (tmp_path / "model.lua").write_text('''
+local x = input { "batch", 3, 12, 12 } >> conv2d("stem", 3, 32) >> activation("relu")
+x = x >> conv2d("blur", 32, 32, { kernel = 3, groups = 32, bias = false }) >> conv2d("point", 32, 32) >> global_pool() >> linear("head", 32, 10)
+rule("blur.weight", constant { 0.1111 })
+rule("*.weight", he_normal)
+rule("*", zeros)
+''')
+    assert verdicts(of_line(tmp_path, "model.lua")[0]) == []
+
+
+TWO = {
+    "zeros and a large layer": lambda folder: [written(folder, ['rule("fc2.weight", zeros)', 'rule("fc5.weight", he_normal { gain = 14 })',
+                                                                'rule("*.weight", he_normal)'])],
+    "dead units and a large layer": lambda folder: [written(folder, ['rule("fc2.bias", constant { -9 })',
+                                                                     'rule("fc6.weight", he_normal { gain = 20 })', 'rule("*.weight", he_normal)'])],
+    "a constant and a large layer": lambda folder: ["mlp:64,64x9,10", "--set", "layers.2.weight=constant{0.05}",
+                                                    "--set", "layers.6.weight=normal{std=0.8}"],
+    "a constant and a large layer of GPT-2": lambda folder: [gpt2(folder), "--set", "*.2.mlp.c_fc.weight=normal{std=0.3}",
+                                                             "--set", "*.4.mlp.c_fc.weight=constant{0.02}"],
+    "two constants that learn as one": lambda folder: [gpt2(folder), "--set", "*.3.mlp.c_*.weight=constant{0.02}"]}
+
+
+@pytest.mark.parametrize("case", TWO)
+def test_two_faults_and_every_cure_pasted(tmp_path, case):
+    """Each verdict goes with its own cure, which says what stays; with the cure of all nothing stays."""
+    told, status, commands = of_line(tmp_path, *TWO[case](tmp_path))
+    found = [verdict for verdict in told["verdicts"] if verdict["severity"] != "note"]
+    assert status == 1 and len(found) >= 2 and told["cure_of_all"] and any(verdict["leaves"] for verdict in found)
+    assert len(commands) == len(found) + 1 and all(verdict["cure"] for verdict in found)
+    for verdict, command in zip(found, commands):
+        left, left_status = pasted(tmp_path, command)
+        codes = {other["code"] for other in left["verdicts"] if other["severity"] != "note"}
+        assert verdict["code"] not in codes and left_status == bool(codes)
+        assert codes == set((verdict["leaves"] or "").split(", ")) - {""}
+    left, left_status = pasted(tmp_path, commands[-1])
+    assert left_status == 0 and told["cure_of_all"] in commands[-1]
+
+
+def test_a_file_whose_signals_die(tmp_path):
+    """Its plan is healthy: the file's numbers count."""
+    source, path = "mlp:64,64x6,10", tmp_path / "small.safetensors"
+    subprocess.run([TOOL, "init", source, "-o", path, "-q"], check=True)
+    save_file({name: weight * 0.3 for name, weight in load_file(path).items()}, path)
+    told, status, _ = of_line(tmp_path, source, "--weights", path)
+    assert status == 1 and {verdict["code"] for verdict in told["verdicts"]} == {"VANISH"}
+    assert all(verdict["how"] == "measured" for verdict in told["verdicts"])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("source, activation", [("mlp:32,64x5,10", "relu"), ("mlp:32,128,32,128,32,10", "tanh")])
+def test_a_trained_file_is_no_fault(tmp_path, source, activation, optimizer):
+    """A few hundred steps that fit a teacher: weights of layers part from each other, and no verdict is told."""
+    import torch
+    from safetensors.torch import load_file as load_torch
+    from safetensors.torch import save_file as save_torch
+
+    torch.set_num_threads(1)
+    path = tmp_path / "trained.safetensors"
+    subprocess.run([TOOL, "init", source, "--activation", activation, "-o", path, "-q"], check=True)
+    weights = {name: weight.requires_grad_() for name, weight in load_torch(path).items()}
+    rules = {"adam": lambda p: torch.optim.AdamW(p, 3e-3, weight_decay=0.1), "sgd": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9)}
+    step, random = rules[optimizer](weights.values()), torch.Generator().manual_seed(1)
+    teacher, losses, layers = torch.randn(32, 10, generator=random), [], len(weights) // 2
+    for _ in range(300):
+        value = torch.randn(64, 32, generator=random)
+        labels = (value @ teacher).argmax(1)
+        for i in range(layers):
+            value = torch.nn.functional.linear(value, weights[f"layers.{i}.weight"], weights[f"layers.{i}.bias"])
+            value = value if i == layers - 1 else getattr(torch, activation)(value)
+        loss = torch.nn.functional.cross_entropy(value, labels)
+        step.zero_grad()
+        loss.backward()
+        step.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.6 * losses[0]
+    save_torch({name: weight.detach() for name, weight in weights.items()}, path)
+    told, status, _ = of_line(tmp_path, source, "--activation", activation, "--weights", path)
+    assert (status, verdicts(told)) == (0, [])

@@ -12,20 +12,12 @@
 
 #define NOISE_TOLD 1.0 /* seed noise that is worth a note */
 
-static double log2_of(double x)
-{
-    return sow_log(x) * 1.4426950408889634;
-}
-
-static double exp2_of(double x)
-{
-    return sow_exp(x * 0.6931471805599453);
-}
-
 struct point {
     const struct sow_probe_value *value;
     const struct sow_node *node;
-    double size; /* log2 of the second moment, a norm behind which begins anew at 0 */
+    double
+        moment;  /* log2 of the second moment: predicted, or measured with the weights of a file */
+    double size; /* the same, a norm behind which begins anew at 0 */
     double
         gradient; /* log2 of the squared norm of the gradient, of relative changes before a norm */
     size_t level; /* layers of weights up to here */
@@ -85,8 +77,7 @@ static double elements_of(const struct sow_probe_value *value, uint64_t batch)
 /* Both sums of steps of point k, from those of the one before. */
 static void take_step(struct point *points, size_t k)
 {
-    const struct sow_probe_value *at = points[k].value, *before = points[k - 1].value;
-    double size = at->log2_second_moment - before->log2_second_moment;
+    double size = points[k].moment - points[k - 1].moment;
     double back = points[k].gradient - points[k - 1].gradient; /* of the raw numbers so far */
     back += points[k].norm_behind ? size : 0;
     points[k].size = points[k].is_norm ? 0 : size;
@@ -152,10 +143,17 @@ static int make_chain(const struct sow_judgement *j, struct chain *chain)
             continue;
         }
         size_t before = chain->count > 0 ? chain->points[chain->count - 1].level : 0;
+        double moment = value->log2_second_moment, gradient = value->log2_gradient;
+        if (sow_judge_reads_file(j)) {
+            const struct sow_measured_value *measured = sow_measured_value_at(j->measured, i);
+            moment = sow_judge_log2(measured->second_moment);
+            gradient = sow_judge_log2(measured->gradient_second_moment);
+        }
         chain->points[chain->count++] = (struct point){
             .value = value,
             .node = node,
-            .gradient = value->log2_gradient + log2_of(elements_of(value, network->batch)),
+            .moment = moment,
+            .gradient = gradient + sow_judge_log2(elements_of(value, network->batch)),
             .level = level > before ? before + 1 : before,
             .is_norm = sow_is_norm(node->op),
             .norm_behind = i <= last_norm && last_norm > 0,
@@ -244,13 +242,14 @@ static void tell(struct sow_judgement *j, enum sow_verdict_id id, enum sow_rule 
     }
     verdict->number = of->change;
     verdict->threshold = of->threshold;
+    verdict->measured = sow_judge_reads_file(j);
     sow_judge_reason(j, verdict,
                      "%s %s: from %.200s to %.200s their mean square %s 2^%.1f %s what it was, "
                      "on average %.3g times at each of %.0f layers (threshold 2^%g)%s",
                      what, falls ? "die out" : "grow", of->a->value->name, of->b->value->name,
                      falls ? "shrinks to" : "grows to", of->change, falls ? "of" : "times",
-                     exp2_of(of->change / layers), layers, falls ? -of->threshold : of->threshold,
-                     flat);
+                     sow_judge_exp2(of->change / layers), layers,
+                     falls ? -of->threshold : of->threshold, flat);
     sow_judge_suggest_critical(j, id, rule);
 }
 
@@ -291,10 +290,10 @@ static void judge_signal(struct sow_judgement *j, const struct chain *chain, siz
         from++;
     }
     const struct point *a = &chain->points[from], *b = &chain->points[to];
-    double slope_least = log2_of(j->thresholds[SOW_THRESHOLD_SLOPE]);
+    double slope_least = sow_judge_log2(j->thresholds[SOW_THRESHOLD_SLOPE]);
     double change = b->size - a->size, slope = half_slope(chain, from, to, 0);
-    double typical =
-        change - 0.5 * 1.4426950408889634 * (b->value->seed_noise - a->value->seed_noise);
+    double noise = sow_judge_reads_file(j) ? 0 : b->value->seed_noise - a->value->seed_noise;
+    double typical = change - 0.5 * 1.4426950408889634 * noise;
     size_t levels = b->level - a->level;
     if (!is_finite(change) || levels < 2) {
         return;
@@ -317,7 +316,7 @@ static void judge_signal(struct sow_judgement *j, const struct chain *chain, siz
 /* log2 of the factor a layer that is too much for gradients and distances. */
 static double slope_least_of(const struct sow_judgement *j, const struct chain *chain)
 {
-    return log2_of(
+    return sow_judge_log2(
         j->thresholds[chain->points[chain->first].norm_behind ? SOW_THRESHOLD_SLOPE_NORMED
                                                               : SOW_THRESHOLD_SLOPE]);
 }
@@ -413,7 +412,8 @@ static void judge_distance(struct sow_judgement *j, const struct chain *chain)
                          "inputs that are nearly the same are driven apart: from %.200s to %.200s "
                          "the square of their distance, compared with their size, becomes 2^%.1f "
                          "times what it was, %.3g times at each of %zu layers (threshold 2^%g)",
-                         a->value->name, b->value->name, change, exp2_of(slope), levels, threshold);
+                         a->value->name, b->value->name, change, sow_judge_exp2(slope), levels,
+                         threshold);
         sow_judge_suggest_critical(j, SOW_VERDICT_CHAOS, SOW_RULE_ONLY);
     }
 }

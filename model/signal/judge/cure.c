@@ -11,12 +11,13 @@
 #include "model/signal/judge/judge.h"
 #include "model/signal/network/recurrent.h"
 
-#define SETS_MAX     8
+#define SETS_MAX     12
 #define OUTCOMES_MAX 16
 
 struct trial {
     const char *sets[SETS_MAX];
     size_t count;
+    size_t own;  /* of them; behind them those of the user's that are kept */
     int matched; /* --variant matched */
 };
 
@@ -29,39 +30,15 @@ struct cures {
     const char **patterns; /* their names, generalised */
     struct outcome {       /* of trials: verdicts often have the same */
         struct trial trial;
-        /* a bit for each rule that still finds the code; all, where there is no plan */
-        uint32_t left[SOW_VERDICT_COUNT];
+        /* a bit for each rule that still finds the code, and finds it more than a note; all, where there is no plan */
+        uint32_t left[SOW_VERDICT_COUNT], severe[SOW_VERDICT_COUNT];
     } outcomes[OUTCOMES_MAX];
     size_t outcome_count;
+    uint32_t notes[SOW_VERDICT_COUNT]; /* a bit for each rule that tells a note now */
     struct sow_arena arena;
 };
 
 /* ---- Making ------------------------------------------------------------------------------------ */
-
-static int ends_part(char c)
-{
-    return c == '.' || c == '\0';
-}
-
-void sow_judge_generalise(const char *name, char *pattern, size_t room)
-{
-    int has_whole = 0;
-    for (const char *at = name; *at != '\0'; at++) {
-        size_t digits = strspn(at, "0123456789");
-        has_whole |= digits > 0 && (at == name || at[-1] == '.') && ends_part(at[digits]);
-    }
-    size_t length = 0;
-    char before = '.';
-    for (const char *at = name; *at != '\0' && length + 2 < room;) {
-        size_t digits = strspn(at, "0123456789");
-        int folds = digits > 0 && ends_part(at[digits]) && (!has_whole || before == '.');
-        size_t step = folds ? digits : 1;
-        before = at[step - 1];
-        pattern[length++] = folds ? '*' : before;
-        at += step;
-    }
-    pattern[length] = '\0';
-}
 
 static int add_text(struct cures *c, struct trial *trial, size_t at, const char *glob,
                     const char *scheme)
@@ -182,6 +159,7 @@ static int find_matched(struct cures *c)
  * Returns 0 when there are too many. */
 static int keep_sets(struct cures *c, struct trial *trial)
 {
+    trial->own = trial->count;
     for (size_t i = 0; i < c->planning->set_count && !trial->matched; i++) {
         struct sow_plan_options planning = *c->planning;
         struct sow_plan *plan = NULL;
@@ -236,11 +214,13 @@ static void try_out(struct cures *c, const struct trial *trial, struct outcome *
     }
     outcome->trial = *trial;
     for (size_t i = 0; i < SOW_VERDICT_COUNT; i++) {
-        outcome->left[i] = judged ? 0 : UINT32_MAX;
+        outcome->left[i] = outcome->severe[i] = judged ? 0 : UINT32_MAX;
     }
     for (size_t i = 0; i < again.count; i++) {
-        outcome->left[again.verdicts[i].verdict.code - sow_verdict_code_at(0)] |=
-            1u << again.verdicts[i].rule;
+        ptrdiff_t code = again.verdicts[i].verdict.code - sow_verdict_code_at(0);
+        uint32_t bit = 1u << again.verdicts[i].rule;
+        outcome->left[code] |= bit;
+        outcome->severe[code] |= again.verdicts[i].verdict.severity == SOW_SEVERITY_NOTE ? 0 : bit;
     }
     free(again.verdicts);
     sow_arena_free(&again.arena);
@@ -248,11 +228,8 @@ static void try_out(struct cures *c, const struct trial *trial, struct outcome *
     sow_plan_free(plan);
 }
 
-/* A note goes when its rule is silent, what is more when no rule tells its code. */
-static int heals(struct cures *c, const struct trial *trial, const struct sow_judged *judged)
+static const struct outcome *outcome_of(struct cures *c, const struct trial *trial)
 {
-    const struct sow_verdict *verdict = &judged->verdict;
-    uint32_t rules = verdict->severity == SOW_SEVERITY_NOTE ? 1u << judged->rule : UINT32_MAX;
     size_t i = 0;
     while (i < c->outcome_count && !same_trial(&c->outcomes[i].trial, trial)) {
         i++;
@@ -261,7 +238,43 @@ static int heals(struct cures *c, const struct trial *trial, const struct sow_ju
         i = i < OUTCOMES_MAX ? c->outcome_count++ : OUTCOMES_MAX - 1;
         try_out(c, trial, &c->outcomes[i]);
     }
-    return !(c->outcomes[i].left[verdict->code - sow_verdict_code_at(0)] & rules);
+    return &c->outcomes[i];
+}
+
+/* A note goes when its rule is silent, what is more when no rule tells its code but for the notes that are told now. */
+static int heals(struct cures *c, const struct trial *trial, const struct sow_judged *judged)
+{
+    const struct outcome *outcome = outcome_of(c, trial);
+    ptrdiff_t code = judged->verdict.code - sow_verdict_code_at(0);
+    uint32_t own = 1u << judged->rule, left = outcome->left[code];
+    return judged->verdict.severity == SOW_SEVERITY_NOTE
+               ? !(left & own)
+               : !outcome->severe[code] && !(left & (own | ~c->notes[code]));
+}
+
+static int heals_all(struct cures *c, const struct trial *trial)
+{
+    const struct outcome *outcome = outcome_of(c, trial);
+    uint32_t severe = 0;
+    for (size_t i = 0; i < SOW_VERDICT_COUNT; i++) {
+        severe |= outcome->severe[i];
+    }
+    return severe == 0;
+}
+
+/* The codes that are no notes and still told with it, "EXPLODE, DEAD"; NULL for none. */
+static const char *left_by(struct cures *c, const struct trial *trial)
+{
+    const struct outcome *outcome = outcome_of(c, trial);
+    char text[300] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < SOW_VERDICT_COUNT && length < sizeof text; i++) {
+        if (outcome->severe[i] != 0) {
+            length += (size_t)snprintf(text + length, sizeof text - length, "%s%s",
+                                       length > 0 ? ", " : "", sow_verdict_code_at(i)->code);
+        }
+    }
+    return length > 0 && length < sizeof text ? sow_arena_copy(&c->j->arena, text, length) : NULL;
 }
 
 static const char *text_of(struct cures *c, const struct trial *trial)
@@ -307,28 +320,137 @@ static void find_fault(const struct cures *c, const struct sow_verdict *verdict,
     }
 }
 
-static void find_cure(struct cures *c, struct sow_judged *judged, unsigned char *at_fault)
+static int has_suggestion(const struct sow_judged *judged)
+{
+    return judged->set_count > 0 && judged->set_count <= SOW_SUGGESTED_MAX;
+}
+
+/* Into `chosen` the one that heals; its count is 0 and it is not the variant matched where none does. Returns whether it is
+ * what the rule suggested. */
+static int find_cure(struct cures *c, const struct sow_judged *judged, unsigned char *at_fault,
+                     struct trial *chosen)
 {
     struct trial own = {.count = 0}, matched = {.matched = 1};
-    struct sow_verdict *verdict = &judged->verdict;
     struct trial suggested = {.count = judged->set_count};
-    if (judged->set_count > 0 && judged->set_count <= SOW_SUGGESTED_MAX) {
+    if (has_suggestion(judged)) {
         memcpy(suggested.sets, judged->sets, sizeof judged->sets);
         if (keep_sets(c, &suggested) && heals(c, &suggested, judged)) {
-            verdict->cure = text_of(c, &suggested);
-            return;
+            *chosen = suggested;
+            return 1;
         }
     }
     memset(at_fault, 0, sow_plan_count(c->j->plan));
-    find_fault(c, verdict, at_fault);
+    find_fault(c, &judged->verdict, at_fault);
     int has_own = make_sets(c, at_fault, &own);
     int few = own.count <= 2;
     has_own = has_own && keep_sets(c, &own);
-    struct trial *trials[2] = {has_own && few ? &own : &matched, has_own && few ? &matched : &own};
-    for (int i = 0; i < (has_own ? 2 : 1) && verdict->cure == NULL; i++) {
+    const struct trial *trials[2] = {has_own && few ? &own : &matched,
+                                     has_own && few ? &matched : &own};
+    for (int i = 0; i < (has_own ? 2 : 1); i++) {
         if (heals(c, trials[i], judged)) {
-            verdict->cure = text_of(c, trials[i]);
+            *chosen = *trials[i];
+            return 0;
         }
+    }
+    return 0;
+}
+
+/* Whether the glob of the set is in the trial already. */
+static int claims(const struct trial *trial, const char *set)
+{
+    size_t length = (size_t)(strchr(set, '=') - set) + 1;
+    for (size_t i = 0; i < trial->count; i++) {
+        if (strncmp(trial->sets[i], set, length) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The sets of all cures in one: names stand before patterns, since the first rule that claims a tensor wins. */
+static int unite(const struct trial *chosen, size_t count, struct trial *all)
+{
+    for (int patterns = 0; patterns < 2; patterns++) {
+        for (size_t i = 0; i < count; i++) {
+            for (size_t k = 0; k < chosen[i].own; k++) {
+                const char *set = chosen[i].sets[k];
+                size_t glob = strcspn(set, "=");
+                int is_pattern = strcspn(set, "*?[{") < glob;
+                if (is_pattern != patterns || claims(all, set)) {
+                    continue;
+                }
+                if (all->count == SETS_MAX) {
+                    return 0;
+                }
+                all->sets[all->count++] = set;
+            }
+        }
+    }
+    return all->count > 0;
+}
+
+/* Whether a verdict is told with a cure of its own: notes of taste are not, and what is wrong in a file no plan heals. */
+static int is_cured(const struct sow_judgement *j, const struct sow_judged *judged)
+{
+    int is_note = judged->verdict.severity == SOW_SEVERITY_NOTE;
+    int rule = judged->rule;
+    return !(j->checked != NULL && judged->verdict.measured) &&
+           (!is_note || rule == SOW_RULE_STREAM || rule == SOW_RULE_ODD || rule == SOW_RULE_FANS);
+}
+
+/* The cure of all, where one verdict's leaves another: the cures in one, and else the variant matched. A verdict that its
+ * rule's own suggestion does not heal alone is told with it too. */
+static void find_cure_of_all(struct cures *c, const struct trial *raw, const unsigned char *is_own)
+{
+    struct sow_judgement *j = c->j;
+    struct trial all = {.count = 0}, matched = {.matched = 1};
+    int is_left = 0,
+        heals_it = unite(raw, j->count, &all) && keep_sets(c, &all) && heals_all(c, &all);
+    const char *text = heals_it ? text_of(c, &all) : NULL;
+    for (size_t i = 0; i < j->count; i++) {
+        struct sow_verdict *verdict = &j->verdicts[i].verdict;
+        int is_note = verdict->severity == SOW_SEVERITY_NOTE;
+        if (text != NULL && !is_note && !is_own[i] && has_suggestion(&j->verdicts[i])) {
+            verdict->cure = text;
+            verdict->leaves = NULL;
+        }
+        is_left |= !is_note && (verdict->cure == NULL || verdict->leaves != NULL);
+        if (!is_note && !is_cured(j, &j->verdicts[i])) {
+            return; /* in a file */
+        }
+    }
+    if (is_left) {
+        j->cure = text != NULL ? text : heals_all(c, &matched) ? text_of(c, &matched) : NULL;
+    }
+}
+
+static void find_cures(struct cures *c, unsigned char *at_fault, struct trial *raw,
+                       unsigned char *is_own)
+{
+    struct sow_judgement *j = c->j;
+    size_t told = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        struct sow_verdict *verdict = &j->verdicts[i].verdict;
+        int is_note = verdict->severity == SOW_SEVERITY_NOTE;
+        struct trial chosen = {.count = 0};
+        if (!is_cured(j, &j->verdicts[i])) {
+            continue;
+        }
+        is_own[i] = (unsigned char)find_cure(c, &j->verdicts[i], at_fault, &chosen);
+        if (chosen.count > 0 || chosen.matched) {
+            verdict->cure = text_of(c, &chosen);
+            verdict->leaves = left_by(c, &chosen);
+        }
+        raw[i] = chosen;
+        if (!is_own[i] && has_suggestion(&j->verdicts[i])) {
+            memcpy(raw[i].sets, j->verdicts[i].sets, sizeof j->verdicts[i].sets);
+            raw[i].own = j->verdicts[i].set_count;
+        }
+        raw[i].own = is_note ? 0 : raw[i].own; /* a matter of taste */
+        told += !is_note;
+    }
+    if (told > 1) {
+        find_cure_of_all(c, raw, is_own);
     }
 }
 
@@ -343,20 +465,20 @@ void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
                       .planning = planning != NULL ? planning : &defaults};
     size_t entries = sow_plan_count(j->plan);
     unsigned char *at_fault = calloc(entries + 1, 1);
-    if (at_fault == NULL) {
-        j->out_of_memory = 1;
-        return;
-    }
-    if (find_matched(&c)) { /* else told without */
-        for (size_t i = 0; i < j->count; i++) {
-            /* what is wrong in a file, no other plan heals */
-            int in_file = j->checked != NULL && j->verdicts[i].verdict.measured;
-            int is_note = j->verdicts[i].verdict.severity == SOW_SEVERITY_NOTE;
-            if ((!is_note || j->verdicts[i].rule == SOW_RULE_STREAM) && !in_file) {
-                find_cure(&c, &j->verdicts[i], at_fault);
-            }
+    struct trial *raw = calloc(j->count + 1, sizeof *raw); /* what cures are united from */
+    unsigned char *is_own = calloc(j->count + 1, 1);
+    j->out_of_memory |= at_fault == NULL || raw == NULL || is_own == NULL;
+    for (size_t i = 0; i < j->count; i++) {
+        if (j->verdicts[i].verdict.severity == SOW_SEVERITY_NOTE) {
+            c.notes[j->verdicts[i].verdict.code - sow_verdict_code_at(0)] |= 1u
+                                                                             << j->verdicts[i].rule;
         }
+    }
+    if (!j->out_of_memory && find_matched(&c)) { /* else told without */
+        find_cures(&c, at_fault, raw, is_own);
     }
     sow_arena_free(&c.arena);
     free(at_fault);
+    free(raw);
+    free(is_own);
 }

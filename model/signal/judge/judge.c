@@ -102,6 +102,31 @@ void sow_judge_suggest(struct sow_judgement *j, enum sow_verdict_id id, enum sow
     at->set_count += at->set_count <= SOW_SUGGESTED_MAX;
 }
 
+static int ends_part(char c)
+{
+    return c == '.' || c == '\0';
+}
+
+void sow_judge_generalise(const char *name, char *pattern, size_t room)
+{
+    int has_whole = 0;
+    for (const char *at = name; *at != '\0'; at++) {
+        size_t digits = strspn(at, "0123456789");
+        has_whole |= digits > 0 && (at == name || at[-1] == '.') && ends_part(at[digits]);
+    }
+    size_t length = 0;
+    char before = '.';
+    for (const char *at = name; *at != '\0' && length + 2 < room;) {
+        size_t digits = strspn(at, "0123456789");
+        int folds = digits > 0 && ends_part(at[digits]) && (!has_whole || before == '.');
+        size_t step = folds ? digits : 1;
+        before = at[step - 1];
+        pattern[length++] = folds ? '*' : before;
+        at += step;
+    }
+    pattern[length] = '\0';
+}
+
 static int by_code(const void *a, const void *b)
 {
     const struct sow_judged *left = a, *right = b;
@@ -144,6 +169,7 @@ enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error)
     sow_judge_exact(j);
     sow_judge_chain(j);
     sow_judge_layers(j);
+    sow_judge_alike(j);
     sow_judge_outliers(j);
     sow_judge_streams(j);
     sow_judge_loss(j);
@@ -266,4 +292,9 @@ int sow_judgement_healthy(const struct sow_judgement *judgement)
 const struct sow_first_loss *sow_first_loss(const struct sow_judgement *judgement)
 {
     return &judgement->loss;
+}
+
+const char *sow_judgement_cure(const struct sow_judgement *judgement)
+{
+    return judgement->cure;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Judging from the inside: one file a kind of rule, each adds verdicts to the judgement. chain.c what happens over the
- * depth, layer.c what happens at one operation, outlier.c weights that stand out among their like, streams.c residual
- * branches without a scale, exact.c and symmetry.c what the plan's constants forbid for ever, loss.c the first loss,
- * measured.c numbers that left float32, copies.c what is twice in a file, cure.c the options that heal. */
+ * depth, layer.c what happens at one operation, alike.c weights that stand out among their like, fans.c fan_out for fan_in,
+ * outlier.c weights that stand out from what is known to fit, streams.c residual branches without a scale, exact.c and
+ * symmetry.c what the plan's constants forbid for ever, loss.c the first loss, measured.c numbers that left float32, copies.c
+ * what is twice in a file, cure.c the options that heal. */
 #ifndef SOW_SIGNAL_JUDGE_H
 #define SOW_SIGNAL_JUDGE_H
 
+#include "core/base/elementary.h"
 #include "model/graph/arena.h"
 #include "model/signal/predict/predict.h"
 #include "sow/judge.h"
@@ -45,6 +47,7 @@ struct sow_judgement {
     struct sow_function critical_of;
     double critical; /* its critical variance, which takes time to find; 0: it has none */
     struct sow_first_loss loss;
+    const char *cure;       /* of all verdicts, where none of theirs is; NULL: there is none */
     struct sow_arena arena; /* of the verdicts' strings, and of squares */
     int out_of_memory;
 };
@@ -57,6 +60,9 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_TIME,
                 SOW_RULE_FIRST_STEP,
                 SOW_RULE_OUTLIER,
+                SOW_RULE_ODD,
+                SOW_RULE_FANS,
+                SOW_RULE_ONE_NUMBER,
                 SOW_RULE_BRANCHES,
                 SOW_RULE_STREAM,
                 SOW_RULE_SCHEME,
@@ -71,6 +77,16 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
 static inline int sow_judge_reads_file(const struct sow_judgement *j)
 {
     return j->checked != NULL && j->measured != NULL;
+}
+
+static inline double sow_judge_log2(double x)
+{
+    return sow_log(x) * 1.4426950408889634;
+}
+
+static inline double sow_judge_exp2(double x)
+{
+    return sow_exp(x * 0.6931471805599453);
 }
 
 /* Adds a verdict, or counts one more place where there is one of this code and rule. Returns it when it is new: its
@@ -91,6 +107,7 @@ void sow_judge_chain(struct sow_judgement *j);
 void sow_judge_layers(struct sow_judgement *j);
 void sow_judge_copies(struct sow_judgement *j);
 void sow_judge_streams(struct sow_judgement *j);
+void sow_judge_alike(struct sow_judgement *j);
 void sow_judge_outliers(struct sow_judgement *j);
 void sow_judge_exact(struct sow_judgement *j);
 /* `stuck`: a byte an entry of the plan, 1 for parameters that never move. */
@@ -113,6 +130,9 @@ void sow_judge_generalise(const char *name, char *pattern, size_t room);
 int sow_is_norm(enum sow_op op);
 /* Whether what reads the node's value first is a norm: it takes back any size. */
 int sow_is_normed(const struct sow_network *network, const struct sow_node *node);
+
+/* Whether the rule of the weights is in the recipe of a family that sow ships. */
+int sow_judge_is_authors(const struct sow_judgement *j, const struct sow_plan_entry *entry);
 
 /* The largest |slope| of the function between -10 and 10. */
 double sow_judge_steepest(const struct sow_function *function);

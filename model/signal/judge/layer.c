@@ -14,6 +14,9 @@
 #define REACH  8.0  /* standard deviations that count */
 #define INPUTS 1000 /* that a unit is dead for */
 
+#define FEW        100 /* inputs */
+#define ALMOST_ALL 0.95
+
 #define FAR       1e4 /* functions are looked at so far from 0 */
 #define TURNS_MAX 16
 
@@ -70,7 +73,8 @@ static void judge_gain(struct sow_judgement *j, const struct sow_node *node)
     int in_file = sow_judge_reads_file(j);
     double out = in_file ? sow_measured_value_at(j->measured, index)->second_moment
                          : sow_probe_at(j->probe, index)->second_moment;
-    if (!(factor > threshold) || !(out > threshold) || sow_is_normed(j->network, node)) {
+    double least = threshold * (1 - 1e-9); /* 256 x 0.5^2 is 64, whatever the rounding */
+    if (!(factor >= least) || !(out > 0.9 * least) || sow_is_normed(j->network, node)) {
         return;
     }
     struct sow_verdict *verdict =
@@ -281,6 +285,21 @@ static double dead_more(const struct sow_probe_value *in, double edge, double sh
     return usual < share ? (share - usual) / (1 - usual) : 0;
 }
 
+/* Of units that must be off for all that was measured. A file's may be trained, and then many are off for most inputs: few
+ * inputs prove nothing, and leave only a layer of which next to nothing is left. */
+static double dead_least(const struct sow_judgement *j, const struct sow_measured_value *measured)
+{
+    double threshold = j->thresholds[SOW_THRESHOLD_DEAD], places = 1;
+    for (uint32_t i = 0; i < measured->rank; i++) {
+        places *= (double)measured->shape[i];
+    }
+    places /= (double)measured->shape[measured->rank == 4 || measured->rank == 5 ? 1
+                                      : measured->rank > 0 ? measured->rank - 1
+                                                           : 0];
+    return sow_judge_reads_file(j) && places < FEW && threshold < ALMOST_ALL ? ALMOST_ALL
+                                                                             : threshold;
+}
+
 static int is_all_zero(const struct sow_judgement *j, const struct sow_node *node)
 {
     size_t made_by = j->network->flows[node->inputs[0]].node;
@@ -295,7 +314,8 @@ static void judge_dead(struct sow_judgement *j, const struct sow_node *node,
     if (edge == -INFINITY || fabs(in->log2_second_moment) > 900) {
         return;
     }
-    int found = measured != NULL && !isnan(measured->dead) && measured->dead > threshold &&
+    int found = measured != NULL && !isnan(measured->dead) &&
+                measured->dead > dead_least(j, measured) &&
                 measured->dead > 2 * measured->dead_expected &&
                 !is_all_zero(j, node); /* what left float32 is told by measured.c */
     double least = MORE * threshold, off = off_share(in, edge);

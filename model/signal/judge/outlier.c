@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights that stand out: among their like in the other layers (EXPLODE, VANISH), from what the family's own variant has at
- * the ends of its residual branches (EXPLODE), and a scheme that is another activation's, before the depth makes it an
- * error (notes). Read off the plan, and off the file where weights come from one; how signals fare with it is the other
- * rules' to say. */
+/* Weights that stand out from what the family's own variant has at the ends of its residual branches (EXPLODE), and a
+ * scheme that is another activation's, before the depth makes it an error (notes). Read off the plan; how signals fare with
+ * it is the other rules' to say, and what stands out among its like is in alike.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +11,6 @@
 #include "core/base/elementary.h"
 #include "model/graph/model.h"
 #include "model/signal/judge/judge.h"
-
-/* One weight among those whose names differ in numbers only, in the order of the network. */
-struct like {
-    char *pattern;
-    const struct sow_node *node;
-    const struct sow_plan_entry *entry;
-    double in, both; /* E[w^2] times fan_in, and times the mean of fan_in and fan_out */
-};
 
 static int has_weights(const struct sow_node *node)
 {
@@ -33,123 +24,9 @@ static double least_of(double a, double b)
     return a < b ? a : b;
 }
 
-static double most_of(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 static double square_of(const struct sow_plan_entry *entry)
 {
     return sow_weights_of(entry, 0, 0).square;
-}
-
-static int is_output(const struct sow_network *network, const struct sow_node *node)
-{
-    for (size_t i = 0; i < network->output_count; i++) {
-        if (network->outputs[i] == node->output) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* ---- Among their like ------------------------------------------------------------------------------- */
-
-static int by_pattern(const void *a, const void *b)
-{
-    const struct like *left = a, *right = b;
-    int order = strcmp(left->pattern, right->pattern);
-    return order != 0 ? order : (left->node > right->node) - (left->node < right->node);
-}
-
-/* Returns how many there are; their patterns are in the judgement's arena. */
-static size_t gather(struct sow_judgement *j, struct like *likes)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < j->network->node_count; i++) {
-        const struct sow_node *node = &j->network->nodes[i];
-        double value;
-        if (!has_weights(node) || is_output(j->network, node) || sow_is_normed(j->network, node)) {
-            continue;
-        }
-        const struct sow_plan_entry *entry = sow_plan_at(j->plan, node->parameters[0]);
-        double square = j->squares[node->parameters[0]];
-        if (sow_constant_of(entry, &value) || !(entry->fan_in > 0) || !(square > 0)) {
-            continue; /* zeros have rules of their own */
-        }
-        char text[600];
-        sow_judge_generalise(entry->name, text, sizeof text);
-        char *pattern = sow_arena_copy(&j->arena, text, strlen(text));
-        if (pattern == NULL) {
-            j->out_of_memory = 1;
-            return 0;
-        }
-        likes[count++] = (struct like){pattern, node, entry, square * entry->fan_in,
-                                       0.5 * square * (entry->fan_in + entry->fan_out)};
-    }
-    return count;
-}
-
-/* The two nearest others of `count` at `likes`, as indices. */
-static void neighbours_of(size_t i, size_t count, size_t near[2])
-{
-    near[0] = i > 0 ? i - 1 : i + 1;
-    near[1] = i + 1 < count ? i + 1 : i - 1;
-    if (near[0] == near[1]) {
-        near[1] = i == 0 ? 2 : i - 2;
-    }
-}
-
-static void judge_like(struct sow_judgement *j, const struct like *likes, size_t i, size_t count)
-{
-    size_t near[2];
-    neighbours_of(i, count, near);
-    const struct like *at = &likes[i], *a = &likes[near[0]], *b = &likes[near[1]];
-    double threshold = j->thresholds[SOW_THRESHOLD_OUTLIER];
-    double above = at->in / most_of(a->in, b->in);
-    double below = most_of(at->in / least_of(a->in, b->in), at->both / least_of(a->both, b->both));
-    if (!(above > threshold) && !(below < 1 / threshold)) {
-        return;
-    }
-    int large = above > threshold;
-    enum sow_verdict_id id = large ? SOW_VERDICT_EXPLODE : SOW_VERDICT_VANISH;
-    struct sow_verdict *verdict =
-        sow_judge_add(j, id, SOW_RULE_OUTLIER, at->node->name, at->node->layer);
-    if (verdict != NULL) {
-        verdict->severity = SOW_SEVERITY_WARNING;
-        verdict->measured = sow_judge_reads_file(j);
-        verdict->number = large ? above : 1 / below;
-        verdict->threshold = threshold;
-        sow_judge_reason(j, verdict,
-                         "its weights are out of line: fan_in E[w^2] is %.4g here, %.4g at %.200s "
-                         "and %.4g at %.200s, a factor of %.3g (threshold %g)",
-                         at->in, a->in, a->node->name, b->in, b->node->name, verdict->number,
-                         threshold);
-    }
-    sow_judge_suggest(j, id, SOW_RULE_OUTLIER, at->entry->name, a->entry->scheme_text);
-}
-
-static void judge_likes(struct sow_judgement *j)
-{
-    struct like *likes = calloc(j->network->node_count + 1, sizeof *likes);
-    if (likes == NULL) {
-        j->out_of_memory = 1;
-        return;
-    }
-    size_t count = gather(j, likes);
-    if (count > 1) {
-        qsort(likes, count, sizeof *likes, by_pattern);
-    }
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin + 1;
-             end < count && strcmp(likes[begin].pattern, likes[end].pattern) == 0;) {
-            end++;
-        }
-        for (size_t i = begin; i < end && end - begin > 2; i++) {
-            judge_like(j, likes + begin, i - begin, end - begin);
-        }
-    }
-    free(likes);
 }
 
 /* ---- From the family's own ---------------------------------------------------------------------------- */
@@ -322,7 +199,6 @@ static void judge_scheme(struct sow_judgement *j)
 
 void sow_judge_outliers(struct sow_judgement *j)
 {
-    judge_likes(j);
     judge_branches(j);
     judge_scheme(j);
 }

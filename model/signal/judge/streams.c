@@ -40,16 +40,6 @@ struct end {
     double factor; /* squared */
 };
 
-static double log2_of(double x)
-{
-    return sow_log(x) * 1.4426950408889634;
-}
-
-static double exp2_of(double x)
-{
-    return sow_exp(x * 0.6931471805599453);
-}
-
 static const struct sow_node *made_by(const struct sow_judgement *j, uint32_t flow)
 {
     return &j->network->nodes[j->network->flows[flow].node];
@@ -124,15 +114,17 @@ static int is_scaled(const struct sow_judgement *j, const struct end *end, uint3
     return plain > 0 ? square <= share * plain || in <= share * plain_in : in <= share;
 }
 
-/* Whether the rule of the weights is in the recipe of a family that sow ships. */
-static int is_of_authors(const struct sow_judgement *j, const struct sow_plan_entry *entry)
+int sow_judge_is_authors(const struct sow_judgement *j, const struct sow_plan_entry *entry)
 {
     const char *family = sow_model_family(j->model), *name;
     size_t length = family != NULL ? strlen(family) : 0;
-    for (size_t i = 0; length > 0 && (name = sow_family_name(i)) != NULL; i++) {
+    if (length == 0 || strncmp(entry->rule_file, family, length) != 0 ||
+        strcmp(entry->rule_file + length, ".lua") != 0) {
+        return 0;
+    }
+    for (size_t i = 0; (name = sow_family_name(i)) != NULL; i++) {
         if (strcmp(name, family) == 0) {
-            return strncmp(entry->rule_file, family, length) == 0 &&
-                   strcmp(entry->rule_file + length, ".lua") == 0;
+            return 1;
         }
     }
     return 0;
@@ -157,7 +149,7 @@ static void add_end(const struct sow_judgement *j, struct stream *stream,
         stream->kinds[i].entry = stream->kinds[i].entry != NULL ? stream->kinds[i].entry : entry;
         stream->kinds[i].is_scaled |= is_scaled;
     }
-    stream->is_authors |= is_of_authors(j, entry);
+    stream->is_authors |= sow_judge_is_authors(j, entry);
 }
 
 /* Whether a norm stands on the stream, between this addition and the one before. */
@@ -204,7 +196,7 @@ static void look_at_add(const struct sow_judgement *j, const struct sow_node *no
 
 static double share_of(const struct sow_probe_value *branch, const struct sow_probe_value *sum)
 {
-    return exp2_of(branch->log2_second_moment - sum->log2_second_moment);
+    return sow_judge_exp2(branch->log2_second_moment - sum->log2_second_moment);
 }
 
 /* log2 of what the stream would grow to with E[w^2] / N at the ends. */
@@ -212,10 +204,11 @@ static double growth_scaled(const struct stream *stream, double growth)
 {
     double n = stream->branches;
     if (stream->has_norms) {
-        return growth > 100 ? growth - log2_of(n) : log2_of(1 + (exp2_of(growth) - 1) / n);
+        return growth > 100 ? growth - sow_judge_log2(n)
+                            : sow_judge_log2(1 + (sow_judge_exp2(growth) - 1) / n);
     }
-    double each = exp2_of(growth / n) - 1; /* what a branch adds to 1 */
-    return n * log2_of(1 + each / n);
+    double each = sow_judge_exp2(growth / n) - 1; /* what a branch adds to 1 */
+    return n * sow_judge_log2(1 + each / n);
 }
 
 static void suggest(struct sow_judgement *j, const struct stream *stream, enum sow_rule rule)

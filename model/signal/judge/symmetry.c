@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SYMMETRIC, exactly: units of a layer that are equal at the start and at every later step. Known of a value is whether its
+/* SYMMETRIC, exactly: units of a layer that are equal at the start, and at every later step. Known of a value is whether its
  * features are all equal, likewise of its gradient; of a weight whether all its rows (outputs), or columns (inputs), are
  * equal. What a step would make unequal is struck out until nothing more falls: what stays is equal for ever. */
 #include <stdlib.h>
@@ -54,8 +54,9 @@ static int value_of(const struct symmetry *s, const struct sow_node *node)
 {
     switch (node->op) {
     case SOW_OP_LINEAR:
-    case SOW_OP_CONV:
-        return rows_of(s, node, 0) && rows_of(s, node, 1);
+    case SOW_OP_CONV: /* groups read different channels */
+        return rows_of(s, node, 0) && rows_of(s, node, 1) &&
+               (node->at.groups <= 1 || all_inputs(s, node));
     case SOW_OP_EMBEDDING:
         return s->columns[node->parameters[0]];
     case SOW_OP_LAYER_NORM:
@@ -175,7 +176,119 @@ static int has_constant_gates(const struct sow_plan_entry *entry)
     return constant;
 }
 
-static void find(struct sow_judgement *j, struct symmetry *s)
+static int has_units(const struct symmetry *s, const struct sow_node *node)
+{
+    return (node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV ||
+            sow_is_recurrent_op(node->op)) &&
+           sow_plan_at(s->j->plan, node->parameters[0])->fan_out >= 2;
+}
+
+static int is_output(const struct sow_network *network, const struct sow_node *node)
+{
+    for (size_t i = 0; i < network->output_count; i++) {
+        if (network->outputs[i] == node->output) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- Telling ------------------------------------------------------------------------------------------ */
+
+/* For a constant weight what another layer of the same name but for numbers is drawn from; where all are constant, what
+ * the variant itself has. */
+static void suggest_like(struct sow_judgement *j, enum sow_rule rule, uint32_t index)
+{
+    const struct sow_plan_entry *weight = sow_plan_at(j->plan, index);
+    char pattern[600], other[600];
+    double value;
+    sow_judge_generalise(weight->name, pattern, sizeof pattern);
+    for (size_t i = 0; i < sow_plan_count(j->plan); i++) {
+        const struct sow_plan_entry *entry = sow_plan_at(j->plan, i);
+        sow_judge_generalise(entry->name, other, sizeof other);
+        if (strcmp(pattern, other) == 0 && !sow_constant_of(entry, &value)) {
+            sow_judge_suggest(j, SOW_VERDICT_SYMMETRIC, rule, weight->name, entry->scheme_text);
+            return;
+        }
+    }
+    if (j->own != NULL && !sow_constant_of(sow_plan_at(j->own, index), &value)) {
+        sow_judge_suggest(j, SOW_VERDICT_SYMMETRIC, rule, pattern,
+                          sow_plan_at(j->own, index)->scheme_text);
+    }
+}
+
+/* Units that are one number at the start, whatever comes of it: of all that the layer reads one sum is left. */
+static void tell_one_number(struct sow_judgement *j, const struct symmetry *s,
+                            const struct sow_node *node)
+{
+    const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
+    int is_logits = is_output(j->network, node);
+    enum sow_rule rule = is_logits ? SOW_RULE_FIRST_STEP : SOW_RULE_ONE_NUMBER;
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_SYMMETRIC, rule, node->name, node->layer);
+    suggest_like(j, rule, node->parameters[0]);
+    if (verdict == NULL) {
+        return;
+    }
+    verdict->severity = is_logits ? SOW_SEVERITY_NOTE : verdict->severity;
+    sow_judge_reason(
+        j, verdict,
+        "all elements of %.200s are %g, so that its %.0f units are one number, the sum of its "
+        "%.0f inputs: its output has rank one, and all that the inputs tell beside that sum is "
+        "lost%s",
+        weight->name, weight->draw.mean, weight->fan_out, weight->fan_in,
+        is_logits ? "; labels tell the outputs apart from the first step on"
+        : s->gradients[node->output]
+            ? ". Their gradients are equal too"
+            : "; only what reads the units tells them apart, step by step");
+}
+
+static void tell(struct sow_judgement *j, const struct sow_node *node)
+{
+    const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_SYMMETRIC, SOW_RULE_ONLY, node->name, node->layer);
+    if (verdict != NULL) {
+        sow_judge_reason(j, verdict,
+                         "all elements of %.300s are %g, and its units get equal inputs and equal "
+                         "gradients at every step: they learn as one unit",
+                         weight->name, weight->draw.mean);
+    }
+    suggest_like(j, SOW_RULE_ONLY, node->parameters[0]);
+}
+
+/* An embedding whose rows are one constant: no token is told from another. */
+static void tell_tokens(struct sow_judgement *j, const struct sow_node *node)
+{
+    const struct sow_plan_entry *table = sow_plan_at(j->plan, node->parameters[0]);
+    double value;
+    if (j->network->nodes[j->network->flows[node->inputs[0]].node].op != SOW_OP_TOKENS ||
+        !sow_constant_of(table, &value) || value == 0) {
+        return;
+    }
+    struct sow_verdict *verdict =
+        sow_judge_add(j, SOW_VERDICT_COLLAPSE, SOW_RULE_ONE_NUMBER, node->name, node->layer);
+    if (verdict != NULL) {
+        sow_judge_reason(j, verdict,
+                         "all elements of %.300s are %g: every token is the same vector, and the "
+                         "network starts without seeing which one it reads",
+                         table->name, value);
+    }
+    if (j->own != NULL && !sow_constant_of(sow_plan_at(j->own, node->parameters[0]), &value)) {
+        sow_judge_suggest(j, SOW_VERDICT_COLLAPSE, SOW_RULE_ONE_NUMBER, table->name,
+                          sow_plan_at(j->own, node->parameters[0])->scheme_text);
+    }
+}
+
+/* Whether the layer's own constant makes its units equal: zeros are other rules' to tell. */
+static int is_constant(const struct symmetry *s, const struct sow_node *node)
+{
+    double value;
+    return !sow_is_recurrent_op(node->op) &&
+           sow_constant_of(sow_plan_at(s->j->plan, node->parameters[0]), &value) && value != 0;
+}
+
+static void find(struct sow_judgement *j, struct symmetry *s, unsigned char *starts)
 {
     for (size_t i = 0; i < sow_plan_count(j->plan); i++) {
         double value;
@@ -190,29 +303,27 @@ static void find(struct sow_judgement *j, struct symmetry *s)
                 (unsigned char)has_constant_gates(sow_plan_at(j->plan, entry));
         }
     }
+    walk(s);
+    memcpy(starts, s->values, j->network->flow_count);
     for (int fell = 1; fell;) {
-        walk(s);
         fell = 0;
         for (size_t i = 0; i < j->network->node_count; i++) {
             fell |= learn(s, &j->network->nodes[i]);
         }
+        walk(s);
     }
     for (size_t i = 0; i < j->network->node_count; i++) {
         const struct sow_node *node = &j->network->nodes[i];
-        int has_units =
-            node->op == SOW_OP_LINEAR || node->op == SOW_OP_CONV || sow_is_recurrent_op(node->op);
-        if (!has_units || !s->values[node->output] || !s->gradients[node->output] ||
-            sow_plan_at(j->plan, node->parameters[0])->fan_out < 2) {
+        if (node->op == SOW_OP_EMBEDDING) {
+            tell_tokens(j, node);
+        }
+        if (!has_units(s, node)) {
             continue;
         }
-        const struct sow_plan_entry *weight = sow_plan_at(j->plan, node->parameters[0]);
-        struct sow_verdict *verdict =
-            sow_judge_add(j, SOW_VERDICT_SYMMETRIC, SOW_RULE_ONLY, node->name, node->layer);
-        if (verdict != NULL) {
-            sow_judge_reason(j, verdict,
-                             "all elements of %.300s are %g, and its units get equal inputs and "
-                             "equal gradients at every step: they learn as one unit",
-                             weight->name, weight->draw.mean);
+        if (s->values[node->output] && s->gradients[node->output]) {
+            tell(j, node);
+        } else if (starts[node->output] && is_constant(s, node)) {
+            tell_one_number(j, s, node);
         }
     }
 }
@@ -225,8 +336,9 @@ void sow_judge_symmetry(struct sow_judgement *j, const unsigned char *stuck)
     s.gradients = calloc(flows, 1);
     s.rows = calloc(entries, 1);
     s.columns = calloc(entries, 1);
-    if (s.values && s.gradients && s.rows && s.columns) {
-        find(j, &s);
+    unsigned char *starts = calloc(flows, 1);
+    if (s.values && s.gradients && s.rows && s.columns && starts) {
+        find(j, &s, starts);
     } else {
         j->out_of_memory = 1;
     }
@@ -234,4 +346,5 @@ void sow_judge_symmetry(struct sow_judgement *j, const unsigned char *stuck)
     free(s.gradients);
     free(s.rows);
     free(s.columns);
+    free(starts);
 }
