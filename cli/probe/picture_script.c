@@ -320,8 +320,12 @@ static void add_units(struct sow_cli_text *text, const struct sow_cli_runs *runs
                         "data using 2:(any(%zu, %d)) with points pt %d ps small lw 1.5 lc rgb "
                         "'%s' ",
                         run, columns[i], i == 0 ? 7 : 6, color);
-            sow_cli_add(text, run == 0 ? "title '%s'" : "notitle", titles[i]);
+            sow_cli_add(text, runs->count == 1 ? "title '%s'" : "notitle", titles[i]);
         }
+    }
+    for (int i = 0; i < 2 && runs->count > 1; i++) { /* colours tell the networks */
+        sow_cli_add(text, ", \\\n     NaN with points pt %d ps small lw 1.5 lc rgb grey title '%s'",
+                    i == 0 ? 7 : 6, titles[i]);
     }
     sow_cli_add(text, "\n");
 }
@@ -426,13 +430,13 @@ void sow_cli_add_picture_script(struct sow_cli_text *text, const struct sow_cli_
         int key_rows = rows_of_key(runs);
         sow_cli_add(text,
                     "if (kind ne 'term') set key at screen 0.5,1-%.6g/rows center center "
-                    "samplen 3.5 vertical maxrows %d spacing 0.95\n"
+                    "samplen 3.5 vertical maxrows %d spacing 0.95 width 0\n"
                     "set title offset 0,0\n",
                     key_rows > 2 ? 0.155 : 0.13, key_rows);
     }
     add_moments(text, runs, 0);
     sow_cli_add(text, "if (kind ne 'term') set key at graph 0.5,1.03 bottom center samplen 1.6 "
-                      "horizontal maxrows 1 spacing 1\n");
+                      "horizontal maxrows 1 spacing 1 width -2\n");
     add_moments(text, runs, 1);
     add_correlations(text, runs);
     sow_cli_add(text, "if (kind ne 'term') set title offset 0,%s\n", runs->count > 1 ? "1" : "1.7");

@@ -10,11 +10,13 @@
 
 enum { NAME, OPERATION, SECOND_MOMENT, CORRELATION, GRADIENT, CHI_PERP, CHI_PAR, COLUMNS };
 
-#define BARS      60 /* of a line */
-#define BESIDE    36 /* columns before them and behind */
-#define ROWS_MAX  40 /* that fit a screen */
-#define MIDDLES   4  /* results shown of the layers left out */
-#define NAME_ROOM 38
+#define BARS       60 /* of a line */
+#define BESIDE     36 /* columns before them and behind */
+#define ROWS_MAX   40 /* that fit a screen */
+#define MIDDLES    4  /* results shown of the layers left out */
+#define NAME_ROOM  38
+#define NAME_LEAST 16
+#define NUMBERS    58 /* columns of all others, where they are narrow */
 
 struct view {
     const struct sow_probe *probe;
@@ -108,7 +110,9 @@ static void make_cells(struct view *view, size_t index)
 {
     const struct sow_probe_value *value = sow_probe_at(view->probe, index);
     struct sow_cli_text *cells = view->table.cells;
-    sow_cli_add_tail(&cells[NAME], value->name, NAME_ROOM);
+    int room = sow_cli_width() - NUMBERS; /* in 80 columns ends of names do */
+    room = room < NAME_LEAST ? NAME_LEAST : room > NAME_ROOM ? NAME_ROOM : room;
+    sow_cli_add_tail(&cells[NAME], value->name, (size_t)room);
     sow_cli_add(&cells[OPERATION], "%s", value->operation);
     add_moment(&cells[SECOND_MOMENT], value->log2_second_moment, value->second_moment);
     add_number(&cells[CORRELATION], isnan(value->place_correlation) ? value->sample_correlation

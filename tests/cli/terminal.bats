@@ -98,3 +98,15 @@ escape=$'\e'
     has "$output" "@#*+"
     lacks "$output" █
 }
+
+@test "the table of values fits 80 columns, with the ends of long names" {
+    tiny gpt2 >config.json
+    COLUMNS=80 run -0 sow probe config.json
+    local line
+    for line in "${lines[@]}"; do
+        [[ ${#line} -le 80 || $line == *"cure: "* ]] || { echo "$line" && return 1; }
+    done
+    has "$output" "h.0.attn.c_attn"
+    COLUMNS=40 run -0 sow probe config.json
+    has "$output" "attn.c_attn"
+}
