@@ -247,11 +247,26 @@ static void add_moments(struct sow_cli_text *text, const struct sow_cli_runs *ru
     sow_cli_add(text, "\n");
 }
 
+/* Whether a sample has several tokens or pixels somewhere, whose correlation is then drawn. */
+static int has_places(const struct sow_cli_run *run)
+{
+    const struct sow_probe_value *value;
+    for (size_t i = 0; (value = sow_probe_at(run->probe, i)) != NULL; i++) {
+        if (!isnan(value->place_correlation)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void add_correlations(struct sow_cli_text *text, const struct sow_cli_runs *runs)
 {
     struct extent extent = extent_of(runs, 0);
-    sow_cli_add(text, "\nset title 'Are inputs still told apart? (1: all look alike)'\n"
-                      "set ylabel 'correlation of two inputs'\n");
+    int of_places = has_places(&runs->items[0]);
+    sow_cli_add(text,
+                "\nset title 'Are %s still told apart? (1: all look alike)'\n"
+                "set ylabel 'correlation of two %s'\n",
+                of_places ? "tokens or pixels" : "inputs", of_places ? "of them" : "inputs");
     add_depth_axis(text, &extent);
     sow_cli_add(text, "set yrange [%.6g:1.05]\nset ytics 0.2\n", fmin(extent.alike, 0) - 0.05);
     add_curves(text, runs, CORRELATION, SEEN_CORRELATION, 0, extent.has_inner);

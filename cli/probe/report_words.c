@@ -103,13 +103,16 @@ static const struct way backward = {
 
 /* Sizes over the depth: a factor of 100 in all and 5 % a layer are a trend. */
 static void add_trend(struct sow_cli_text *text, const struct way *way, double from, double to,
-                      double layers)
+                      double layers, const char *unit)
 {
     double factor = pow(10, (to - from) / layers);
     int is_trend = fabs(to - from) >= 2 && fabs(log(factor)) >= log(1.05);
     sow_cli_add(text, "<p>%s ", way->what);
     if (to == -INFINITY || from == -INFINITY) {
-        sow_cli_add(text, "<strong>is exactly 0</strong> at an end of the way %s.</p>\n", way->way);
+        sow_cli_add(text, "<strong>is exactly 0</strong> %s of the way %s.</p>\n",
+                    from != to ? to == -INFINITY ? "at the end" : "at the beginning"
+                               : "at both ends",
+                    way->way);
         return;
     }
     if (fabs(to - from) < 0.5) {
@@ -119,7 +122,7 @@ static void add_trend(struct sow_cli_text *text, const struct way *way, double f
                     is_trend ? "" : " a little", way->way);
     }
     if (is_trend) {
-        sow_cli_add(text, ", by a factor of %.3g at each layer", factor);
+        sow_cli_add(text, ", by a factor of %.3g at each %s", factor, unit);
     }
     sow_cli_add(text, ": its mean square goes from ");
     sow_cli_add_html_power(text, from);
@@ -134,6 +137,10 @@ static void add_trend(struct sow_cli_text *text, const struct way *way, double f
 static void add_noise(struct sow_cli_text *text, double noise)
 {
     if (!(noise >= 0)) {
+        return;
+    }
+    if (noise < 1e-12) {
+        sow_cli_add(text, "<p>The output is as large with any other seed (seed noise 0).</p>\n");
         return;
     }
     if (noise < 1e-3) {
@@ -174,7 +181,11 @@ void sow_cli_add_report_words(struct sow_cli_text *text, const struct sow_cli_ru
     const struct sow_cli_point *ends[2] = {NULL, NULL};
     struct sow_cli_point *points;
     struct sow_cli_text slopes = {0};
-    size_t count = sow_cli_points(run, &points);
+    size_t count = sow_cli_points(run, &points), results = 0;
+    for (size_t i = 0; i < count; i++) {
+        results += (size_t)points[i].is_result;
+    }
+    const char *unit = results < count ? "layer" : "value"; /* of few values each is a result */
     find_ends(points, count, ends);
     if (ends[0] != ends[1]) {
         double layers = ends[1]->x - ends[0]->x;
@@ -182,13 +193,14 @@ void sow_cli_add_report_words(struct sow_cli_text *text, const struct sow_cli_ru
         sow_cli_add_html(text, ends[0]->value->name);
         sow_cli_add(text, "</code> to <code>");
         sow_cli_add_html(text, ends[1]->value->name);
-        sow_cli_add(text, "</code>, %.0f layers further:</p>\n", layers);
-        add_trend(text, &forward, ends[0]->moment, ends[1]->moment, layers);
-        add_trend(text, &backward, ends[1]->gradient, ends[0]->gradient, layers);
+        sow_cli_add(text, "</code>, %.0f %ss further:</p>\n", layers, unit);
+        add_trend(text, &forward, ends[0]->moment, ends[1]->moment, layers, unit);
+        add_trend(text, &backward, ends[1]->gradient, ends[0]->gradient, layers, unit);
         if (ends[1]->correlation > 0.99) {
             sow_cli_add(text,
-                        "<p>Different inputs <strong>look alike</strong> at the end: their "
+                        "<p>Different %s <strong>look alike</strong> at the end: their "
                         "correlation is %.4f.</p>\n",
+                        isnan(ends[1]->value->place_correlation) ? "inputs" : "tokens or pixels",
                         ends[1]->correlation);
         }
     }

@@ -45,6 +45,7 @@ csv() { # EXPRESSION of rows, a list of dicts: of the CSV in file $1
     mkdir scratch
     tiny gpt2 >config.json
     run -0 --separate-stderr env TMPDIR="$PWD/scratch" "$SOW" probe config.json --plot term
+    has "$output" "Are tokens or pixels still told apart?"
     has "$output" "Signal, forward" "Gradient, backward" "What one layer does" "seed noise"
     fits_100_columns "$output"
     [[ -z $(ls scratch) ]]
@@ -324,8 +325,8 @@ rule("*.bias", zeros)
 rule("*.weight", lecun_normal { gain = 0.1 })
 LUA
     run -1 sow probe m.lua --report words.html -q
-    grep -q 'From <code>fc1</code> to <code>fc8</code>, 7 layers further' words.html
-    grep -q 'The signal <strong>shrinks</strong> forward, by a factor of 0.01 at each layer' words.html
+    grep -q 'From <code>fc1</code> to <code>fc8</code>, 7 values further' words.html
+    grep -q 'The signal <strong>shrinks</strong> forward, by a factor of 0.01 at each value' words.html
 }
 
 @test "zeros stand at the foot of the axis, and long titles beside each other" {
@@ -354,4 +355,13 @@ PY
     grep -qF '<h2>Measured besides</h2>' out.html
     grep -qF 'E[s<sup>2</sup>]' out.html
     grep -qF '<wbr>1.4142135623730951}' out.html
+}
+
+@test "a report says where the way is exactly zero, and that seeds do not matter where they do not" {
+    run -1 sow probe mlp:100,50x3,10 --activation tanh --scheme zeros --report out.html -q
+    grep -qF 'The signal <strong>is exactly 0</strong> at both ends of the way forward.' out.html
+    grep -qF 'as large with any other seed (seed noise 0)' out.html
+    run -0 sow probe mlp:100,50x3,10 --activation tanh --set 'layers.3.weight=zeros' --report last.html -q
+    grep -qF 'From <code>layers.0</code> to <code>layers.2.tanh</code>, 5 values further' last.html
+    grep -qF 'The gradient <strong>is exactly 0</strong> at both ends of the way backward.' last.html
 }
