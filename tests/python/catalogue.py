@@ -1,29 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Tensors, schemes and gains of libsow by ctypes, for the judges of this folder."""
+"""Schemes, gains and means over pairs of libsow by ctypes, for the judges of this folder."""
 import ctypes
 import math
 
-import libsow
 from libsow import Draw, call
-
-KINDS = ("other", "linear", "conv", "embedding", "norm", "bias", "buffer",
-         "conv_transpose", "bilinear")
-FAN_RULES = ("true", "torch", "keras", "jax")
-
-
-class Tensor(libsow.Tensor):
-    @classmethod
-    def of(cls, shape, kind="linear", in_out=False, groups=1, stride=1, layout=None):
-        tensor = cls((ctypes.c_uint64 * 8)(*shape), len(shape), KINDS.index(kind), in_out, groups,
-                     stride)
-        if layout:
-            call("sow_tensor_layout", ctypes.byref(tensor), layout.encode())
-        return tensor
-
-    def fans(self, rule="true"):
-        pair = (ctypes.c_double * 2)()
-        call("sow_tensor_fans_by", ctypes.byref(self), FAN_RULES.index(rule), pair)
-        return tuple(pair)
 
 
 class Argument(ctypes.Structure):
@@ -48,3 +28,16 @@ def gain(activation, slope=math.nan):
     out = ctypes.c_double()
     call("sow_gain", activation.encode(), ctypes.c_double(slope), ctypes.byref(out))
     return out.value
+
+
+class Moments(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_double) for name in ("mean", "second_moment", "product", "slope_second_moment", "slope_product")]
+
+
+def pair(name, mean, variance, correlation):
+    """Means over two correlated normal inputs of an activation by name."""
+    function = ctypes.create_string_buffer(1024)
+    call("sow_function_named", name.encode(), None, ctypes.c_size_t(0), function)
+    moments = Moments()
+    call("sow_function_pair", function, ctypes.c_double(mean), ctypes.c_double(variance), ctypes.c_double(correlation), ctypes.byref(moments))
+    return moments

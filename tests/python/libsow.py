@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""libsow by ctypes, for the judges of this folder: $SOW_BUILD/libsow.so. Not a binding."""
+"""libsow by ctypes, for the judges of this folder and scripts/gen-layers-doc: $SOW_BUILD/libsow.so. Not a binding. numpy is
+imported where arrays are made: the script runs without it."""
 import ctypes
 import os
 import pathlib
 import re
-
-import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SOW_BUILD", ROOT / "build"))
@@ -17,6 +16,7 @@ DTYPES = {name: (int(value), int(bits)) for name, value, bits in
 CONSTANT, UNIFORM, NORMAL, TRUNC_NORMAL = range(4)
 ORTHOGONAL, DELTA_ORTHOGONAL, IDENTITY, HADAMARD = range(10, 14)
 RANK_MAX, GATES_BYTES = 8, 24
+FAN_RULES = ("true", "torch", "keras", "jax")
 
 
 class Error(ctypes.Structure):
@@ -88,6 +88,8 @@ LIBRARY.sow_fill.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, cty
 
 def fill(draw, count, name="w", seed=0, dtype="f32", first=0):
     """Elements [first, first + count): floats for f32 and f64, raw words for narrower dtypes."""
+    import numpy as np
+
     value, bits = DTYPES[dtype]
     kinds = {"f64": np.float64, "f32": np.float32}
     out = np.empty(count, kinds.get(dtype, {8: np.uint8, 16: np.uint16}.get(bits)))
@@ -107,17 +109,22 @@ class Tensor(ctypes.Structure):
                 ("gates", ctypes.c_char * GATES_BYTES), ("gate", ctypes.c_uint32)]
 
     @classmethod
-    def make(cls, shape, kind="linear", layout="out-in", groups=1, packed=()):
+    def make(cls, shape, kind="linear", layout=None, groups=1, stride=1, packed=()):
         """`packed` of a block: (axis, the axis' whole size, where the block begins)."""
-        tensor = cls(rank=len(shape), groups=groups)
+        tensor = cls(rank=len(shape), groups=groups, stride=stride)
         tensor.shape[: len(shape)] = shape
-        LIBRARY.sow_kind_name.restype = ctypes.c_char_p
         while LIBRARY.sow_kind_name(tensor.kind) != kind.encode():
             tensor.kind += 1
-        call("sow_tensor_layout", ctypes.byref(tensor), layout.encode())
+        if layout:
+            call("sow_tensor_layout", ctypes.byref(tensor), layout.encode())
         if packed:
             tensor.packed_axis, tensor.packed, tensor.packed_begin = packed
         return tensor
+
+    def fans(self, rule="true"):
+        pair = (ctypes.c_double * 2)()
+        call("sow_tensor_fans_by", ctypes.byref(self), FAN_RULES.index(rule), pair)
+        return tuple(pair)
 
     def stored_shape(self):
         shape = list(self.shape[: self.rank])
@@ -126,6 +133,7 @@ class Tensor(ctypes.Structure):
         return shape
 
 
+LIBRARY.sow_kind_name.restype = ctypes.c_char_p
 LIBRARY.sow_whole_scratch.restype = ctypes.c_uint64
 LIBRARY.sow_fill_whole.restype = None
 LIBRARY.sow_fill_whole.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(Tensor),
@@ -140,6 +148,8 @@ def whole_draw(distribution, tensor, gain=1.0):
 
 def fill_whole(distribution, tensor, gain=1.0, name="w", seed=0, dtype="f32"):
     """All elements of a tensor (of the packed weight, the rest being 0xa5); raw words below f32."""
+    import numpy as np
+
     draw = whole_draw(distribution, tensor, gain)
     value, bits = DTYPES[dtype]
     out = np.empty(tensor.stored_shape(), {"f64": np.float64, "f32": np.float32}.get(dtype, f"u{bits // 8}"))

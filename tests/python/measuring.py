@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from libsow_model import Measured
 from safetensors.torch import load_file
+from tool import init
 
-SOW = os.environ["SOW"]
 ROUNDING = 3e-6  # relative, of a whole array: some float32 roundings
 
 
 def weights_of(source, tmp_path, seed=3):
     path = tmp_path / "w.safetensors"
-    subprocess.run([SOW, "init", str(source), "--seed", str(seed), "-o", str(path), "--force", "-q"], check=True)
+    init(source, path, "--seed", seed)
     return {name: w.double().requires_grad_() for name, w in load_file(str(path)).items() if w.is_floating_point()}
 
 

@@ -6,22 +6,17 @@ needs training, a repair of weights, or an orthogonal scheme.
 """
 import json
 import math
-import os
-import subprocess
 
 import numpy as np
 import pytest
-from libsow import BUILD
 from safetensors.numpy import save_file
 from scipy import special, stats
-
-TOOL = os.environ.get("SOW", str(BUILD / "sow"))
+from tool import init, run
 
 
 def sow(*arguments):
-    run = subprocess.run([TOOL, *map(str, arguments), "--json"], check=False, capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stderr  # 1: a verdict, such as that the network vanishes, as it should here
-    return json.loads(run.stdout)
+    """A verdict may be a bad one, such as that the network vanishes, as it should here."""
+    return json.loads(run(*arguments, "--json", codes=(0, 1)).stdout)
 
 
 def activation(name, sigma_w2=None, sigma_b2=0.0):
@@ -460,7 +455,7 @@ def test_a39_lin_2017_prior():
 @pytest.mark.parametrize("scheme", ["he_trunc_normal", "lecun_trunc_normal", "glorot_trunc_normal"])
 def test_a40_truncated_normals_have_the_std_that_is_named(scheme, tmp_path):
     path = tmp_path / "model.safetensors"
-    subprocess.run([TOOL, "init", "mlp:1000,1000", "--scheme", scheme, "-o", path, "-q"], check=True)
+    init("mlp:1000,1000", path, "--scheme", scheme)
     told = sow("stats", path, "*.weight")["tensors"][0]
     expected = math.sqrt((2 if scheme.startswith("he") else 1) / 1000)
     noise = math.sqrt((told["kurtosis"] - 1) / (4 * told["elements"]))

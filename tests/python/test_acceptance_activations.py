@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from activation_judges import JUDGES, ROWS
+from catalogue import Moments, pair
 from libsow import call
 from scipy.special import ndtr
-from test_activations import JUDGES, ROWS
-from test_pairs import DOUBLE, Moments, pair
 
 VARIANCES, CORRELATIONS = [1e-6, 0.01, 1, 100, 1e4], [-0.9, 0, 0.5, 0.99]
 
@@ -79,10 +79,10 @@ def test_a02_diagonals(q):
 @pytest.mark.parametrize("c", [*CORRELATIONS, -1, 1 - 1e-9])
 def test_a02_sign(c):
     """A function of one's own that jumps."""
-    value = ctypes.CFUNCTYPE(DOUBLE, ctypes.c_void_p, DOUBLE)(lambda user, x: math.copysign(1, x))
+    value = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p, ctypes.c_double)(lambda user, x: math.copysign(1, x))
     function, moments = ctypes.create_string_buffer(1024), Moments()
-    call("sow_function_own", value, None, (DOUBLE * 1)(0), ctypes.c_size_t(1), function)
-    call("sow_function_pair", function, DOUBLE(0), DOUBLE(2), DOUBLE(c), ctypes.byref(moments))
+    call("sow_function_own", value, None, (ctypes.c_double * 1)(0), ctypes.c_size_t(1), function)
+    call("sow_function_pair", function, ctypes.c_double(0), ctypes.c_double(2), ctypes.c_double(c), ctypes.byref(moments))
     assert moments.product == pytest.approx(1 - 2 * math.acos(c) / math.pi, abs=1e-9)
     assert math.isnan(moments.slope_product)
 

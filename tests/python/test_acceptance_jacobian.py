@@ -4,23 +4,13 @@
 Each test is named after its source. Seeds are fixed, and the numbers are the same on every machine. Orthogonal weights are
 torch's. Not here: what is predicted alone (test_acceptance.py), and torch as the judge of each entry (test_jacobian.py).
 """
-import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 from safetensors.numpy import save_file  # noqa: E402
-
-SOW = os.environ["SOW"]
-
-
-def sow(*arguments):
-    run = subprocess.run([SOW, "probe", *map(str, arguments), "--json", "-q"], check=False, capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stderr  # 1: a verdict, as one against 16 narrow layers
-    return json.loads(run.stdout)
+from tool import probe  # noqa: E402
 
 
 def chain(width, layers):
@@ -29,7 +19,7 @@ def chain(width, layers):
 
 
 def jacobian(*arguments):
-    return sow(*arguments, "--jacobian")["jacobian"]
+    return probe(*arguments, "--jacobian")["jacobian"]
 
 
 @pytest.mark.parametrize("scheme, mean", [("uniform{-1/sqrt(1000),1/sqrt(1000)}", .4900701), ("normal{std=1/sqrt(1000)}", .8488264)])
@@ -140,7 +130,7 @@ def test_a45_participation_ratio_of_a_gaussian_matrix():
 
 
 def cosines(layers, *arguments):
-    values = {value["name"]: value["pairs"][0] for value in sow(*arguments, "--curves")["curves"]["values"]}
+    values = {value["name"]: value["pairs"][0] for value in probe(*arguments, "--curves")["curves"]["values"]}
     return [[values[f"layers.{layer}"][key] for layer in layers] for key in ("predicted", "cosine")]
 
 

@@ -4,8 +4,6 @@ residual branches, narrow dtypes. Judged by scipy and by the formulas of their p
 """
 import json
 import math
-import os
-import subprocess
 
 import libsow
 import numpy as np
@@ -13,14 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 from scipy import stats
 from scipy.linalg import hadamard
-
-TOOL = os.environ.get("SOW", str(libsow.BUILD / "sow"))
-
-
-def sow(*arguments):
-    run = subprocess.run([TOOL, *map(str, arguments)], check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+from tool import probe, sow
 
 
 def drawn(folder, text, *options):
@@ -195,8 +186,7 @@ def test_a43_lora_starts_as_its_base(tmp_path):
     a = tensors["lora_A.weight"].astype(np.float64)
     assert not tensors["lora_B.weight"].any()
     assert stats.kstest(a.ravel(), stats.uniform(-1 / 8, 1 / 4).cdf).pvalue > 1e-4
-    run = subprocess.run([TOOL, "probe", tmp_path / "model.lua", "--measure", "--json"], check=False, capture_output=True, text=True)
-    values = {value["name"]: value for value in json.loads(run.stdout)["values"]}
+    values = {value["name"]: value for value in probe(tmp_path / "model.lua", "--measure")["values"]}
     base, last = values["base"], list(values.values())[-1]
     assert last["measured"]["second_moment"] == base["measured"]["second_moment"]
 

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Pairs of inputs and inputs of three sizes (sow probe --curves) against torch in float64: the same weights, the inputs made
 from the same draws by the documented rule."""
-import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+import tool  # noqa: E402
 from libsow_model import Measured  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 F = torch.nn.functional
-SOW = os.environ["SOW"]
 COSINES, SCALES = (0, 0.5, 0.9, 0.99, 0.999), (0.5, 1, 2)
 
 RECIPE = '''
@@ -24,10 +21,7 @@ rule("*", normal { std = 0.3 })
 
 
 def probe(*arguments):
-    run = subprocess.run([SOW, "probe", *map(str, arguments), "--curves", "--json", "-q"], check=False, capture_output=True,
-                         text=True)
-    assert run.returncode in (0, 1), run.stderr
-    return json.loads(run.stdout)
+    return tool.probe(*arguments, "--curves")
 
 
 def pairs_of(drawn, mean, cosine):
@@ -43,7 +37,7 @@ def pairs_of(drawn, mean, cosine):
 def test_curves_are_torch(tmp_path):
     source, path = tmp_path / "model.lua", tmp_path / "w.safetensors"
     source.write_text(RECIPE)
-    subprocess.run([SOW, "init", str(source), "-o", str(path), "-q"], check=True)
+    tool.init(source, path)
     w = {name: weight.double() for name, weight in load_file(str(path)).items()}
     drawn = Measured(source, batch=6, watch=True).value("input").astype(np.float64)
 

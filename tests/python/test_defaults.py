@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from catalogue import Tensor, resolve
-from libsow import CONSTANT, NORMAL, fill
+from catalogue import resolve
+from libsow import CONSTANT, NORMAL, Tensor, fill
 from scipy import stats
 
 nn = torch.nn
@@ -43,12 +43,12 @@ def test_torchs_layers():
     linear, bilinear = nn.Linear(300, 200), nn.Bilinear(40, 30, 50)
     conv, back = nn.Conv2d(32, 64, 3, groups=4), nn.ConvTranspose2d(64, 32, 4, stride=2, groups=2)
     rows = [
-        (linear, "weight", uniform(300)), (linear, "weight", resolve("he_uniform", Tensor.of((200, 300)), **he)),
+        (linear, "weight", uniform(300)), (linear, "weight", resolve("he_uniform", Tensor.make((200, 300)), **he)),
         (linear, "bias", uniform(300)), (bilinear, "weight", uniform(40)), (bilinear, "bias", uniform(40)),
         (conv, "weight", uniform(32 / 4 * 9)), (conv, "bias", uniform(32 / 4 * 9)),
-        (conv, "weight", resolve("he_uniform", Tensor.of((64, 8, 3, 3), "conv", groups=4), **he)),
+        (conv, "weight", resolve("he_uniform", Tensor.make((64, 8, 3, 3), "conv", groups=4), **he)),
         # torch takes the outputs' axis: (32 / 2) * 16, where 64 / 2 * 16 / 4 inputs are summed up
-        (back, "weight", resolve("he_uniform", Tensor.of((64, 16, 4, 4), "other"), fan="torch", **he)),
+        (back, "weight", resolve("he_uniform", Tensor.make((64, 16, 4, 4), "other"), fan="torch", **he)),
         (back, "weight", uniform(16 * 16)), (back, "bias", uniform(16 * 16)),
         (nn.Embedding(500, 64), "weight", resolve("normal", std=1)),
         (nn.LayerNorm(64), "weight", ones), (nn.LayerNorm(64), "bias", zeros),
@@ -56,7 +56,7 @@ def test_torchs_layers():
     ]
     for module, name, draw in rows:
         compare(torch_tensor(module, name), draw, f"{module} {name}")
-    assert Tensor.of((64, 16, 4, 4), "conv_transpose", groups=2, stride=4,
+    assert Tensor.make((64, 16, 4, 4), "conv_transpose", groups=2, stride=4,
                      layout="in-out-kernel-kernel").fans()[0] == 128
 
 
@@ -71,8 +71,8 @@ def test_torchs_recurrent_layers(kind):
 def test_torchs_attention():
     torch.manual_seed(5)
     same, apart = nn.MultiheadAttention(128, 4), nn.MultiheadAttention(128, 4, kdim=96)
-    compare(torch_tensor(same, "in_proj_weight"), resolve("glorot_uniform", Tensor.of((384, 128))), "packed")
-    compare(torch_tensor(apart, "k_proj_weight"), resolve("glorot_uniform", Tensor.of((128, 96))), "apart")
+    compare(torch_tensor(same, "in_proj_weight"), resolve("glorot_uniform", Tensor.make((384, 128))), "packed")
+    compare(torch_tensor(apart, "k_proj_weight"), resolve("glorot_uniform", Tensor.make((128, 96))), "apart")
     compare(torch_tensor(same.out_proj), uniform(128), "out_proj")
     for name in ("in_proj_bias",):
         compare(torch_tensor(same, name), resolve("zeros"), name)
@@ -91,14 +91,14 @@ def test_flax_layers():
     zeros = resolve("zeros")
 
     def lecun(shape, kind="linear", **words):
-        return resolve("lecun_trunc_normal", Tensor.of(shape, kind, **words))
+        return resolve("lecun_trunc_normal", Tensor.make(shape, kind, **words))
     dense = flax_parameters(linen.Dense(200), (1, 300))
-    compare(dense["kernel"], lecun((300, 200), in_out=True), "Dense")
+    compare(dense["kernel"], lecun((300, 200), layout="in-out"), "Dense")
     compare(dense["bias"], zeros, "Dense bias")
     conv = flax_parameters(linen.Conv(64, (3, 3), feature_group_count=4), (1, 3, 3, 32))
-    compare(conv["kernel"], lecun((3, 3, 8, 64), "conv", in_out=True, groups=4), "Conv")
+    compare(conv["kernel"], lecun((3, 3, 8, 64), "conv", layout="in-out", groups=4), "Conv")
     back = flax_parameters(linen.ConvTranspose(64, (3, 3), strides=(2, 2)), (1, 2, 2, 32))
-    tensor = Tensor.of((3, 3, 32, 64), "conv_transpose", layout="kernel-kernel-in-out", stride=4)
+    tensor = Tensor.make((3, 3, 32, 64), "conv_transpose", layout="kernel-kernel-in-out", stride=4)
     compare(back["kernel"], resolve("lecun_trunc_normal", tensor, fan="jax"), "ConvTranspose")
     attention = flax_parameters(linen.MultiHeadDotProductAttention(8), (1, 2, 128))
     # DenseGeneral flattens the heads first, which is right
@@ -110,7 +110,7 @@ def test_flax_layers():
     carry = cell.initialize_carry(jax.random.key(0), (1, 24))
     gates = jax.jit(cell.init)(jax.random.key(8), carry, jax.numpy.ones((1, 24)))["params"]
     for gate in "ifgo":
-        compare(gates["i" + gate]["kernel"], lecun((24, 64), in_out=True), "LSTMCell " + gate)
+        compare(gates["i" + gate]["kernel"], lecun((24, 64), layout="in-out"), "LSTMCell " + gate)
         compare(gates["h" + gate]["bias"], zeros, "LSTMCell bias " + gate)
 
 
@@ -126,14 +126,14 @@ def test_keras_layers():
         return [np.asarray(keras.ops.convert_to_numpy(w)) for w in layer.weights]
 
     def glorot(shape, kind="other", fan="keras", **words):
-        return resolve("GlorotUniform", Tensor.of(shape, kind, **words), fan=fan)
+        return resolve("GlorotUniform", Tensor.make(shape, kind, **words), fan=fan)
     kernel, bias = weights(layers.Dense(200), (1, 300))
-    compare(kernel, glorot((300, 200), "linear", "true", in_out=True), "Dense")
+    compare(kernel, glorot((300, 200), "linear", "true", layout="in-out"), "Dense")
     compare(bias, zeros, "Dense bias")
     depthwise = weights(layers.DepthwiseConv2D(3, depth_multiplier=8), (1, 9, 9, 64))[0]
     compare(depthwise, glorot((3, 3, 64, 8)), "DepthwiseConv2D")
-    true = Tensor.of((3, 3, 64, 8), "conv", layout="kernel-kernel-each-out")
-    assert Tensor.of((3, 3, 64, 8), "other").fans("keras")[0] == 64 * true.fans()[0]
+    true = Tensor.make((3, 3, 64, 8), "conv", layout="kernel-kernel-each-out")
+    assert Tensor.make((3, 3, 64, 8), "other").fans("keras")[0] == 64 * true.fans()[0]
     compare(weights(layers.Embedding(500, 64), (1, 4))[0], resolve("RandomUniform", bound=0.05), "Embedding")
     lstm = weights(layers.LSTM(64, recurrent_initializer="zeros"), (1, 5, 24))
     compare(lstm[0], glorot((24, 256)), "LSTM kernel")

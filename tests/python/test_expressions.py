@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Activations of the user's own, expr{...}: the same function in torch, forward and backward, and the numbers of field case F22."""
-import json
 import math
-import os
-import subprocess
 
 import pytest
 import torch
 from libsow_model import Measured
 from measuring import digests, judge
+from tool import probe
 
-SOW = os.environ["SOW"]
 F22 = "max(x,0) - (sqrt(2.85)-1)"
 SHIFT = math.sqrt(2.85) - 1
 
@@ -68,12 +65,6 @@ def test_same_bits_for_every_thread_count_and_instruction_set(tmp_path):
     source.write_text('local x = input { "batch", 3001 } >> activation(expr "x * tanh(log(1 + exp(x))) ^ 2 + abs(x) ^ 1.5") >> linear("a", 3001, 3)\n'
                       'rule("*", normal { std = 1 })\n')
     assert len(digests(source, [1, 2, 5], "") | digests(source, [2], "scalar")) == 1
-
-
-def probe(*arguments):
-    found = subprocess.run([SOW, "probe", *arguments, "--json"], capture_output=True, text=True)
-    assert found.returncode in (0, 1), found.stderr
-    return json.loads(found.stdout)
 
 
 def recursion(layers):

@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from catalogue import Tensor, resolve
-from libsow import BUILD, SowError
+from catalogue import resolve
+from libsow import BUILD, SowError, Tensor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 nn = torch.nn
@@ -46,7 +46,7 @@ CONVOLUTIONS = [(kind, dim, groups, stride, kernel)
 def convolution(kind, dim, groups, stride, kernel):
     layer = getattr(nn, f"{kind}{dim}d")(8, 16, kernel, stride=stride, groups=groups)
     layout = "-".join(["in", "out"] + ["kernel"] * dim) if kind == "ConvTranspose" else "out-in"
-    tensor = Tensor.of(tuple(layer.weight.shape), "conv_transpose" if layout != "out-in" else "conv",
+    tensor = Tensor.make(tuple(layer.weight.shape), "conv_transpose" if layout != "out-in" else "conv",
                        groups=groups, stride=stride ** dim, layout=layout)
     return layer, tensor
 
@@ -79,14 +79,14 @@ def test_the_variance_of_white_noise_through_torchs_convolutions(case):
 
 
 def test_the_terms_of_torchs_other_layers():
-    assert Tensor.of((12, 8)).fans() == counted(nn.Linear(8, 12), torch.ones(1, 8))
+    assert Tensor.make((12, 8)).fans() == counted(nn.Linear(8, 12), torch.ones(1, 8))
     bilinear = nn.Bilinear(5, 7, 6)
     other = torch.ones(1, 7)
     count = counted(lambda_layer(bilinear, lambda x: bilinear(x, other)), torch.ones(1, 5))
-    assert Tensor.of((6, 5, 7), "bilinear").fans() == count == (35, 42)
+    assert Tensor.make((6, 5, 7), "bilinear").fans() == count == (35, 42)
     embedding = nn.Embedding(100, 16)
     nn.init.ones_(embedding.weight)
-    assert embedding(torch.tensor([3])).mean() == Tensor.of((100, 16), "embedding").fans()[0] == 1
+    assert embedding(torch.tensor([3])).mean() == Tensor.make((100, 16), "embedding").fans()[0] == 1
 
 
 def lambda_layer(layer, forward):
@@ -110,14 +110,14 @@ def test_fan_torch_is_torchs_function_on_torchs_layers():
             if weight.dim() < 2:
                 continue
             theirs = nn.init._calculate_fan_in_and_fan_out(weight)
-            assert Tensor.of(tuple(weight.shape), "other").fans("torch") == theirs, name
+            assert Tensor.make(tuple(weight.shape), "other").fans("torch") == theirs, name
             checked += 1
     assert checked > 40
     for shape in ((7,), ()):
         with pytest.raises(ValueError):
             nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
         with pytest.raises(SowError, match="fewer than 2 dimensions"):
-            Tensor.of(shape, "other").fans("torch")
+            Tensor.make(shape, "other").fans("torch")
 
 
 # ---- Keras ---------------------------------------------------------------------------------------
@@ -127,12 +127,12 @@ def keras_layers(layers):
     image, three = (1, 8, 8, 8), "kernel-kernel-"
     zero = {"kernel_initializer": "zeros"}  # nothing to draw, nothing to compile
     return [
-        (layers.Dense(12, **zero), (1, 8), {"in_out": True}, {"shape": (12, 8)}),
-        (layers.Conv3D(16, 3, **zero), (1, 8, 8, 8, 8), {"kind": "conv", "in_out": True},
+        (layers.Dense(12, **zero), (1, 8), {"layout": "in-out"}, {"shape": (12, 8)}),
+        (layers.Conv3D(16, 3, **zero), (1, 8, 8, 8, 8), {"kind": "conv", "layout": "in-out"},
          {"shape": (16, 8, 3, 3, 3), "kind": "conv"}),
-        (layers.Conv2D(16, 4, strides=2, **zero), image, {"kind": "conv", "in_out": True, "stride": 4},
+        (layers.Conv2D(16, 4, strides=2, **zero), image, {"kind": "conv", "layout": "in-out", "stride": 4},
          {"shape": (16, 8, 4, 4), "kind": "conv", "stride": 4}),
-        (layers.Conv2D(16, 3, groups=4, **zero), image, {"kind": "conv", "in_out": True, "groups": 4},
+        (layers.Conv2D(16, 3, groups=4, **zero), image, {"kind": "conv", "layout": "in-out", "groups": 4},
          {"shape": (16, 2, 3, 3), "kind": "conv", "groups": 4}),
         (layers.DepthwiseConv2D(3, depth_multiplier=2, depthwise_initializer="zeros"), image,
          {"kind": "conv", "layout": three + "each-out"},
@@ -154,15 +154,15 @@ def test_keras_own_fans_of_its_layers_and_the_true_ones():
     for layer, shape, words, same in keras_layers(keras.layers):
         layer.build(shape)
         kernel = tuple(layer.weights[0].shape)
-        tensor = Tensor.of(kernel, **words)
+        tensor = Tensor.make(kernel, **words)
         assert tensor.fans("keras") == compute_fans(kernel), layer
-        assert tensor.fans() == Tensor.of(**same).fans(), layer  # counted on torch's layers above
+        assert tensor.fans() == Tensor.make(**same).fans(), layer  # counted on torch's layers above
         if tensor.fans("keras") != tensor.fans():
             differ.append(type(layer).__name__)
     assert differ == ["Conv2D", "Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "EinsumDense",
                       "EinsumDense"]
     for shape in ((), (7,), (3, 5), (8, 12, 4), (2, 3, 4, 5, 6)):
-        assert Tensor.of(shape, "other").fans("keras") == compute_fans(shape)
+        assert Tensor.make(shape, "other").fans("keras") == compute_fans(shape)
 
 
 @pytest.mark.parametrize("index", [4, 5])
@@ -174,7 +174,7 @@ def test_the_terms_of_keras_depthwise_and_transposed_convolutions(index):
     layer.set_weights([np.full(w.shape, 1 if w is kernel else 0, "float32") for w in layer.weights])
     output = np.asarray(keras.ops.convert_to_numpy(layer(np.ones(shape, "float32"))))
     output = inside(torch.tensor(output), 1, 2, 2)
-    assert Tensor.of(tuple(kernel.shape), **words).fans()[0] == output.mean().item()
+    assert Tensor.make(tuple(kernel.shape), **words).fans()[0] == output.mean().item()
 
 
 # ---- JAX -----------------------------------------------------------------------------------------
@@ -183,17 +183,17 @@ def test_jax_counts_the_same_when_it_is_told_the_axes():
     jax = pytest.importorskip("jax", reason="jax is not installed")
     from jax._src.nn.initializers import _compute_fans
     for shape in ((3, 5), (8, 12, 4), (3, 3, 8, 16)):
-        assert Tensor.of(shape, "other").fans("jax") == tuple(_compute_fans(shape)), jax.__version__
+        assert Tensor.make(shape, "other").fans("jax") == tuple(_compute_fans(shape)), jax.__version__
     for shape, layout, axes in (((6, 8, 12), "each-out-in", (2, 1, (0,))),
                                 ((6, 8, 12), "each-in-out", (1, 2, (0,))),
                                 ((24, 4, 6), "in-out-out", (0, (1, 2), ())),
                                 ((4, 6, 24), "in-in-out", ((0, 1), 2, ()))):
         told = _compute_fans(shape, in_axis=axes[0], out_axis=axes[1], batch_axis=axes[2])
-        assert Tensor.of(shape, layout=layout).fans() == tuple(told)
+        assert Tensor.make(shape, layout=layout).fans() == tuple(told)
     with pytest.raises(ValueError):
         _compute_fans((7,))
     with pytest.raises(SowError, match="fewer than 2 dimensions"):
-        Tensor.of((7,), "other").fans("jax")
+        Tensor.make((7,), "other").fans("jax")
 
 
 def test_the_terms_of_flax_transposed_convolution():
@@ -205,7 +205,7 @@ def test_the_terms_of_flax_transposed_convolution():
     ones = {"params": {"kernel": jax.numpy.ones(kernel.shape)}}
     output, back = jax.vjp(lambda x: layer.apply(ones, x), image)
     gradient = back(jax.numpy.ones_like(output))[0]
-    tensor = Tensor.of(kernel.shape, "conv_transpose", layout="kernel-kernel-in-out", stride=4)
+    tensor = Tensor.make(kernel.shape, "conv_transpose", layout="kernel-kernel-in-out", stride=4)
     count = [inside(torch.tensor(np.asarray(x)), 1, 4, 2).mean().item() for x in (output, gradient)]
     assert tensor.fans() == pytest.approx(count, rel=1e-6) == (18, 144)
     assert tensor.fans("jax") == (72, 144)
@@ -217,7 +217,7 @@ def test_a_packed_weight_is_one_matrix_to_torch_and_three_to_us():
     attention = nn.MultiheadAttention(512, 8)
     theirs = attention.in_proj_weight.detach()
     assert theirs.shape == (1536, 512)
-    block = Tensor.of((512, 512))
+    block = Tensor.make((512, 512))
     block.packed_axis, block.packed = 0, 1536
     seen, true = (resolve("glorot_uniform", block, fan=fan) for fan in ("torch", "true"))
     assert theirs.abs().max() == pytest.approx(seen.high, rel=1e-4) and theirs.abs().max() <= seen.high
@@ -231,7 +231,7 @@ def test_a_packed_weight_is_one_matrix_to_torch_and_three_to_us():
     ((8, 9), "other", "which axes are in and out")])
 def test_an_ambiguous_layout_says_what_to_write(shape, kind, message):
     with pytest.raises(SowError, match=message):
-        Tensor.of(shape, kind).fans()
+        Tensor.make(shape, kind).fans()
 
 
 def test_the_manuals_tables_are_what_libsow_says():

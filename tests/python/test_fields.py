@@ -13,7 +13,16 @@ import os
 import subprocess
 
 import pytest
-from test_sweep import ABSENT, CLASS, GRIDS, LLAMA_LIKE, SOW, judge, torch, transformers
+from tool import SOW
+from transformers_configs import (
+    ABSENT,
+    CLASS,
+    GRIDS,
+    LLAMA_LIKE,
+    judge,
+    torch,
+    transformers,
+)
 
 FULL = os.environ.get("SOW_SWEEP") == "full"
 SHARED = {field.name for field in dataclasses.fields(transformers.PreTrainedConfig)}

@@ -3,30 +3,26 @@
 weights and input; random cotangents against the whole matrix; the same numbers for every thread count and instruction set."""
 import json
 import os
-import subprocess
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+import tool  # noqa: E402
 from libsow_model import Measured  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 F = torch.nn.functional
 FUNCTIONS = {"tanh": torch.tanh, "gelu": F.gelu, "relu": torch.relu}
-SOW = os.environ["SOW"]
 
 
 def jacobian_of(*arguments, env=None):
-    run = subprocess.run([SOW, "probe", *map(str, arguments), "--jacobian", "--json", "-q"], check=False,
-                         capture_output=True, text=True, env={**os.environ, **(env or {})})
-    assert run.returncode in (0, 1), run.stderr
-    return json.loads(run.stdout)["jacobian"]
+    return tool.probe(*arguments, "--jacobian", env={**os.environ, **(env or {})})["jacobian"]
 
 
 def weights_of(source, folder, *options):
     path = folder / "weights.safetensors"
-    subprocess.run([SOW, "init", str(source), *options, "-o", str(path), "--force", "-q"], check=True)
+    tool.init(source, path, *options)
     return {name: weight.double() for name, weight in load_file(str(path)).items()}
 
 
@@ -134,7 +130,7 @@ def test_gpt2_is_transformers(tmp_path):
 
     config = {"vocab_size": 97, "n_positions": 32, "n_embd": 24, "n_layer": 2, "n_head": 3}
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], **config}))
-    subprocess.run([SOW, "init", str(tmp_path / "config.json"), "-o", str(tmp_path / "model.safetensors"), "-q"], check=True)
+    tool.init(tmp_path / "config.json", tmp_path / "model.safetensors")
     model = transformers.GPT2LMHeadModel.from_pretrained(tmp_path, dtype=torch.float64).eval().transformer
     ids = torch.tensor(Measured(tmp_path / "config.json", tokens=9, watch=True).value("transformer.tokens")[:1]).long()
     before = model.wte(ids).detach()
@@ -169,10 +165,8 @@ def test_random_cotangents_agree_with_the_whole(tmp_path):
 def test_same_numbers_for_every_thread_count_and_instruction_set(tmp_path):
     source = tmp_path / "model.lua"
     source.write_text(CNN)
-    known = subprocess.run([SOW, "plan", str(source)], env={**os.environ, "SOW_ISA": "none"}, capture_output=True, text=True)
-    names = known.stderr.split("it has ")[1].strip().split(", ")
     first = jacobian_of(source, "-T", "1", "--seeds", "2")
-    for threads, isa in [("2", ""), ("5", "")] + [("2", name) for name in names]:
+    for threads, isa in [("2", ""), ("5", "")] + [("2", name) for name in tool.instruction_sets()]:
         assert jacobian_of(source, "-T", threads, "--seeds", "2", env={"SOW_ISA": isa} if isa else None) == first
 
 
@@ -189,8 +183,7 @@ def test_seeds_are_averaged():
     (("--from", "layer.1"), "no value is called 'layer.1'"),
 ])
 def test_values_that_cannot_be(options, said):
-    run = subprocess.run([SOW, "probe", "mlp:8,8,8", *options], check=False, capture_output=True, text=True)
-    assert run.returncode not in (0, 1) and said in run.stderr
+    assert said in tool.run("probe", "mlp:8,8,8", *options, codes=(2, 3)).stderr
 
 
 @pytest.mark.parametrize("name, slope, fastest", [

@@ -2,14 +2,14 @@
 """Whole networks measured against transformers' in float64, with the same weights: every value and every gradient that both have."""
 import json
 import os
-import subprocess
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 from libsow_model import Measured  # noqa: E402
-from measuring import SOW, close, weights_of  # noqa: E402
+from measuring import close, weights_of  # noqa: E402
+from tool import init  # noqa: E402
 
 
 def judge_gpt2(config, tmp_path, tokens, limit):
@@ -64,8 +64,7 @@ def test_family_whole_is_transformers(kind, tmp_path):
 
     (tmp_path / "config.json").write_text(json.dumps({"architectures": [kind], **FAMILIES[kind]}))
     found = Measured(tmp_path / "config.json", seed=3, batch=2, tokens=20, watch=True)
-    subprocess.run([SOW, "init", str(tmp_path / "config.json"), "--seed", "3", "-o", str(tmp_path / "model.safetensors"),
-                    "-q"], check=True)
+    init(tmp_path / "config.json", tmp_path / "model.safetensors", "--seed", 3)
     plain = {"experts_implementation": "eager"} if "Mixtral" in kind else {}  # the quick one knows no float64
     model = getattr(transformers, kind).from_pretrained(tmp_path, dtype=torch.float64, **plain).eval()
     model.get_input_embeddings().padding_idx = None  # rows of a pad token get no gradient of torch
@@ -124,8 +123,7 @@ def test_rotary_positions_are_those_of_transformers(name, tmp_path):
         config["rope_theta"] = 500000.0
     (tmp_path / "config.json").write_text(json.dumps(config))
     found = Measured(tmp_path / "config.json", seed=4, batch=2, tokens=70, watch=True)
-    subprocess.run([SOW, "init", str(tmp_path / "config.json"), "--seed", "4", "-o", str(tmp_path / "model.safetensors"),
-                    "-q"], check=True)
+    init(tmp_path / "config.json", tmp_path / "model.safetensors", "--seed", 4)
     plain = {"experts_implementation": "eager"} if family == "mixtral" else {}
     model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float64, **plain).eval()
     ids = next(torch.tensor(found.value(name)).long() for name in found.values if name.split(".")[-1] == "tokens")

@@ -3,15 +3,15 @@
 the same bits for every number of threads and instruction set."""
 import json
 import os
-import subprocess
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 from libsow_model import Measured, SowError  # noqa: E402
-from measuring import SOW, digests  # noqa: E402
+from measuring import digests  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
+from tool import init, instruction_sets  # noqa: E402
 
 F = torch.nn.functional
 
@@ -64,8 +64,7 @@ rule("*", normal { std = 0.3 })
 def test_same_bits_for_every_thread_count_and_instruction_set(tmp_path):
     source = tmp_path / "model.lua"
     source.write_text(NETWORK)
-    known = subprocess.run([SOW, "plan", str(source)], env={**os.environ, "SOW_ISA": "none"}, capture_output=True, text=True)
-    names = known.stderr.split("it has ")[1].strip().split(", ")
+    names = instruction_sets()
     assert "scalar" in names
     found = digests(source, [1, 2, 3, 4, 5], "")
     for isa in names:
@@ -78,7 +77,7 @@ def test_checkpoint_of_another_dtype_and_of_another_model(tmp_path):
     text = 'local x = input { "batch", 9 } >> linear("a", 9, %d)\nrule("*", normal { std = 0.5 })\n'
     source.write_text(text % 4)
     for dtype in ("bf16", "f16", "f64"):
-        subprocess.run([SOW, "init", str(source), "--seed", "9", "--dtype", dtype, "-o", str(path), "--force", "-q"], check=True)
+        init(source, path, "--seed", 9, "--dtype", dtype)
         stored = load_file(str(path))["a.weight"].float().double().numpy()
         read = Measured(source, seed=9, watch=True, weights=path)
         assert np.isclose(read.weights["a.weight"]["second_moment"], (stored ** 2).mean(), rtol=1e-12)

@@ -2,12 +2,11 @@
 """Padding is no token: its row of an embedding is zeros, behind which a norm divides by almost nothing. No text of random tokens
 has it, in the measurement and in the prediction. The ids are read off the measured value."""
 import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
 from libsow_model import Measured
+from tool import probe
 
 MODEL = """x = tokens() >> embedding("e", {rows}, 32, {{ padding = {padding} }}) >> linear("a", 32, 4)
 rule("e.weight", normal {{ std = 2 }})
@@ -18,9 +17,7 @@ GEMMA = {"model_type": "gemma", "architectures": ["GemmaForCausalLM"], "vocab_si
 
 
 def probed(source):
-    run = subprocess.run([os.environ["SOW"], "probe", source, "--json"], capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stderr
-    return {value["name"]: value for value in json.loads(run.stdout)["values"]}
+    return {value["name"]: value for value in probe(source)["values"]}
 
 
 @pytest.mark.parametrize("rows, padding", [(5, 0), (5, 2), (5, -1), (2, 0), (2, 1)])

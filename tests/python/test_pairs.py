@@ -1,28 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Means over two correlated inputs (sow_function_pair) against scipy's quadrature of torch's functions, and closed forms."""
-import ctypes
 import math
 
 import numpy as np
 import pytest
 import torch
-from libsow import call
+from activation_judges import JUDGES
+from catalogue import pair
 from scipy import integrate
-from test_activations import JUDGES
-
-DOUBLE = ctypes.c_double
-
-
-class Moments(ctypes.Structure):
-    _fields_ = [(name, DOUBLE) for name in ("mean", "second_moment", "product", "slope_second_moment", "slope_product")]
-
-
-def pair(name, mean, variance, correlation):
-    function = ctypes.create_string_buffer(1024)
-    call("sow_function_named", name.encode(), None, ctypes.c_size_t(0), function)
-    moments = Moments()
-    call("sow_function_pair", function, DOUBLE(mean), DOUBLE(variance), DOUBLE(correlation), ctypes.byref(moments))
-    return moments
 
 
 def rule(kinks):

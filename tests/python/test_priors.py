@@ -3,17 +3,15 @@
 one by which torch's and Keras' own layers keep their state."""
 import importlib.util
 import math
-import os
 import pathlib
 import re
-import subprocess
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tool import sow
 
-SOW = os.environ["SOW"]
 functional = torch.nn.functional
 
 
@@ -29,10 +27,6 @@ def sigmoid_focal_loss():
                                     "_log_api_usage_once = print")
     exec(compile(text, str(file), "exec"), names)  # noqa: S102
     return names["sigmoid_focal_loss"]
-
-
-def sow(*arguments):
-    return subprocess.run([SOW, *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def numbers_of_loss(recipe, tensor, rule):

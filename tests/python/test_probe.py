@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Predictions of sow probe against torch: the same networks with sow's own weights, means over seeds, value by value."""
 import json
-import math
-import os
-import subprocess
 
 import pytest
 import torch
-from libsow import BUILD
-from safetensors.torch import load_file
+from predictions import Means, predict, weights
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -19,70 +15,6 @@ from transformers import (
 )
 
 F = torch.nn.functional
-TOOL = os.environ.get("SOW", str(BUILD / "sow"))
-
-
-def sow(*arguments):
-    """The output of a command that did its work: sow probe ends with 1 where its verdict is bad."""
-    done = subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0 or arguments[0] == "probe" and done.returncode == 1, done.stderr
-    return done.stdout
-
-
-def predict(*arguments):
-    told = json.loads(sow("probe", *arguments, "--json"))
-    return {value["name"]: value for value in told["values"]}
-
-
-def weights(folder, seed, *arguments):
-    path = folder / f"{seed}.safetensors"
-    sow("init", *arguments, "--seed", seed, "-o", path, "-q", "--force")
-    return load_file(path)
-
-
-class Measured:
-    """Second moments of signals and gradients by name, summed over seeds."""
-
-    def __init__(self):
-        self.values, self.signal, self.gradient, self.place, self.runs = {}, {}, {}, {}, 0
-
-    def see(self, name, x):
-        if x.requires_grad:
-            x.retain_grad()
-        self.values[name] = x
-        return x
-
-    def back(self, y, seed):
-        generator = torch.Generator().manual_seed(seed)
-        (y * torch.randn(y.shape, generator=generator)).sum().backward()
-        for name, x in self.values.items():
-            self.signal[name] = self.signal.get(name, 0) + float((x.detach() ** 2).mean())
-            if x.grad is not None:
-                self.gradient[name] = self.gradient.get(name, 0) + float((x.grad ** 2).mean())
-            if x.ndim == 3:
-                units = F.normalize(x.detach(), dim=-1)  # the mean cosine of two tokens
-                cosine = ((units.sum(1) ** 2).sum(-1) / x.shape[1] - 1) / (x.shape[1] - 1)
-                self.place[name] = self.place.get(name, 0) + float(cosine.mean())
-        self.runs += 1
-
-    def agree(self, told, names, near=0.06, gradient_near=None, alike=0.04):
-        """Within 4 standard deviations of the mean over seeds, and what the theory leaves out."""
-        wrong = []
-        for name in names:
-            value, signal = told[name], self.signal[name] / self.runs
-            room = near + 4 * math.sqrt(max(value["seed_noise"], 0) / self.runs)
-            if abs(math.log(signal / value["second_moment"])) > room:
-                wrong.append(f"{name}: E[x^2] {signal:.5g}, predicted {value['second_moment']:.5g}")
-            if name in self.place and value["place_correlation"] is not None:
-                correlation = self.place[name] / self.runs
-                if abs(correlation - value["place_correlation"]) > alike:
-                    wrong.append(f"{name}: correlation {correlation:.4f}, predicted {value['place_correlation']:.4f}")
-            if name in self.gradient:
-                gradient = self.gradient[name] / self.runs
-                room = (gradient_near or near) + 4 * math.sqrt(told["noise"] / self.runs)
-                if abs(math.log(gradient / value["gradient"])) > room:
-                    wrong.append(f"{name}: gradient {gradient:.5g}, predicted {value['gradient']:.5g}")
-        assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("name, scheme", [("relu", "he_normal"), ("tanh", "glorot_normal"), ("gelu", "he_normal"),
@@ -90,7 +22,7 @@ class Measured:
 def test_mlp(tmp_path, name, scheme):
     phi = {"relu": torch.relu, "tanh": torch.tanh, "gelu": F.gelu, "selu": F.selu, "sigmoid": torch.sigmoid}[name]
     source = ["mlp:256,512x5,64", "--activation", name, "--scheme", scheme]
-    told, measured = predict(*source), Measured()
+    told, measured = predict(*source), Means()
     told["noise"] = max(value.get("seed_noise", 0) for value in told.values() if "seed_noise" in value) + 5 / 64
     for seed in range(6):
         w = weights(tmp_path, seed, *source)
@@ -117,7 +49,7 @@ rule("*.bias", normal { std = 0.1 })
 def test_conv(tmp_path):
     model = tmp_path / "conv.lua"
     model.write_text(CONV)
-    told, measured = predict(model), Measured()
+    told, measured = predict(model), Means()
     told["noise"] = 0.05
     for seed in range(6):
         w = weights(tmp_path, seed, model)
@@ -146,7 +78,7 @@ rule("*.bias", normal { std = 0.1 })
 def test_conv_transpose(tmp_path):
     model = tmp_path / "transposed.lua"
     model.write_text(TRANSPOSED)
-    told, measured = predict(model), Measured()
+    told, measured = predict(model), Means()
     told["noise"] = 0.05
     for seed in range(6):
         w = weights(tmp_path, seed, model)
@@ -179,7 +111,7 @@ rule("*.bias", normal { mean = 0.2, std = 0.2 })
 def test_gated_bilinear_and_headed(tmp_path):
     model = tmp_path / "products.lua"
     model.write_text(PRODUCTS)
-    told, measured = predict(model), Measured()
+    told, measured = predict(model), Means()
     told["noise"] = 0.3
     for seed in range(8):
         w = weights(tmp_path, seed, model)
@@ -201,7 +133,7 @@ def test_gated_bilinear_and_headed(tmp_path):
 
 
 def transformer(folder, config, model_class, names, told, seeds, rules=(), length=64):
-    measured = Measured()
+    measured = Means()
     path = folder / "config.json"
     path.write_text(json.dumps(config.to_dict() | {"architectures": [model_class.__name__]}))
     told |= predict(path, "--tokens", length, *rules)
@@ -282,7 +214,7 @@ def test_resnet18_of_torchvision():
     torchvision = pytest.importorskip("torchvision")
     told = predict("torchvision:resnet18", "--batch", 4)
     told["noise"] = 0.0005
-    measured, names = Measured(), []
+    measured, names = Means(), []
     for seed in range(2):
         torch.manual_seed(seed)
         model = torchvision.models.resnet18(weights=None).train()

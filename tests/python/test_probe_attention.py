@@ -3,8 +3,7 @@
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_probe import Measured, predict, weights  # noqa: E402
-from test_probe_shared import one_thread  # noqa: E402, F401
+from predictions import Means, one_thread, predict, weights  # noqa: E402, F401
 
 F = torch.nn.functional
 WIDTH, HEADS = 128, 4
@@ -26,7 +25,7 @@ def run(tmp_path, text, tokens, seeds, body, **near):
     """body(see, w, generator): the network in torch, its values seen by their names, the last one given back."""
     model = tmp_path / "model.lua"
     model.write_text(text + RULES)
-    told, measured = predict(model, "--tokens", tokens, "--batch", 4), Measured()
+    told, measured = predict(model, "--tokens", tokens, "--batch", 4), Means()
     for seed in range(seeds):
         generator = torch.Generator().manual_seed(seed)
         measured.back(body(measured.see, weights(tmp_path, seed, model), generator), seed)

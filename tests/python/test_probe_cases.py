@@ -2,22 +2,17 @@
 """Networks that once were told wrong: predictions against measurement over fixed seeds, and planted faults by name and place."""
 import json
 import math
-import os
 import subprocess
 
 import pytest
-from libsow import BUILD
+import tool
 from safetensors.numpy import load_file, save_file
-
-TOOL = os.environ.get("SOW", str(BUILD / "sow"))
 
 
 def probe(folder, text, *arguments):
     model = folder / "model.lua"
     model.write_text(text)
-    done = subprocess.run([TOOL, "probe", model, "--json", *arguments], capture_output=True, text=True)
-    assert done.returncode in (0, 1), done.stderr
-    return json.loads(done.stdout)
+    return tool.probe(model, *arguments)
 
 
 def verdicts(told):
@@ -145,21 +140,20 @@ local x = input { "batch", 3, 8, 8, correlation = -0.9 } >> conv2d("c", 3, 4)
 rule("*.weight", he_normal)
 rule("*", zeros)
 ''')
-    done = subprocess.run([TOOL, "probe", model], capture_output=True, text=True)
-    assert done.returncode == 3 and not done.stdout
+    done = tool.run("probe", model, codes=(3,))
+    assert not done.stdout
     assert "model.lua:2: " in done.stderr and "correlation -0.9 of an input's 64 places cannot be: -0.015873" in done.stderr
-    assert subprocess.run([TOOL, "probe", model, "--input", "correlation=-0.01"], capture_output=True).returncode == 0
+    tool.run("probe", model, "--input", "correlation=-0.01")
 
 
 def test_a_layer_of_zeros_in_a_file(tmp_path):
     path, source = tmp_path / "w.safetensors", "mlp:64,64x5,10"
-    subprocess.run([TOOL, "init", source, "-o", path, "-q"], check=True)
+    tool.init(source, path)
     weights = load_file(path)
-    assert subprocess.run([TOOL, "probe", source, "--weights", path], capture_output=True).returncode == 0
+    tool.run("probe", source, "--weights", path)
     weights["layers.2.weight"][:] = 0
     save_file(weights, path)
-    done = subprocess.run([TOOL, "probe", source, "--weights", path, "--json"], capture_output=True, text=True)
-    assert done.returncode == 1
+    done = tool.run("probe", source, "--weights", path, "--json", codes=(1,))
     assert verdicts(json.loads(done.stdout)) == [("VANISH", "error", "layers.2")]
 
 
@@ -167,12 +161,11 @@ def test_a_layer_of_zeros_in_a_file(tmp_path):
 def test_one_layer_of_another_scale_in_a_file(tmp_path, factor, expected):
     """The plan knows nothing of it: E[w^2] of what was read counts. 64 is the threshold of one layer, 16 that among its like."""
     source, path = "mlp:128,128x6,10", tmp_path / "odd.safetensors"
-    subprocess.run([TOOL, "init", source, "-o", path, "-q"], check=True)
+    tool.init(source, path)
     weights = load_file(path)
     weights["layers.3.weight"] *= math.sqrt(factor)
     save_file(weights, path)
-    done = subprocess.run([TOOL, "probe", source, "--weights", path, "--json"], capture_output=True, text=True)
-    assert done.returncode == bool(expected)
+    done = tool.run("probe", source, "--weights", path, "--json", codes=(int(bool(expected)),))
     told = json.loads(done.stdout)
     assert [where for _, _, where in verdicts(told)] == ["layers.3"] * len(expected)
     assert [verdict["code"] for verdict in told["verdicts"]] == expected
@@ -181,15 +174,14 @@ def test_one_layer_of_another_scale_in_a_file(tmp_path, factor, expected):
 
 def of_line(folder, *arguments):
     """Verdicts, exit code, and the commands that the text offers as cures."""
-    done = subprocess.run([TOOL, "probe", *map(str, arguments), "--json"], capture_output=True, text=True, cwd=folder)
-    assert done.returncode in (0, 1), done.stderr
-    text = subprocess.run([TOOL, "probe", *map(str, arguments), "--brief"], capture_output=True, text=True, cwd=folder).stdout
+    done = tool.run("probe", *arguments, "--json", codes=(0, 1), cwd=folder)
+    text = tool.sow("probe", *arguments, "--brief", cwd=folder)
     commands = [line.split(": ", 1)[1] for line in text.splitlines() if "cure: sow probe" in line or line.startswith("cure of all: ")]
     return json.loads(done.stdout), done.returncode, commands
 
 
 def pasted(folder, command):
-    done = subprocess.run(["bash", "-c", command.replace("sow probe", f"{TOOL} probe", 1) + " --json"], capture_output=True, text=True, cwd=folder)
+    done = subprocess.run(["bash", "-c", command.replace("sow probe", f"{tool.SOW} probe", 1) + " --json"], capture_output=True, text=True, cwd=folder)
     assert done.returncode in (0, 1), (command, done.stderr)
     return json.loads(done.stdout), done.returncode
 
@@ -219,7 +211,7 @@ def test_one_layer_at_twice_the_std_of_its_like(tmp_path, how, factor, code):
     elif how == "set":
         source = ["mlp:256,256x7,10", "--set", f"layers.3.weight=normal{{std={factor * 2**0.5 / 16}}}"]
     else:
-        subprocess.run([TOOL, "init", "mlp:256,256x7,10", "-o", tmp_path / "w.safetensors", "-q"], check=True)
+        tool.init("mlp:256,256x7,10", tmp_path / "w.safetensors")
         weights = load_file(tmp_path / "w.safetensors")
         weights["layers.3.weight"] *= factor
         save_file(weights, tmp_path / "w.safetensors")
@@ -313,7 +305,7 @@ def test_two_faults_and_every_cure_pasted(tmp_path, case):
 def test_a_file_whose_signals_die(tmp_path):
     """Its plan is healthy: the file's numbers count."""
     source, path = "mlp:64,64x6,10", tmp_path / "small.safetensors"
-    subprocess.run([TOOL, "init", source, "-o", path, "-q"], check=True)
+    tool.init(source, path)
     save_file({name: weight * 0.3 for name, weight in load_file(path).items()}, path)
     told, status, _ = of_line(tmp_path, source, "--weights", path)
     assert status == 1 and {verdict["code"] for verdict in told["verdicts"]} == {"VANISH"}
@@ -330,7 +322,7 @@ def test_a_trained_file_is_no_fault(tmp_path, source, activation, optimizer):
 
     torch.set_num_threads(1)
     path = tmp_path / "trained.safetensors"
-    subprocess.run([TOOL, "init", source, "--activation", activation, "-o", path, "-q"], check=True)
+    tool.init(source, path, "--activation", activation)
     weights = {name: weight.requires_grad_() for name, weight in load_torch(path).items()}
     rules = {"adam": lambda p: torch.optim.AdamW(p, 3e-3, weight_decay=0.1), "sgd": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9)}
     step, random = rules[optimizer](weights.values()), torch.Generator().manual_seed(1)

@@ -3,7 +3,7 @@
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_probe import Measured, predict, weights  # noqa: E402
+from predictions import Means, one_thread, predict, weights  # noqa: E402, F401
 
 F = torch.nn.functional
 RULES = """
@@ -33,15 +33,6 @@ end
 x = x >> linear("head", 256, 64)
 rule("norm.weight", ones)
 """
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small products: threads would wait for each other most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def numbered(name, i):
@@ -78,7 +69,7 @@ def test_what_one_layer_adds_several_times(tmp_path, text, scheme, body):
     """W u and W v are as alike as u and v are: of independent layers E[x^2] would be 0.19, 0.28 and 0.35 of it, and less of gradients."""
     model = tmp_path / "model.lua"
     model.write_text(text + RULES.format(scheme))
-    told, measured, seeds = predict(model), Measured(), 20
+    told, measured, seeds = predict(model), Means(), 20
     for seed in range(seeds):
         w = weights(tmp_path, seed, model)
         width = w["first.weight"].shape[1]
@@ -102,7 +93,7 @@ rule("*", zeros)
 def test_what_one_convolution_adds_several_times(tmp_path):
     model = tmp_path / "conv.lua"
     model.write_text(CONVOLUTION)
-    told, measured = predict(model), Measured()
+    told, measured = predict(model), Means()
     for seed in range(12):
         w = weights(tmp_path, seed, model)
         x = torch.randn(4, 4, 8, 8, generator=torch.Generator().manual_seed(seed)).requires_grad_()
@@ -134,7 +125,7 @@ def test_albert_like_sharing(tmp_path):
     """Lan et al. 2020: all layers are one, attention and its values too."""
     model = tmp_path / "albert.lua"
     model.write_text(ALBERT)
-    told, measured = predict(model, "--tokens", "24"), Measured()
+    told, measured = predict(model, "--tokens", "24"), Means()
     for seed in range(16):
         w = weights(tmp_path, seed, model)
         ids = torch.randint(500, (4, 24), generator=torch.Generator().manual_seed(seed))

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Recurrent layers against torch and Keras with the same weights: numbers forward and backward through time (sow_measure),
 and predictions of them (sow probe) as means over seeds."""
-
-
-
 import pytest
 
 torch = pytest.importorskip("torch")
 from libsow_model import Measured  # noqa: E402
 from measuring import close, judge, weights_of  # noqa: E402
-from test_probe import Measured as Means  # noqa: E402
-from test_probe import predict, weights  # noqa: E402
+from predictions import Means, predict, weights  # noqa: E402
 
 torch.set_num_threads(1)  # small steps: threads would only wait for each other
 

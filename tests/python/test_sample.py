@@ -2,8 +2,6 @@
 """How much of a large model is measured (sow_measure_choose): the products it counts against torch's own counter over the
 real models of transformers and torchvision, which hold no numbers; the memory against what a run takes; the choice itself."""
 import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
@@ -11,9 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 from libsow_model import Measured, SowError, chosen  # noqa: E402
+from tool import probe  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-SOW = os.environ["SOW"]
 ALL = (1 << 32) - 1
 GB = 10**9
 GPT2_XL = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": 50257, "n_positions": 1024, "n_embd": 1600,
@@ -120,8 +118,7 @@ def test_gradients_of_a_part_begin_as_large_as_predicted(tmp_path):
     one, half = (Measured(source, batch=2, tokens=9, watch=True, layers=2, cotangent_std=std) for std in (0, 0.5))
     for name, gradient in one.arrays["gradient"].items():
         np.testing.assert_array_equal(half.arrays["gradient"][name], gradient / 2)
-    told = json.loads(subprocess.run([SOW, "probe", source, "--layers", "2", "--json"], check=True, capture_output=True,
-                                     text=True).stdout)
+    told = probe(source, "--layers", "2")
     values = [value for value in told["values"] if value["operation"] == "add" or "mlp" in value["name"]]
     assert told["sample"]["cotangent_std"] == pytest.approx(values[9]["gradient"] ** 0.5)
     for value in values[:10]:
@@ -156,26 +153,20 @@ def test_pairs_of_images_and_steps_are_cut_down():
     assert chosen("timm:vit_base_patch16_224", work=(STEPS, 10000, 1), layers=ALL, memory_bytes=100 * GB).times == 10000
 
 
-def probed(source, *options):
-    run = subprocess.run([SOW, "probe", source, *options, "--json", "-q"], check=False, capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stderr
-    return json.loads(run.stdout)
-
-
 def test_a_part_is_what_it_is_in_the_whole(tmp_path):
     """The Jacobian of the first two layers is that up to their end; spectra of two layers are those of the first and the last;
     pairs of inputs are followed as far, with the same numbers. On one thread and on two."""
     source = config_of(LLAMA, tmp_path)
-    part = probed(source, "--jacobian", "--layers", "2", "--tokens", "9", "--threads", "1")
+    part = probe(source, "--jacobian", "--layers", "2", "--tokens", "9", "--threads", "1")
     end = part["jacobian"]["to"]
     values = {value["name"]: value["layer"] for value in part["values"]}
     assert values[end] == 1 and part["jacobian_sample"]["layers"] == 2 and part["jacobian_sample"]["layers_all"] == 5
-    whole = probed(source, "--jacobian", "--to", end, "--tokens", "9", "--threads", "2")
+    whole = probe(source, "--jacobian", "--to", end, "--tokens", "9", "--threads", "2")
     assert part["jacobian"] == whole["jacobian"]
-    part = probed(source, "--spectra", "--layers", "2")
-    whole = probed(source, "--spectra", "--layers", "all")
+    part = probe(source, "--spectra", "--layers", "2")
+    whole = probe(source, "--spectra", "--layers", "all")
     kept = [row for row in whole["spectra"] if "layers." not in row["name"] or "layers.0." in row["name"] or "layers.4." in row["name"]]
     assert part["spectra"] == kept and part["spectra_sample"]["layers"] == 2
-    part, whole = (probed("mlp:40,40x6,10", "--curves", *options)["curves"]["values"]
+    part, whole = (probe("mlp:40,40x6,10", "--curves", *options)["curves"]["values"]
                    for options in (("--layers", "3", "--threads", "1"), ("--threads", "2")))
     assert len(part) == 7 < len(whole) and part == whole[:len(part)]

@@ -10,8 +10,8 @@ import libsow
 import numpy as np
 import pytest
 import torch
-from catalogue import Tensor, gain, resolve
-from libsow import fill
+from catalogue import gain, resolve
+from libsow import Tensor, fill
 from scipy import stats
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def torch_tensor(shape=SHAPE):
 def test_words_of_torch_mean_torchs_law(word, torch_arguments, arguments):
     torch.manual_seed(1)
     theirs = getattr(torch.nn.init, word)(torch_tensor(), **torch_arguments).numpy().ravel()
-    draw = resolve(word, Tensor.of(SHAPE), **arguments)
+    draw = resolve(word, Tensor.make(SHAPE), **arguments)
     ours = fill(draw, theirs.size)
     mean, std = draw.moments()
     if draw.distribution == libsow.CONSTANT:
@@ -73,9 +73,9 @@ def test_words_of_torch_mean_torchs_law(word, torch_arguments, arguments):
 def test_fans_are_torchs(shape):
     kind = "linear" if len(shape) == 2 else "conv"
     theirs = torch.nn.init._calculate_fan_in_and_fan_out(torch_tensor(shape))
-    assert Tensor.of(shape, kind).fans() == theirs
+    assert Tensor.make(shape, kind).fans() == theirs
     other = (shape[1], shape[0]) if len(shape) == 2 else (*shape[2:], shape[1], shape[0])
-    assert Tensor.of(other, kind, in_out=True).fans() == theirs
+    assert Tensor.make(other, kind, layout="in-out").fans() == theirs
 
 
 @pytest.mark.parametrize("groups", [2, 8, 32])
@@ -83,7 +83,7 @@ def test_grouped_fans_are_right_where_torchs_are_not(groups):
     convolution = torch.nn.Conv2d(32, 64, 3, groups=groups)
     shape = tuple(convolution.weight.shape)
     theirs = torch.nn.init._calculate_fan_in_and_fan_out(convolution.weight)
-    ours = Tensor.of(shape, "conv", groups=groups).fans()
+    ours = Tensor.make(shape, "conv", groups=groups).fans()
     assert ours == (theirs[0], theirs[1] / groups)  # pytorch/pytorch#23854
     # True by counting: outputs that the first input feeds, and inputs that the first output reads.
     with torch.no_grad():
@@ -144,7 +144,7 @@ def test_std_after_the_cut_is_what_was_asked(bounds):
 @pytest.mark.parametrize("form", ["uniform", "normal", "trunc_normal"])
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg", "fan_geo_avg"])
 def test_every_form_has_the_variance_of_the_formula(scheme, form, mode):
-    draw = resolve(f"{scheme}_{form}", Tensor.of(SHAPE), mode=mode)
+    draw = resolve(f"{scheme}_{form}", Tensor.make(SHAPE), mode=mode)
     fans = {"fan_in": 512, "fan_out": 1024, "fan_avg": 768, "fan_geo_avg": math.sqrt(512 * 1024)}
     expected = math.sqrt((2 if scheme == "he" else 1) / fans[mode])
     values = fill(draw, 1 << 19, name=f"{scheme}.{form}.{mode}")
@@ -163,7 +163,7 @@ JAX = [("glorot_uniform", "glorot_uniform"), ("glorot_normal", "glorot_trunc_nor
 def test_jax(theirs, ours):
     jax = pytest.importorskip("jax", reason="jax is not installed")
     values = np.asarray(getattr(jax.nn.initializers, theirs)()(jax.random.key(1), SHAPE[::-1]))
-    compare(values.ravel(), resolve(ours, Tensor.of(SHAPE[::-1], in_out=True)))
+    compare(values.ravel(), resolve(ours, Tensor.make(SHAPE[::-1], layout="in-out")))
 
 
 KERAS = [("GlorotUniform", {}), ("GlorotNormal", {}), ("HeUniform", {}), ("HeNormal", {}),
@@ -174,7 +174,7 @@ KERAS = [("GlorotUniform", {}), ("GlorotNormal", {}), ("HeUniform", {}), ("HeNor
 def test_keras(word, arguments):
     keras = pytest.importorskip("keras", reason="keras is not installed")
     values = np.asarray(getattr(keras.initializers, word)(seed=1, **arguments)(SHAPE[::-1]))
-    compare(values.ravel(), resolve(word, Tensor.of(SHAPE[::-1], in_out=True)))
+    compare(values.ravel(), resolve(word, Tensor.make(SHAPE[::-1], layout="in-out")))
 
 
 def compare(values, draw):
@@ -205,7 +205,7 @@ def test_example_fills_a_buffer(tmp_path):
                     f"-L{libsow.BUILD}", "-lsow", f"-Wl,-rpath,{libsow.BUILD}", "-o", str(program)],
                    check=True)
     printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
-    draw = resolve("he_normal", Tensor.of((512, 256)))
+    draw = resolve("he_normal", Tensor.make((512, 256)))
     first = fill(draw, 3, name="fc1.weight", seed=42)
     assert draw.std == math.sqrt(2 / 256)
     assert printed == f"std {draw.std:.7f}, weights {' '.join(f'{x:.7f}' for x in first)} ...\n"

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Spectral norms and distances from orthogonal of sow probe --spectra against numpy, growth a layer against np.polyfit, and
 the index of rank collapse against its formula."""
-import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
@@ -11,14 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from libsow_model import Measured  # noqa: E402
 from safetensors.numpy import load_file, save_file  # noqa: E402
-
-SOW = os.environ["SOW"]
-
-
-def probe(*arguments):
-    run = subprocess.run([SOW, "probe", *map(str, arguments), "--json", "-q"], check=False, capture_output=True, text=True)
-    assert run.returncode in (0, 1), run.stderr
-    return json.loads(run.stdout)
+from tool import init, probe  # noqa: E402
 
 
 def spectra_of(*arguments):
@@ -46,7 +36,7 @@ def matrix_of(name, weight):
 def test_norms_are_numpy(tmp_path):
     source, path = tmp_path / "model.lua", tmp_path / "w.safetensors"
     source.write_text(RECIPE)
-    subprocess.run([SOW, "init", str(source), "-o", str(path), "-q"], check=True)
+    init(source, path)
     weights, found = load_file(str(path)), spectra_of(source)
     assert set(found) == {name for name, weight in weights.items() if weight.ndim > 1}
     for name, row in found.items():
@@ -62,7 +52,7 @@ def test_norms_are_numpy(tmp_path):
 def test_norm_of_a_large_weight(tmp_path):
     """Above 1024 rows the matrix itself is iterated on, not its Gram matrix."""
     path = tmp_path / "w.safetensors"
-    subprocess.run([SOW, "init", "mlp:1400,1100", "-o", str(path), "-q"], check=True)
+    init("mlp:1400,1100", path)
     row = spectra_of("mlp:1400,1100")["layers.0.weight"]
     assert row["norm"] == pytest.approx(np.linalg.norm(load_file(str(path))["layers.0.weight"].astype(np.float64), 2), rel=1e-9)
     assert row["orthogonality_error"] is None

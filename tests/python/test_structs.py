@@ -11,7 +11,6 @@ import libsow
 import libsow_learn
 import libsow_model
 import pytest
-import test_pairs
 
 STRUCTS = {
     "sow_error": (libsow.Error,),
@@ -19,7 +18,7 @@ STRUCTS = {
     "sow_key": (libsow.Key,),
     "sow_tensor": (libsow.Tensor,),
     "sow_argument": (catalogue.Argument,),
-    "sow_pair_moments": (test_pairs.Moments,),
+    "sow_pair_moments": (catalogue.Moments,),
     "sow_plan_options": (libsow_model.PlanOptions,),
     "sow_signal_size": (libsow_model.Size,),
     "sow_signal_input": (libsow_model.Input,),
@@ -64,6 +63,6 @@ def test_copy_is_the_header_s(struct, copy, tmp_path):
 
 def test_no_copy_is_left_out():
     listed = {copy for _, copy in PAIRS}
-    for module in (libsow, libsow_model, libsow_learn):
+    for module in (libsow, catalogue, libsow_model, libsow_learn):
         for thing in vars(module).values():
             assert not (isinstance(thing, type) and issubclass(thing, ctypes.Structure)) or thing in listed, thing

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Finite width: gradients behind norms over 64 features, predicted and measured over many seeds. Seeds are fixed, so that nothing
 flickers; the mean of 600 seeds is known to 4 %."""
-import json
 import math
-import os
-import subprocess
 
 import pytest
-from libsow import BUILD
+from tool import probe
 
-TOOL = os.environ.get("SOW", str(BUILD / "sow"))
 NORMS = {"layer": 'layer_norm("n" .. i, 64)', "rms": 'rms_norm("n" .. i, 64)'}
 CASES = [("layer", "relu", True), ("layer", "gelu", False), ("rms", "relu", True), ("rms", "tanh", False)]
 
@@ -28,10 +24,7 @@ rule("n*.weight", ones)
 rule("*.weight", lecun_normal)
 rule("*.bias", zeros)
 """)
-    done = subprocess.run([TOOL, "probe", model, "--measure", "--seeds", "600", "--batch", "1", "--json"],
-                          capture_output=True, text=True)
-    assert done.returncode in (0, 1), done.stderr
-    for value in json.loads(done.stdout)["values"]:
+    for value in probe(model, "--measure", "--seeds", "600", "--batch", "1")["values"]:
         measured = value["measured"]
         spread = measured["gradient_log_spread"] / math.sqrt(600)
         assert abs(math.log(value["gradient"] / measured["gradient_second_moment"])) < 0.08 + 3 * spread, value["name"]
@@ -46,5 +39,4 @@ rule("n.weight", ones)
 rule("*.weight", lecun_normal)
 rule("*", zeros)
 """)
-    done = subprocess.run([TOOL, "probe", model, "--json"], capture_output=True, text=True)
-    assert json.loads(done.stdout)["values"][0]["gradient"] == pytest.approx(1, rel=2e-3)
+    assert probe(model)["values"][0]["gradient"] == pytest.approx(1, rel=2e-3)
