@@ -28,7 +28,7 @@ const char sow_cli_report_style[] =
     "th.w,td.w{text-align:left}\n"
     "figure{margin:1em 0}svg{display:block;width:100%;height:auto}.s,figcaption{color:#555}\n"
     "figcaption{margin-top:.8em}\n"
-    "@media(max-width:50em){table{display:block;overflow-x:auto}}\n"
+    "@media screen and (max-width:50em){table{display:block;overflow-x:auto}}\n"
     "@page{size:A4;margin:15mm}\n"
     "@media print{\n"
     "body{font-size:10pt;margin:0;max-width:none}p,li,figcaption{max-width:none}\n"

@@ -101,17 +101,19 @@ static const struct way backward = {
     "The gradient", "backward", "The first layers get next to no gradient and hardly learn.",
     "The first layers get gradients so large that one step throws their weights far off."};
 
-/* Sizes over the depth: a factor of 100 in all and 5 % a layer are a trend. */
+/* Sizes over the depth: a factor of 100 in all and 5 % a layer are a trend. What follows from one is said of networks only
+ * that are judged ill: in front of norms a trend may do no harm. */
 static void add_trend(struct sow_cli_text *text, const struct way *way, double from, double to,
-                      double layers, const char *unit)
+                      size_t layers, int is_ill)
 {
-    double factor = pow(10, (to - from) / layers);
+    double factor = pow(10, (to - from) / (double)layers);
     int is_trend = fabs(to - from) >= 2 && fabs(log(factor)) >= log(1.05);
     sow_cli_add(text, "<p>%s ", way->what);
     if (to == -INFINITY || from == -INFINITY) {
         sow_cli_add(text, "<strong>is exactly 0</strong> %s of the way %s.</p>\n",
-                    from != to ? to == -INFINITY ? "at the end" : "at the beginning"
-                               : "at both ends",
+                    from == to        ? "at both ends"
+                    : to == -INFINITY ? "at the end"
+                                      : "at the beginning",
                     way->way);
         return;
     }
@@ -122,16 +124,17 @@ static void add_trend(struct sow_cli_text *text, const struct way *way, double f
                     is_trend ? "" : " a little", way->way);
     }
     if (is_trend) {
-        sow_cli_add(text, ", by a factor of %.3g at each %s", factor, unit);
+        sow_cli_add(text, ", by a factor of %.3g at each layer", factor);
     }
     sow_cli_add(text, ": its mean square goes from ");
     sow_cli_add_html_power(text, from);
     sow_cli_add(text, " to ");
     sow_cli_add_html_power(text, to);
-    sow_cli_add(text, ".%s%s</p>\n", is_trend ? " " : "",
-                !is_trend   ? ""
-                : to < from ? way->shrinks
-                            : way->grows);
+    sow_cli_add(text, ".");
+    if (is_trend && is_ill) {
+        sow_cli_add(text, " %s", to < from ? way->shrinks : way->grows);
+    }
+    sow_cli_add(text, "</p>\n");
 }
 
 static void add_noise(struct sow_cli_text *text, double noise)
@@ -160,42 +163,47 @@ static void add_noise(struct sow_cli_text *text, double noise)
                 noise > 1 ? "; <strong>one seed tells little of the next</strong>" : "");
 }
 
-/* From the first result of a layer to the last before the output, which has a scale of its own. Where no layers repeat,
- * from the first result behind the input. */
-static void find_ends(const struct sow_cli_point *points, size_t count,
-                      const struct sow_cli_point *ends[2])
+/* Whether a value ends a layer; without layers, whether it has weights. */
+static int ends_layer(const struct sow_cli_point *points, size_t count, size_t i, int in_layers)
 {
-    for (int in_layers = 1; in_layers >= 0 && ends[0] == ends[1]; in_layers--) {
-        ends[0] = ends[1] = NULL;
-        for (size_t i = 1 - (size_t)in_layers; i + 1 < count; i++) {
-            if (points[i].is_result && (!in_layers || points[i].value->layer >= 0)) {
-                ends[0] = ends[0] == NULL ? &points[i] : ends[0];
-                ends[1] = &points[i];
+    int32_t layer = points[i].value->layer;
+    return in_layers ? layer >= 0 && (i + 1 == count || points[i + 1].value->layer != layer)
+                     : layer < 0 && points[i].value->has_weights;
+}
+
+/* The end of the first layer and of the last before the output, which has a scale of its own; of networks that repeat none,
+ * the first and the last layer of weights. Returns how many layers lie between them. */
+static size_t find_ends(const struct sow_cli_point *points, size_t count,
+                        const struct sow_cli_point *ends[2])
+{
+    size_t found = 0;
+    for (int in_layers = 1; in_layers >= 0 && found < 2; in_layers--) {
+        found = 0;
+        for (size_t i = 0; i + 1 < count; i++) {
+            if (ends_layer(points, count, i, in_layers)) {
+                ends[found > 0] = &points[i];
+                found++;
             }
         }
     }
+    return found > 0 ? found - 1 : 0;
 }
 
-void sow_cli_add_report_words(struct sow_cli_text *text, const struct sow_cli_run *run)
+static void add_trends(struct sow_cli_text *text, const struct sow_cli_run *run)
 {
     const struct sow_cli_point *ends[2] = {NULL, NULL};
+    const struct sow_judgement *judgement = sow_cli_report_judgement(run);
+    int is_ill = judgement != NULL && !sow_judgement_healthy(judgement);
     struct sow_cli_point *points;
-    struct sow_cli_text slopes = {0};
-    size_t count = sow_cli_points(run, &points), results = 0;
-    for (size_t i = 0; i < count; i++) {
-        results += (size_t)points[i].is_result;
-    }
-    const char *unit = results < count ? "layer" : "value"; /* of few values each is a result */
-    find_ends(points, count, ends);
-    if (ends[0] != ends[1]) {
-        double layers = ends[1]->x - ends[0]->x;
+    size_t count = sow_cli_points(run, &points), layers = find_ends(points, count, ends);
+    if (layers > 0) {
         sow_cli_add(text, "<p>From <code>");
         sow_cli_add_html(text, ends[0]->value->name);
         sow_cli_add(text, "</code> to <code>");
         sow_cli_add_html(text, ends[1]->value->name);
-        sow_cli_add(text, "</code>, %.0f %ss further:</p>\n", layers, unit);
-        add_trend(text, &forward, ends[0]->moment, ends[1]->moment, layers, unit);
-        add_trend(text, &backward, ends[1]->gradient, ends[0]->gradient, layers, unit);
+        sow_cli_add(text, "</code>, %zu layer%s further:</p>\n", layers, layers > 1 ? "s" : "");
+        add_trend(text, &forward, ends[0]->moment, ends[1]->moment, layers, is_ill);
+        add_trend(text, &backward, ends[1]->gradient, ends[0]->gradient, layers, is_ill);
         if (ends[1]->correlation > 0.99) {
             sow_cli_add(text,
                         "<p>Different %s <strong>look alike</strong> at the end: their "
@@ -205,6 +213,12 @@ void sow_cli_add_report_words(struct sow_cli_text *text, const struct sow_cli_ru
         }
     }
     free(points);
+}
+
+void sow_cli_add_report_words(struct sow_cli_text *text, const struct sow_cli_run *run)
+{
+    struct sow_cli_text slopes = {0};
+    add_trends(text, run);
     sow_cli_add_slopes_words(&slopes, run->probe, run->measured);
     if (slopes.length > 0) {
         sow_cli_add(text, "<p>Measured ");

@@ -325,8 +325,8 @@ rule("*.bias", zeros)
 rule("*.weight", lecun_normal { gain = 0.1 })
 LUA
     run -1 sow probe m.lua --report words.html -q
-    grep -q 'From <code>fc1</code> to <code>fc8</code>, 7 values further' words.html
-    grep -q 'The signal <strong>shrinks</strong> forward, by a factor of 0.01 at each value' words.html
+    grep -q 'From <code>fc1</code> to <code>fc8</code>, 7 layers further' words.html
+    grep -q 'The signal <strong>shrinks</strong> forward, by a factor of 0.01 at each layer' words.html
 }
 
 @test "zeros stand at the foot of the axis, and long titles beside each other" {
@@ -362,6 +362,14 @@ PY
     grep -qF 'The signal <strong>is exactly 0</strong> at both ends of the way forward.' out.html
     grep -qF 'as large with any other seed (seed noise 0)' out.html
     run -0 sow probe mlp:100,50x3,10 --activation tanh --set 'layers.3.weight=zeros' --report last.html -q
-    grep -qF 'From <code>layers.0</code> to <code>layers.2.tanh</code>, 5 values further' last.html
+    grep -qF 'From <code>layers.0.tanh</code> to <code>layers.2.tanh</code>, 2 layers further' last.html
     grep -qF 'The gradient <strong>is exactly 0</strong> at both ends of the way backward.' last.html
+}
+
+@test "plain words and verdict agree, for models of few blocks too" {
+    run -0 sow probe "$BATS_TEST_DIRNAME/../../examples/qwen3/config.json" --report out.html -q
+    # the residual stream, from block to block
+    grep -qE 'From <code>model.layers.0.add.2</code> to <code>model.layers.[0-9]+.add.2</code>' out.html
+    [[ $(grep -c 'next to no' out.html) -eq 0 ]]
+    grep -q 'The signal <strong>grows a little' out.html
 }
