@@ -306,6 +306,10 @@ static void forward_attention(struct sow_predictor *p, const struct sow_node *no
     out->features = (double)(node->at.heads * node->at.head_dim);
     out->places = q->places;
     sow_width_plain(out);
+    if (!node->at.causal) { /* they differ by (sum of v k^T) q: three random maps, of each head */
+        double each = v->overlap + 3 / (double)node->at.head_dim + 1 / (double)keys;
+        out->overlap = each / (double)node->at.heads;
+    }
     out->apart = v->apart + sow_log_of(x.square * softmax->same, log) - out->log;
     out->ln_perp = out->ln_par = 0;
     out->unrelated = 0;

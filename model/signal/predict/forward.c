@@ -115,6 +115,10 @@ static void forward_weights(struct sow_predictor *p, const struct sow_node *node
     sow_linear_rule(in, fan, inside, pairs, &weights, &bias, out,
                     &p->locals[node - p->network->nodes]);
     out->kept = bias.square == 0 ? kept_by(p, node) : 0;
+    /* Gaussian W: E[tr (W C W^T)^2] has a term of one output more than m^2 tr C^2 */
+    double outputs = (double)(node->op == SOW_OP_LINEAR ? node->at.outputs : to->shape[1]);
+    double taps = fan / in->features > 1 ? fan / in->features : 1, own = in->overlap / taps;
+    out->overlap = own + (1 + own) / outputs;
     if (node->op != SOW_OP_LINEAR) {
         out->features = (double)to->shape[1];
         out->places = (double)(to->elements / to->shape[0] / to->shape[1]);
@@ -160,6 +164,7 @@ static void forward_embedding(struct sow_predictor *p, const struct sow_node *no
     }
     out->features = (double)node->at.features;
     out->places = p->states[node->inputs[0]].places;
+    out->overlap = 1 / out->features;
     sow_width_plain(out);
     out->par = 1;
     sow_state_set(out, &y, 0);
@@ -175,6 +180,7 @@ static void forward_learned(struct sow_predictor *p, const struct sow_node *node
     struct sow_raw y = {weights.square, weights.mean, mean, mean, weights.square};
     out->features = (double)(flow->rank > 0 ? flow->shape[flow->rank - 1] : 1);
     out->places = (double)flow->elements / out->features;
+    out->overlap = 1 / out->features;
     sow_width_plain(out);
     sow_state_set(out, &y, 0);
 }
@@ -200,6 +206,7 @@ static void forward_input(struct sow_predictor *p, const struct sow_node *node)
         }
     }
     out->places = (double)(flow->elements / samples) / out->features;
+    out->overlap = 1 / out->features;
     sow_width_plain(out);
     out->kurtosis = 1; /* it is given: no seed changes it */
     out->par = 1;
@@ -262,6 +269,10 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
                            out);
     }
     out->noise = par * par * in->noise;
+    double spread = e->square - e->mean * e->mean; /* what of it follows the input's directions */
+    double line = spread > 0 ? e->slope * e->slope * variance * scale * scale / spread : 1;
+    double rest = in->overlap - 1 / in->features;
+    out->overlap = 1 / in->features + (line < 1 ? line * line : 1) * (rest > 0 ? rest : 0);
     out->par = par * in->par;
     out->apart = in->apart + sow_log_of(e->slope_square, 0) + in->log - out->log;
     out->ln_perp = in->ln_perp + (function->jumps ? NAN : sow_log_of(e->slope_square, 0));

@@ -47,10 +47,11 @@ struct sow_reach {
 
 /* Rows of an attention's softmax: E[sum p^2]; how much of an independent distance of keys and of values reaches the logits'
  * gradients, over what does of weights 1 / keys; what a query's gradient is in units of the output's, for weights as they
- * are; and by how much weights that follow the logits enlarge the output, and what of it is chance. */
+ * are; by how much weights that follow the logits enlarge the output, and what of it is chance; and how far a query points to
+ * a key that it takes, over the root of its size and of head_dim. */
 struct sow_rows {
     double same[SOW_PLACES], spread[SOW_PLACES], reach[SOW_PLACES], lift[SOW_PLACES],
-        chance[SOW_PLACES];
+        chance[SOW_PLACES], chosen[SOW_PLACES];
 };
 
 /* ---- Reach (places_reach.c) ---------------------------------------------------------------------- */

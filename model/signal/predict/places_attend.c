@@ -40,8 +40,8 @@ static double pairs_seen(const struct sow_reach *reach, size_t i, size_t g, size
     return g == h ? reach->twice[i][g] : reach->seen[i][g] * reach->seen[i][h];
 }
 
-/* Keys and values come from the same tokens, whose products are only as many as they have features: two that differ by A on
- * the average differ by A[s][s] A[t][t] + A[s][t]^2 over features more, squared (Wishart 1928), and of many keys that counts. */
+/* Keys and values come from the same tokens, whose products are only as many as they have directions: two that differ by A on
+ * the average differ by A[s][s] A[t][t] + A[s][t]^2 over directions more, squared (Wishart 1928), and of many keys that counts. */
 static void meet(const struct sow_reach *reach, const struct sow_places *const parts[3], size_t i,
                  double *together, double *chance)
 {
@@ -78,14 +78,15 @@ static double logits_of(const struct sow_reach *reach, const struct sow_places *
     return log < 20 ? sow_exp(log) : 1e9;
 }
 
-/* Of the value that a linear layer makes keys from, maybe with a norm behind it. */
-static double features_of(const struct sow_predictor *p, const struct sow_node *node)
+/* In how many directions tokens differ that a linear layer makes keys from, maybe with a norm behind it. */
+static double directions_of(const struct sow_predictor *p, const struct sow_node *node)
 {
     uint32_t flow = node->inputs[node->input_count == 1 ? 0 : 1];
     for (int i = 0; i < 4; i++) {
         const struct sow_node *maker = &p->network->nodes[p->network->flows[flow].node];
         if (maker->op == SOW_OP_LINEAR) {
-            return (double)maker->at.inputs;
+            double most = (double)maker->at.inputs, overlap = p->states[maker->inputs[0]].overlap;
+            return overlap > 1 / most ? 1 / overlap : most;
         }
         if (maker->input_count != 1) {
             break;
@@ -111,7 +112,7 @@ static void rows_of(struct sow_predictor *p, const struct sow_node *node,
                     struct sow_rows *rows)
 {
     const struct sow_local *local = &p->locals[node - p->network->nodes];
-    double features = features_of(p, node);
+    double directions = directions_of(p, node);
     double ln_scale = sow_log_of(node->at.scale * node->at.scale * (double)node->at.head_dim,
                                  local->part[0].log + local->part[1].log);
     for (size_t i = 0; i < reach->groups.count; i++) {
@@ -120,8 +121,9 @@ static void rows_of(struct sow_predictor *p, const struct sow_node *node,
         struct sow_softmax_row row = row_of(p, s2, count, (double)node->at.head_dim);
         meet(reach, parts, i, &together, &chance);
         double uniform = count > 1 ? (count - 1) / (count * count) : 1, rest = 1 - row.same;
-        chance *= rest * rest / features;
+        chance *= rest * rest / directions;
         rows->same[i] = row.same;
+        rows->chosen[i] = count > 1 ? (1 - row.same) * sow_sqrt(s2 * count / (count - 1)) : 0;
         rows->spread[i] = count > 1 ? row.moved / uniform : 0;
         rows->reach[i] = rows->spread[i] * together + chance;
         /* both the growth of E[sum p^2] and its beginning are in s2 */
@@ -194,6 +196,19 @@ static void sum_pairs(const struct sow_reach *reach, const struct sow_places *va
     }
 }
 
+/* What two queries that are alike choose by chance, they choose alike. */
+static double chance_of_both(const struct sow_reach *reach, const struct sow_rows *rows,
+                             const struct sow_places *queries, size_t i, size_t j)
+{
+    double sizes = queries->size[i] * queries->size[j];
+    double alike = queries->alike[i][j] * reach->kept[i][j];
+    if (!(alike > 0 && sizes > 0)) {
+        return 0;
+    }
+    alike /= sow_sqrt(sizes);
+    return (alike < 1 ? alike : 1) * sow_sqrt(rows->chance[i] * rows->chance[j]);
+}
+
 int sow_places_attend(struct sow_predictor *p, const struct sow_node *node, struct sow_places *out)
 {
     struct sow_places room[3];
@@ -213,7 +228,9 @@ int sow_places_attend(struct sow_predictor *p, const struct sow_node *node, stru
         for (size_t j = 0; j <= i; j++) {
             double one, two, keys = reach->keys[i] * reach->keys[j];
             sow_rows_cross(reach, rows, parts[0], i, j, &one, &two);
-            out->alike[i][j] = out->alike[j][i] = (one * same[i][j] + two * all[i][j]) / keys;
+            double chance = chance_of_both(reach, rows, parts[0], i, j);
+            out->alike[i][j] = (one * same[i][j] + two * all[i][j]) / keys + chance;
+            out->alike[j][i] = out->alike[i][j];
         }
     }
     return 1;

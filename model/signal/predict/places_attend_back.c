@@ -251,6 +251,19 @@ static void key_products(struct way_back *w, table weights, const double *own, t
     }
 }
 
+/* A key is taken by queries that point its way: for normal q, and p in proportion to exp(scale q k), by parts
+ *     E[p q] = scale E[q^2] (k E[p (1 - p)] - the other keys in its place), E[p (1 - p)] = (1 - E[sum p^2]) / keys.
+ * Two queries that take one key are alike by that beyond what they have in common, by E[q^2] times the variance of their
+ * logits over head_dim, and many more queries than head_dim by little else. */
+static double chosen_alike(const struct way_back *w, size_t i, size_t j)
+{
+    const struct sow_places *q = w->queries;
+    double sizes = sow_sqrt(q->size[i] * q->size[j]), alike = q->alike[i][j] * w->reach->kept[i][j];
+    double chosen = w->rows->chosen[i] * w->rows->chosen[j] / (double)w->reach->at.head_dim;
+    alike += sizes * chosen;
+    return alike < sizes ? alike : sizes;
+}
+
 static void to_keys(struct way_back *w, struct sow_places *back)
 {
     struct sow_reach *reach = w->reach;
@@ -263,7 +276,7 @@ static void to_keys(struct way_back *w, struct sow_places *back)
         own[i] = group[i] * w->gradient->size[i] * q->size[i] * w->rows->spread[i] /
                  (reach->keys[i] * reach->keys[i]);
         for (size_t j = 0; j < count; j++) {
-            weights[i][j] = w->one[i][j] * q->alike[i][j] * reach->kept[i][j];
+            weights[i][j] = w->one[i][j] * chosen_alike(w, i, j);
         }
     }
     key_products(w, weights, own, products);

@@ -32,6 +32,9 @@ struct sow_state {
      * correlation of what came from unrelated signals */
     double ln_perp, ln_par, unrelated;
     double features, places; /* how many */
+    /* E[(x y)^2] / (E[x x] E[y y]) of two places or samples less what they have in common: 1 over how many directions
+     * they differ in, tr C^2 / (tr C)^2 of their covariance C. 1 / features where features are independent. */
+    double overlap;
 };
 
 /* The gradient of a loss there: ln of its second moment, and its correlations like those above. */

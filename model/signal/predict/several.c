@@ -36,6 +36,16 @@ void sow_forward_add(struct sow_predictor *p, const struct sow_node *node)
     out->kept = u * u * a->kept + v * v * b->kept;
     out->level = u * u * a->level + v * v * b->level;
     out->toll = out->toll_centred = 2;
+    double far_u = u * (1 - a->place), far_v = v * (1 - b->place);
+    if (a->places < 2) {
+        far_u = u;
+        far_v = v;
+    }
+    if (far_u + far_v > 1e-12) {
+        far_u /= far_u + far_v;
+        out->overlap = far_u * far_u * a->overlap + (1 - far_u) * (1 - far_u) * b->overlap +
+                       2 * far_u * (1 - far_u) / out->features;
+    }
     out->kurtosis = u * u * a->kurtosis + v * v * b->kurtosis + 6 * u * v + 12 * c * (u + v);
     out->kurtosis = node->inputs[0] == node->inputs[1] ? a->kurtosis : out->kurtosis;
     double far = sow_log_of(u * sow_exp(a->apart) + v * sow_exp(b->apart) +
@@ -60,6 +70,7 @@ void sow_product_rule(const struct sow_state *a, const struct sow_state *b, cons
     out->log = a->log + b->log > -INFINITY ? out->log : -INFINITY;
     out->features = a->features > b->features ? a->features : b->features;
     sow_width_plain(out);
+    out->overlap = 1 / out->features; /* directions of both, multiplied */
     out->kurtosis = a->kurtosis * b->kurtosis;
     out->noise = a->noise + b->noise;
     out->pull = a->pull + b->pull;
@@ -103,6 +114,7 @@ static void forward_concat(struct sow_predictor *p, const struct sow_node *node)
     }
     log = log > -INFINITY ? log : 0;
     struct sow_raw sum = {0, 0, 0, 0, 0};
+    double overlap = 0;
     *out = p->states[node->inputs[0]];
     out->noise = out->par = out->pull = 0;
     for (uint32_t i = 0; i < node->input_count; i++) {
@@ -119,12 +131,14 @@ static void forward_concat(struct sow_predictor *p, const struct sow_node *node)
         out->pull += share * share * part->pull;
         out->par += share * part->par;
         out->apart = part->apart > out->apart ? part->apart : out->apart;
+        overlap += share * x.square * part->overlap;
         features += part->features;
         places += part->places;
     }
     int by_feature =
         flow->rank < 3 || (node->at.axis == 1 && flow->rank > 3) || node->at.axis + 1 == flow->rank;
     sow_state_set(out, &sum, log);
+    out->overlap = sum.square > 0 ? overlap / sum.square : out->overlap;
     out->features = by_feature ? features : out->features;
     out->places = by_feature ? total / (double)flow->shape[0] / features : places;
     sow_close_layer(out);
