@@ -74,7 +74,7 @@ static void add_formulas(struct sow_cli_text *text, const struct sow_cli_run *ru
         "square.</p>\n<p class=f>&sigma;<sub>w</sub><sup>2</sup> = fan_in E[w<sup>2</sup>] = "
         "%.6g, &sigma;<sub>b</sub><sup>2</sup> = E[b<sup>2</sup>] = %.6g</p>\n"
         "<p class=f>q<sub>l+1</sub> = %.6g E[&phi;(&radic;q<sub>l</sub> z)<sup>2</sup>] + "
-        "%.6g</p>\n<p>At infinite depth:</p>\n",
+        "%.6g</p>\n<p class=h>At infinite depth:</p>\n",
         depth->sigma_w2, depth->sigma_b2, depth->sigma_w2, depth->sigma_b2);
     add_settled(text, depth);
 }
