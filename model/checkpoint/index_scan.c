@@ -68,13 +68,7 @@ static enum sow_status scan_map(struct sow_scan *scan, struct sow_index_rows *ro
         return sow_scan_fail(scan, scan->at, "weight_map is %s, must be an object",
                              sow_scan_kind(scan));
     }
-    scan->at++;
-    sow_scan_space(scan);
-    if (sow_scan_peek(scan) == '}') {
-        scan->at++;
-        return SOW_OK;
-    }
-    for (int more = 1; more != 0;) {
+    for (int more = sow_scan_open(scan, '}'); more != 0;) {
         enum sow_status status = scan_row(scan, rows);
         if (status != SOW_OK) {
             return status;
@@ -93,11 +87,7 @@ static enum sow_status scan_metadata(struct sow_scan *scan, uint64_t *total_size
     if (sow_scan_peek(scan) != '{') {
         return sow_scan_skip(scan);
     }
-    scan->at++;
-    sow_scan_space(scan);
-    int more = sow_scan_peek(scan) != '}';
-    scan->at += more ? 0 : 1;
-    while (more != 0) {
+    for (int more = sow_scan_open(scan, '}'); more != 0;) {
         const char *key;
         size_t length, arena_begin = scan->arena_used;
         enum sow_status status = sow_scan_key(scan, &key, &length);

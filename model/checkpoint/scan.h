@@ -46,6 +46,9 @@ enum sow_status sow_scan_string(struct sow_scan *scan, const char **text, size_t
 /* Digits only: no sign, fraction or exponent, no leading zero, at most 2^64 - 1. */
 enum sow_status sow_scan_u64(struct sow_scan *scan, uint64_t *number);
 
+/* At the byte that opens an object or array: takes it, and `closing` too where nothing is between them (0), else 1. */
+int sow_scan_open(struct sow_scan *scan, char closing);
+
 /* After a member of an object or array: takes `,` (returns 1) or `closing` (0); anything else is an error (-1). */
 int sow_scan_next(struct sow_scan *scan, char closing);
 

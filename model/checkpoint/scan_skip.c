@@ -2,6 +2,15 @@
 /* Members, and values that nobody asks about. */
 #include "model/checkpoint/scan.h"
 
+int sow_scan_open(struct sow_scan *scan, char closing)
+{
+    scan->at++;
+    sow_scan_space(scan);
+    int is_empty = sow_scan_peek(scan) == (unsigned char)closing;
+    scan->at += is_empty ? 1 : 0;
+    return !is_empty;
+}
+
 int sow_scan_next(struct sow_scan *scan, char closing)
 {
     sow_scan_space(scan);
@@ -83,12 +92,8 @@ static enum sow_status skip_opening(struct sow_scan *scan, char closing[SOW_SCAN
     if (*depth == SOW_SCAN_DEPTH) {
         return sow_scan_fail(scan, scan->at, "nested more than %d deep", SOW_SCAN_DEPTH);
     }
-    scan->at++;
-    sow_scan_space(scan);
-    *ended = sow_scan_peek(scan) == (unsigned char)close;
-    if (*ended) {
-        scan->at++;
-    } else {
+    *ended = !sow_scan_open(scan, close);
+    if (!*ended) {
         closing[(*depth)++] = close;
     }
     return SOW_OK;

@@ -243,13 +243,7 @@ static enum sow_status scan_metadata(struct sow_scan *scan, struct sow_st_header
         return sow_scan_fail(scan, scan->at, "`__metadata__` is %s, must be an object of strings",
                              sow_scan_kind(scan));
     }
-    scan->at++;
-    sow_scan_space(scan);
-    if (sow_scan_peek(scan) == '}') {
-        scan->at++;
-        return SOW_OK;
-    }
-    for (int more = 1; more != 0;) {
+    for (int more = sow_scan_open(scan, '}'); more != 0;) {
         struct sow_st_meta meta = {.at = (uint32_t)scan->at};
         size_t length;
         enum sow_status status = sow_scan_key(scan, &meta.pair.key, &length);
@@ -304,11 +298,7 @@ static enum sow_status scan_header(struct sow_scan *scan, struct sow_st_header *
     if (sow_scan_peek(scan) != '{') {
         return sow_scan_fail(scan, 0, "the header must begin with `{`");
     }
-    scan->at++;
-    sow_scan_space(scan);
-    int more = sow_scan_peek(scan) != '}';
-    scan->at += more ? 0 : 1;
-    while (more != 0) {
+    for (int more = sow_scan_open(scan, '}'); more != 0;) {
         size_t at = scan->at, length;
         const char *name;
         enum sow_status status = sow_scan_key(scan, &name, &length);
