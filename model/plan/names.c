@@ -146,6 +146,8 @@ const struct sow_plan_entry *sow_plan_find(const struct sow_plan *plan, const ch
         low = order < 0 ? middle + 1 : low;
         high = order > 0 ? middle : high;
     }
-    fail_not_found(plan, name, error);
+    if (error != NULL) { /* the nearest name takes a look at all of them */
+        fail_not_found(plan, name, error);
+    }
     return NULL;
 }

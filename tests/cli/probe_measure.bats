@@ -72,6 +72,28 @@ PYTHON
     has "$stderr" "none.safetensors"
 }
 
+@test "a checkpoint of 100,000 tensors more than the model has, and one for each of 1,000 layers" {
+    run -0 --separate-stderr sow init mlp:4x1000 -o few.safetensors -q
+    python3 - <<'PYTHON'
+import json, struct
+data = open("few.safetensors", "rb").read()
+length = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + length])
+end = len(data) - 8 - length
+for i in range(100_000): # no element, so no bytes
+    header[f"other.{i}.weight"] = {"dtype": "F32", "shape": [0], "data_offsets": [end, end]}
+text = json.dumps(header).encode()
+open("many.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data[8 + length:])
+PYTHON
+    run --separate-stderr sow probe mlp:4x1000 --batch 2 --json --weights few.safetensors
+    has "$output" '"unused_tensors": 0'
+    few=$(numbers <<<"$output")
+    run --separate-stderr sow probe mlp:4x1000 --batch 2 --json --weights many.safetensors
+    has "$stderr" "100000 tensors of many.safetensors are not the model's"
+    has "$output" '"unused_tensors": 100000'
+    [[ $(numbers <<<"${output/'"unused_tensors": 100000'/'"unused_tensors": 0'}") == "$few" ]]
+}
+
 @test "what does not fit is refused before anything is drawn" {
     run ! --separate-stderr sow probe mlp:4096,4096x4,10 --measure --memory 20MB
     has "$stderr" "allowed" "--batch" "--memory"

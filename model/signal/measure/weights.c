@@ -10,6 +10,7 @@
 
 #include "core/base/error.h"
 #include "core/tensor/tensor.h"
+#include "model/checkpoint/lookup.h"
 #include "model/checkpoint/open.h"
 #include "model/plan/whole.h"
 #include "model/verify/value.h"
@@ -21,7 +22,8 @@ _Static_assert(PIECE * 8 <= SOW_GEMM_SCRATCH_FLOATS * sizeof(float), "a piece fi
 struct sow_weights {
     const struct sow_plan *plan;
     struct sow_st_set *set; /* NULL: drawn */
-    float *const *held;     /* by entry; NULL: none */
+    struct sow_st_lookup names;
+    float *const *held; /* by entry; NULL: none */
     const volatile int *interrupted;
 };
 
@@ -34,8 +36,11 @@ enum sow_status sow_weights_open(const struct sow_plan *plan, const char *path,
     }
     (*weights)->plan = plan;
     enum sow_status status = path != NULL ? sow_st_set_open(path, &(*weights)->set, error) : SOW_OK;
+    if (status == SOW_OK && path != NULL) {
+        status = sow_st_lookup_make((*weights)->set, &(*weights)->names, error);
+    }
     if (status != SOW_OK) {
-        free(*weights);
+        sow_weights_free(*weights);
         *weights = NULL;
     }
     return status;
@@ -44,6 +49,7 @@ enum sow_status sow_weights_open(const struct sow_plan *plan, const char *path,
 void sow_weights_free(struct sow_weights *weights)
 {
     if (weights != NULL) {
+        sow_st_lookup_free(&weights->names);
         sow_st_set_free(weights->set);
         free(weights);
     }
@@ -285,20 +291,6 @@ static enum sow_status load_whole(struct load *load, struct sow_team *team, stru
 
 /* ---- A checkpoint ------------------------------------------------------------------------------- */
 
-static const struct sow_st_tensor *find(const struct sow_st_set *set, const char *name,
-                                        size_t *file)
-{
-    for (*file = 0; *file < set->count; ++*file) {
-        const struct sow_st_header *header = set->files[*file].header;
-        for (size_t i = 0; i < sow_st_count(header); i++) {
-            if (strcmp(sow_st_at(header, i)->name, name) == 0) {
-                return sow_st_at(header, i);
-            }
-        }
-    }
-    return NULL;
-}
-
 static int same_shape(const struct sow_st_tensor *found, const struct sow_tensor *wanted)
 {
     return found->rank == wanted->rank &&
@@ -313,21 +305,24 @@ static int is_float(enum sow_dtype dtype)
 }
 
 /* The tensor of an entry, as it must be. */
-static enum sow_status find_stored(const struct sow_st_set *set, const struct sow_plan_entry *entry,
-                                   const struct sow_st_tensor **tensor, size_t *file,
-                                   struct sow_error *error)
+static enum sow_status find_stored(const struct sow_weights *weights,
+                                   const struct sow_plan_entry *entry,
+                                   const struct sow_st_place **place, struct sow_error *error)
 {
     char path[512];
-    const struct sow_st_tensor *found = *tensor = find(set, entry->name, file);
-    if (found == NULL) {
+    const struct sow_st_set *set = weights->set;
+    *place = sow_st_lookup_find(&weights->names, entry->name);
+    if (*place == NULL) {
         return sow_fail(error, SOW_E_MISSING,
                         "%.300s has no tensor %.200s: is it a checkpoint of this model?",
                         sow_st_set_path(set, 0, path), entry->name);
     }
+    const struct sow_st_tensor *found = (*place)->tensor;
+    size_t file = (*place)->file;
     if (!same_shape(found, &entry->tensor)) {
         return sow_fail(error, SOW_E_SHAPE,
                         "%.300s: tensor %.150s has shape %.100s, the model's has %.100s",
-                        sow_st_set_path(set, *file, path), entry->name,
+                        sow_st_set_path(set, file, path), entry->name,
                         sow_shape_text(found->shape, found->rank).text,
                         sow_shape_text(entry->tensor.shape, entry->tensor.rank).text);
     }
@@ -335,7 +330,7 @@ static enum sow_status find_stored(const struct sow_st_set *set, const struct so
         return sow_fail(error, SOW_E_UNSUPPORTED,
                         "%.300s: tensor %.200s is %s: signals need floating-point numbers; where "
                         "weights are quantised, take the checkpoint from before that",
-                        sow_st_set_path(set, *file, path), entry->name,
+                        sow_st_set_path(set, file, path), entry->name,
                         sow_dtype_name(found->dtype));
     }
     return SOW_OK;
@@ -344,11 +339,10 @@ static enum sow_status find_stored(const struct sow_st_set *set, const struct so
 enum sow_status sow_weights_check(const struct sow_weights *weights, size_t entry,
                                   struct sow_error *error)
 {
-    const struct sow_st_tensor *tensor;
-    size_t file;
-    return weights->set == NULL ? SOW_OK
-                                : find_stored(weights->set, sow_plan_at(weights->plan, entry),
-                                              &tensor, &file, error);
+    const struct sow_st_place *place;
+    return weights->set == NULL
+               ? SOW_OK
+               : find_stored(weights, sow_plan_at(weights->plan, entry), &place, error);
 }
 
 uint64_t sow_weights_unused(const struct sow_weights *weights, const char **first)
@@ -367,17 +361,19 @@ uint64_t sow_weights_unused(const struct sow_weights *weights, const char **firs
     return count;
 }
 
-static enum sow_status load_stored(const struct sow_st_set *set, struct sow_team *team,
+static enum sow_status load_stored(const struct sow_weights *weights, struct sow_team *team,
                                    struct load *load, struct sow_error *error)
 {
-    size_t file;
     char path[512];
     struct stored stored;
-    const struct sow_st_tensor *tensor;
-    enum sow_status status = find_stored(set, load->entry, &tensor, &file, error);
+    const struct sow_st_place *place;
+    enum sow_status status = find_stored(weights, load->entry, &place, error);
     if (status != SOW_OK) {
         return status;
     }
+    const struct sow_st_set *set = weights->set;
+    const struct sow_st_tensor *tensor = place->tensor;
+    size_t file = place->file;
     status = sow_st_set_reopen(set, file, O_RDONLY, &stored.descriptor, error);
     if (status == SOW_OK) {
         stored.offset = sow_st_data_offset(set->files[file].header) + tensor->offset_begin;
@@ -463,7 +459,7 @@ enum sow_status sow_weights_load(const struct sow_weights *weights, struct sow_t
 {
     const struct sow_plan_entry *row = sow_plan_at(weights->plan, entry);
     struct load load = {.entry = row, .seed = seed, .dtype = row->dtype, .to = to};
-    enum sow_status status = weights->set != NULL ? load_stored(weights->set, team, &load, error)
+    enum sow_status status = weights->set != NULL     ? load_stored(weights, team, &load, error)
                              : sow_plan_is_whole(row) ? load_whole(&load, team, error)
                                                       : run_load(&load, team, error);
     int is_conv = row->tensor.kind == SOW_KIND_CONV || row->tensor.kind == SOW_KIND_CONV_TRANSPOSE;
