@@ -220,6 +220,17 @@ static int take(struct sow_cli_options *options, int code, const char *word)
     return store(options, row, optarg);
 }
 
+/* "--compare --brief": getopt would take the option for the value. */
+static int is_option(enum sow_verb verb, const char *word)
+{
+    int found = 0;
+    for (int row = 0; row < SOW_OPTION_COUNT && strncmp(word, "--", 2) == 0; row++) {
+        found |= sow_cli_belongs((enum sow_option)row, verb) &&
+                 strcmp(sow_option_rows[row].name, word + 2) == 0;
+    }
+    return found;
+}
+
 int sow_cli_parse(enum sow_verb verb, int argc, char **argv, struct sow_cli_options *options)
 {
     struct option longs[SOW_OPTION_COUNT + 1];
@@ -238,7 +249,11 @@ int sow_cli_parse(enum sow_verb verb, int argc, char **argv, struct sow_cli_opti
     while (status == SOW_EXIT_DONE && (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         int apart =
             code != 1 && code != '?' && code != ':' && optarg != NULL && optarg == argv[optind - 1];
-        status = take(options, code, argv[optind - 1 - apart]);
+        const char *word = argv[optind - 1 - apart];
+        status =
+            apart && is_option(verb, optarg)
+                ? sow_cli_usage(verb, "'%s' needs a value, and '%s' is an option", word, optarg)
+                : take(options, code, word);
     }
     while (status == SOW_EXIT_DONE && optind < argc) {
         status = add_argument(options, argv[optind++]); /* what follows "--" */

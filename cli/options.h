@@ -30,7 +30,9 @@ enum sow_takes {
     SOW_TAKES_LIST,    /* struct sow_cli_list: may be repeated */
     SOW_TAKES_SEED,    /* uint64_t */
     SOW_TAKES_SIZE,    /* uint64_t, bytes */
-    SOW_TAKES_COUNT,   /* uint64_t */
+    SOW_TAKES_COUNT,   /* uint64_t, 1 to 4096 */
+    SOW_TAKES_THREADS, /* the same, or 0: all */
+    SOW_TAKES_EXTENT,  /* uint64_t, 1 to 2^40: of an axis */
     SOW_TAKES_DTYPE,   /* enum sow_dtype */
     SOW_TAKES_COLOR,   /* enum sow_color */
 };

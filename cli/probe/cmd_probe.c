@@ -197,6 +197,12 @@ static int check(const struct sow_cli_options *options)
     if (options->json && options->csv) {
         return sow_cli_usage(options->verb, "--json and --csv cannot both be printed; give one");
     }
+    if ((options->rates.count > 0 || options->optimizer != NULL) && options->steps == 0 &&
+        options->widths == NULL) {
+        return sow_cli_usage(options->verb,
+                             "--%s is of the steps of learning, and none is taken: give --steps N",
+                             options->optimizer != NULL ? "optimizer" : "lr");
+    }
     int code = sow_cli_check_plot(options);
     return code != SOW_EXIT_DONE ? code : sow_cli_check_report(options);
 }

@@ -367,6 +367,12 @@ static int fail(enum sow_status code, const char *file, const char *message)
 int sow_cli_check_report(const struct sow_cli_options *options)
 {
     struct stat state;
+    const char *dot = options->report != NULL ? strrchr(options->report, '.') : NULL;
+    if (options->report != NULL &&
+        (dot == NULL || (strcasecmp(dot, ".html") != 0 && strcasecmp(dot, ".htm") != 0))) {
+        return sow_cli_usage(options->verb, "--report: '%.200s' is no HTML file: write NAME.html",
+                             options->report);
+    }
     if (options->report != NULL && !options->force && lstat(options->report, &state) == 0) {
         return fail(SOW_E_EXISTS, options->report,
                     "exists already; --force overwrites it, or choose another name for --report");

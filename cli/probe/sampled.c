@@ -28,6 +28,19 @@ int sow_cli_read_layers(const struct sow_cli_options *options, uint32_t *layers)
     return SOW_EXIT_DONE;
 }
 
+static void note_layers(const struct sow_cli_options *options, uint32_t asked, uint32_t all)
+{
+    struct sow_cli_text text = {0};
+    if (asked > all && asked != UINT32_MAX && !options->quiet) {
+        sow_cli_add(&text,
+                    all > 0 ? "--layers %u: the model repeats %u layers; all are measured"
+                            : "--layers %u: the model repeats no layer; all of it is measured",
+                    asked, all);
+        sow_cli_say("note", text.bytes);
+    }
+    sow_cli_text_free(&text);
+}
+
 int sow_cli_sample_choose(const struct sow_cli_source *source, struct sow_signal_options *how,
                           const struct sow_cli_options *options, struct sow_cli_sample *sample)
 {
@@ -42,6 +55,7 @@ int sow_cli_sample_choose(const struct sow_cli_source *source, struct sow_signal
     if (code == SOW_EXIT_DONE) {
         how->batch = sample->chosen.batch;
         how->tokens = sample->chosen.tokens;
+        note_layers(options, asked.layers, sample->chosen.layers_all);
     }
     return code;
 }

@@ -8,7 +8,8 @@
 /* Fills `reason` and returns it. */
 #define REFUSE(...) (snprintf(reason, 512, __VA_ARGS__), reason)
 
-#define THREADS_MAX 4096
+#define COUNT_MAX  4096
+#define EXTENT_MAX (UINT64_C(1) << 40)
 
 /* The digits at the start of `text`; nonzero when there are none or they pass 64 bits. */
 static int read_digits(const char **text, uint64_t *number)
@@ -43,11 +44,13 @@ static const char *read_seed(const char *text, uint64_t *seed, char reason[512])
     return bad ? REFUSE("'%.40s' does not fit into 64 bits; %s", text, range) : NULL;
 }
 
-static const char *read_count(const char *text, uint64_t *count, char reason[512])
+static const char *read_count(const char *text, uint64_t least, uint64_t most, uint64_t *count,
+                              char reason[512])
 {
     const char *end = text;
-    if (read_digits(&end, count) || *end != '\0' || *count > THREADS_MAX) {
-        return REFUSE("'%.40s' is no number from 0 (all) to %d", text, THREADS_MAX);
+    if (read_digits(&end, count) || *end != '\0' || *count < least || *count > most) {
+        return REFUSE("'%.40s' is no number from %s to %llu", text, least == 0 ? "0 (all)" : "1",
+                      (unsigned long long)most);
     }
     return NULL;
 }
@@ -150,7 +153,11 @@ const char *sow_cli_value(enum sow_takes takes, const char *text, void *field, c
     case SOW_TAKES_SIZE:
         return read_size(text, field, reason);
     case SOW_TAKES_COUNT:
-        return read_count(text, field, reason);
+        return read_count(text, 1, COUNT_MAX, field, reason);
+    case SOW_TAKES_THREADS:
+        return read_count(text, 0, COUNT_MAX, field, reason);
+    case SOW_TAKES_EXTENT:
+        return read_count(text, 1, EXTENT_MAX, field, reason);
     case SOW_TAKES_DTYPE:
         return read_dtype(text, field, reason);
     case SOW_TAKES_COLOR:

@@ -45,31 +45,37 @@ enum sow_status sow_fail_at(struct sow_error *error, enum sow_status code, const
     return code;
 }
 
-/* Levenshtein distance, letters folded to lower case; at most WORD_MAX. */
+static int same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Levenshtein distance, letters folded to lower case, two neighbours swapped being one error; at most WORD_MAX. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t a_length = strlen(a), b_length = strlen(b);
-    size_t row[WORD_MAX + 1];
+    size_t rows[3][WORD_MAX + 1];
     if (a_length > WORD_MAX || b_length > WORD_MAX) {
         return WORD_MAX;
     }
     for (size_t j = 0; j <= b_length; j++) {
-        row[j] = j;
+        rows[0][j] = j;
     }
     for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *swapped = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            size_t above = row[j];
-            int same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-            size_t best = diagonal + (same ? 0 : 1);
-            best = above + 1 < best ? above + 1 : best;
+            size_t best = above[j - 1] + (same_letter(a[i - 1], b[j - 1]) ? 0 : 1);
+            best = above[j] + 1 < best ? above[j] + 1 : best;
             best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+                same_letter(a[i - 2], b[j - 1]) && swapped[j - 2] + 1 < best) {
+                best = swapped[j - 2] + 1;
+            }
             row[j] = best;
-            diagonal = above;
         }
     }
-    return row[b_length];
+    return rows[a_length % 3][b_length];
 }
 
 /* Whether one word stands in the other: "weight_std" for "std". */
@@ -82,7 +88,8 @@ const char *sow_nearest(const char *word, const char *(*name_at)(const void *con
                         const void *context)
 {
     const char *nearest = NULL, *part = NULL;
-    size_t limit = strlen(word) / 3 + 1; /* a third of the letters may be wrong */
+    size_t limit = (strlen(word) + 1) / 3; /* a third of the letters may be wrong, of few one */
+    limit = limit > 0 ? limit : 1;
     for (size_t i = 0;; i++) {
         const char *candidate = name_at(context, i);
         if (candidate == NULL) {

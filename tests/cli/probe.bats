@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # sow probe: the table, JSON and CSV, and what it refuses.
-# shellcheck disable=SC2154 # stderr and output come from run
+# shellcheck disable=SC2154,SC2030,SC2031 # stderr and output come from run
 load helper
 
 value() { # NAME KEY of the JSON on stdin
@@ -94,4 +94,69 @@ value() { # NAME KEY of the JSON on stdin
     run --separate-stderr sow probe m.lua --input std=-1
     ends_with 2
     has "$stderr" "not negative"
+}
+
+# The recipe of x, with all that rules need; probed, it is refused with these words.
+refused() {
+    printf '%s\nrule("*.weight", normal { std = 0.1 })\nrule("*", zeros)\n' "$1" >odd.lua
+    run --separate-stderr sow probe odd.lua
+    ends_with 3
+    has "$stderr" "odd.lua:" "${@:2}"
+    [[ -z $output && ${#stderr_lines[@]} -eq 1 ]]
+}
+
+@test "what no graph can be is told with the node, its line and the shapes" {
+    local e='>> embedding("e", 10, 4)'
+    refused "local x = input { \"batch\", 7 } >> linear(\"g\", 7, 7) $e" "e (embedding)" "the value g (linear) of shape [8, 7]"
+    e+=' >> linear("f", 4, 4)'
+    refused "local x = (tokens() * 2) $e" "scale (scale)" "the numbers of rows tokens (tokens) of shape [8, 256]"
+    refused "local x = (tokens() >> dropout(0.1)) $e" "dropout (dropout)" "only an embedding takes them"
+    refused 'local x = input { "batch", "tokens", 9 } >> linear("q", 9, 27) >> attention { heads = 3, rotary = true }' "its head_dim is odd"
+    refused 'local x = input { "batch", 5, 4 } >> global_pool { over = "tokens", skip = 5 } >> linear("f", 4, 4)' \
+        "skip = 5 leaves none of the 5 places of [8, 5, 4]"
+    refused 'local x = input { "batch", "tokens", 8 } >> experts { router = linear("r", 8, 4), experts = 4,
+                                   expert = function(x, i) return x >> linear("e", 8, 7 + i) end }' \
+        "expert 1 makes [8, 256, 8] and expert 0 [8, 256, 7]"
+    refused 'local x = input { "batch", 12 } >> rms_norm("n", 12, { eps = 0/0 }) >> linear("f", 12, 4)' "n (rms_norm): eps is not finite"
+    refused 'local x = input { "batch", 12, std = 0/0 } >> linear("n", 12, 4)' "std of an input is NaN"
+}
+
+@test "a mean over the tokens but the class token, as timm's avg has it" {
+    run -0 --separate-stderr sow probe timm:vit_tiny_patch16_224,global_pool=avg
+    has "$output" "global_pool"
+    printf 'local x = input { "batch", 10, 64, correlation = 0.3 } >> global_pool { over = "tokens", skip = 3 } >> linear("f", 64, 8)
+rule("*.bias", zeros)\nrule("*", he_normal)\n' >m.lua
+    run -0 --separate-stderr sow probe m.lua --json
+    python3 -c '
+import json, sys
+x, pool = json.load(sys.stdin)["values"][:2]
+assert abs(pool["second_moment"] - (1 + 6 * 0.3) / 7) < 1e-12, pool # 7 tokens are left
+assert abs(x["gradient"] / pool["gradient"] - 7 / 10 / 49) < 1e-12, x # a seventh to each of them, none to the others' <<<"$output"
+}
+
+usage() {
+    run --separate-stderr sow probe mlp:8,8x3,4 "${@:2}"
+    ends_with 2
+    has "$stderr" "$1"
+    [[ -z $output ]]
+}
+
+@test "values that options cannot have" {
+    local option
+    for option in seeds steps layers; do
+        usage "--$option: '0' is no number from 1 to 4096" --"$option" 0
+    done
+    usage "--batch: '0' is no number from 1 to" --batch 0
+    usage "--tokens: '0' is no number from 1 to" --tokens 0
+    usage "'x.txt' is no HTML file" --report x.txt
+    usage "--lr is of the steps" --lr 0.1
+    usage "--optimizer is of the steps" --optimizer sgd
+    usage "'std=-1': std is a number that is not negative" --input std=-1
+    usage "'mean=0x': mean is a number" --input mean=0x
+    usage "'correlation=2': correlation is a number from -1 to 1" --input correlation=2
+    usage "std stands twice" --input std=1,std=2
+    usage "'--compare' needs a value, and '--brief' is an option" --compare --brief
+    run -0 --separate-stderr sow probe mlp:8,8x3,4 --layers 99 --brief
+    has "$stderr" "note: --layers 99: the model repeats 4 layers; all are measured"
+    run -0 --separate-stderr sow probe mlp:8,8x3,4 --tokens 100000 --batch 5000 --brief # more than any count of threads
 }

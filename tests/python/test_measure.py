@@ -108,6 +108,8 @@ CASES = {
     "global average": (IMAGE, 'global_pool()', lambda x, w: x.mean((2, 3))),
     "global max": (IMAGE, 'global_pool { kind = "max" }', lambda x, w: x.amax((2, 3))),
     "global tokens": (TOKENS, 'global_pool { over = "tokens" }', lambda x, w: x.mean(1)),
+    "global tokens but two": (TOKENS, 'global_pool { over = "tokens", skip = 2 }', lambda x, w: x[:, 2:].mean(1)),
+    "largest token but the first": (TOKENS, 'global_pool { over = "tokens", kind = "max", skip = 1 }', lambda x, w: x[:, 1:].amax(1)),
     "flatten": (IMAGE, "flatten()", lambda x, w: x.flatten(1)),
     "to_tokens": (IMAGE, "to_tokens()", lambda x, w: x.flatten(2).transpose(1, 2)),
     "take": (TOKENS, "take(4, { axis = 2 })", lambda x, w: x[:, 3]),

@@ -18,6 +18,15 @@ function host.need_last(kind, name, shape, size)
     end
 end
 
+-- A number that counts: an integer of at least `least`.
+function host.need_count(what, x, least)
+    if math.type(x) ~= "integer" or x < least then
+        host.failf("%s is %s; it must be an integer of at least %d", what, type(x) == "number" and tostring(x)
+                   or type(x) == "string" and '"' .. x .. '"' or host.kind_of(x), least)
+    end
+    return x
+end
+
 -- An option of a layer over `count` axes: one number for all, or a list.
 function host.per_axis(what, x, count)
     if type(x) == "table" then
@@ -34,7 +43,8 @@ function host.per_axis(what, x, count)
 end
 
 -- The size that a window of `kernel` leaves of an axis; symbols stay symbols.
-function host.slid(what, size, kernel, stride, padding)
+function host.slid(what, from, axis, kernel, stride, padding)
+    local size = from[axis]
     if type(size) == "string" then
         if stride == 1 and kernel == 2 * padding + 1 then
             return size
@@ -43,7 +53,8 @@ function host.slid(what, size, kernel, stride, padding)
     end
     local out = (size + 2 * padding - kernel) // stride + 1
     if out < 1 then
-        host.fail_shape(string.format("%s: a kernel of %d does not fit into %d", what, kernel, size))
+        host.fail_shape(string.format("%s: a kernel of %d with a padding of %d does not fit into the %d of [%s]", what, kernel,
+                                      padding, size, host.shape_text(from):sub(2, -2)))
     end
     return out
 end

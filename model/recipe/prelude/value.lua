@@ -126,7 +126,7 @@ local statistics = { "mean", "std", "correlation" }
 
 local function check_statistic(name, x)
     if math.type(x) == nil or x ~= x or x == math.huge or x == -math.huge then
-        host.failf("%s of an input is %s; it must be a number", name, math.type(x) and tostring(x) or host.kind_of(x))
+        host.failf("%s of an input is %s; it must be a number", name, x ~= x and "NaN" or math.type(x) and tostring(x) or host.kind_of(x))
     end
     if name == "std" and x < 0 then
         host.failf("std of an input is %s; it cannot be negative", tostring(x))

@@ -160,6 +160,7 @@ struct whole {
     const struct sow_step *step;
     uint64_t features, count, stride, feature_stride,
         sample_stride; /* count: places of a feature */
+    uint64_t skip;     /* of them, at the start */
     int max;
 };
 
@@ -174,6 +175,7 @@ static struct whole whole_of(const struct sow_step *step)
                           tokens ? features : 1,
                           tokens ? 1 : per_sample / features,
                           per_sample,
+                          step->node->at.skip,
                           strcmp(step->node->at.kind, "max") == 0};
 }
 
@@ -185,12 +187,12 @@ static void whole_range(void *user, uint64_t begin, uint64_t end, float *scratch
         const float *x = job->step->inputs[0] + i / job->features * job->sample_stride +
                          i % job->features * job->feature_stride;
         double sum = 0;
-        float most = x[0];
-        for (uint64_t k = 0; k < job->count; k++) {
+        float most = x[job->skip * job->stride];
+        for (uint64_t k = job->skip; k < job->count; k++) {
             sum += (double)x[k * job->stride];
             most = is_above(x[k * job->stride], most) ? x[k * job->stride] : most;
         }
-        job->step->output[i] = job->max ? most : (float)(sum / (double)job->count);
+        job->step->output[i] = job->max ? most : (float)(sum / (double)(job->count - job->skip));
     }
 }
 
@@ -203,10 +205,14 @@ static void whole_back(void *user, uint64_t begin, uint64_t end, float *scratch)
             i / job->features * job->sample_stride + i % job->features * job->feature_stride;
         const float *x = job->step->inputs[0] + at;
         float *to = job->step->input_gradients[0] + at, slope = job->step->output_gradient[i];
-        uint64_t best = 0;
-        for (uint64_t k = 0; k < job->count; k++) {
+        uint64_t best = job->skip;
+        for (uint64_t k = 0; k < job->skip; k++) {
+            to[k * job->stride] = 0;
+        }
+        for (uint64_t k = job->skip; k < job->count; k++) {
             best = job->max && is_above(x[k * job->stride], x[best * job->stride]) ? k : best;
-            to[k * job->stride] = job->max ? 0 : (float)((double)slope / (double)job->count);
+            to[k * job->stride] =
+                job->max ? 0 : (float)((double)slope / (double)(job->count - job->skip));
         }
         if (job->max) {
             to[best * job->stride] = slope;

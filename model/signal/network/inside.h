@@ -35,4 +35,7 @@ int sow_size_mentions(const char *text, const char *symbol);
 enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *network,
                                const struct sow_plan *plan, struct sow_error *error);
 
+/* Whether the node makes numbers of rows: tokens and their like, and what only moves them. */
+int sow_node_makes_rows(const struct sow_node *node, const struct sow_network *network);
+
 #endif

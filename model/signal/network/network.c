@@ -67,31 +67,29 @@ static const char *unique_name(struct lowering *lowering, const char *wanted)
     return slot->name;
 }
 
-/* The name of the node's first tensor without its last part, or the scope and the word. */
-static const char *name_node(struct lowering *lowering, const struct sow_operation *operation,
-                             const struct sow_node *node)
+/* The name of the node's first tensor without its last part, or the scope and the word; as far as its attributes are
+ * known, those of an activation and of a tie count. */
+static void wanted_name(const struct lowering *lowering, const struct sow_operation *operation,
+                        const struct sow_node *node, char wanted[2200])
 {
-    char wanted[2200];
-    const char *word = operation->kind, *dot = NULL;
+    const char *word = operation->kind;
     if (node->at.tied != NULL) {
-        snprintf(wanted, sizeof wanted, "%s", node->at.tied);
+        snprintf(wanted, 2200, "%s", node->at.tied);
     } else if (node->parameter_count > 0) {
-        const char *first = sow_plan_at(lowering->plan, node->parameters[0])->name;
-        snprintf(wanted, sizeof wanted, "%s", first);
+        snprintf(wanted, 2200, "%s", sow_plan_at(lowering->plan, node->parameters[0])->name);
     } else {
-        if (node->op == SOW_OP_ACTIVATION) {
-            const struct sow_activation *row = node->at.function.activation;
-            word = row != NULL ? row->name : "expression";
+        if (node->op == SOW_OP_ACTIVATION && node->at.function.activation != NULL) {
+            word = node->at.function.activation->name;
+        } else if (node->op == SOW_OP_ACTIVATION && sow_is_expression(&node->at.function)) {
+            word = "expression";
         }
-        snprintf(wanted, sizeof wanted, "%s%s%s", node->scope, node->scope[0] != 0 ? "." : "",
-                 word);
-        return unique_name(lowering, wanted);
+        snprintf(wanted, 2200, "%s%s%s", node->scope, node->scope[0] != 0 ? "." : "", word);
+        return;
     }
-    dot = strrchr(wanted, '.');
+    char *dot = strrchr(wanted, '.');
     if (dot != NULL && dot != wanted) {
-        wanted[dot - wanted] = 0;
+        *dot = 0;
     }
-    return unique_name(lowering, wanted);
 }
 
 /* ---- Nodes --------------------------------------------------------------------------------------- */
@@ -164,6 +162,7 @@ static enum sow_status take_flow(struct lowering *lowering, const struct sow_nod
     char reason[256];
     flow->rank = value->rank;
     flow->node = (uint32_t)(node - lowering->nodes);
+    flow->is_rows = sow_node_makes_rows(node, &lowering->network);
     for (uint32_t i = 0; i < value->rank; i++) {
         flow->shape[i] = value->shape[i];
         if (value->symbol[i] != NULL &&
@@ -212,6 +211,7 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
     struct sow_node *node = &lowering->nodes[index];
     const char *scope = operation->scope != NULL ? operation->scope : "";
     const char *file = operation->file != NULL ? operation->file : "";
+    char wanted[2200];
     enum sow_status status = find_op(operation, &node->op, error);
     if (status == SOW_OK) {
         status = copy_lists(lowering, node, operation, error);
@@ -222,7 +222,6 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
     node->output = operation->output;
     node->layer = operation->layer;
     node->line = operation->line;
-    node->name = operation->kind;  /* until it has one */
     size_t length = strlen(scope); /* with the dot before what follows */
     node->scope = sow_arena_copy(&lowering->arena, scope, length > 0 ? length - 1 : 0);
     node->file = sow_arena_copy(&lowering->arena, file, strlen(file));
@@ -231,6 +230,12 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
     node->at.zero_row = operation->parameter_count > 0
                             ? lowering->graph->parameters[operation->parameters[0]].zero_row
                             : -1;
+    node->name = operation->kind;
+    if (node->scope == NULL || node->file == NULL) {
+        return sow_fail(error, SOW_E_MEMORY, "out of memory");
+    }
+    wanted_name(lowering, operation, node, wanted);
+    node->name = wanted; /* for messages, until it has one of its own */
     status = check_lists(node, error);
     for (uint32_t i = 0; i < operation->attribute_count && status == SOW_OK; i++) {
         status = sow_node_attribute(node, lowering->graph, operation, &operation->attributes[i],
@@ -248,8 +253,8 @@ static enum sow_status take_node(struct lowering *lowering, size_t index, struct
         node->at.correlation = lowering->options.input->place_correlation;
         node->at.sample_correlation = lowering->options.input->sample_correlation;
     }
-    node->name =
-        node->scope != NULL && node->file != NULL ? name_node(lowering, operation, node) : NULL;
+    wanted_name(lowering, operation, node, wanted);
+    node->name = unique_name(lowering, wanted);
     if (node->name == NULL) {
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }

@@ -41,7 +41,8 @@ struct sow_op_attributes {
     uint64_t output_padding[SOW_SPATIAL_MAX]; /* conv_transpose; shapes have it in them */
     uint64_t axis, index; /* from 0: batch_norm, group_norm, layer_scale, concat, take */
     const char *kind,
-        *over; /* global_pool: "average" or "max", "sizes" or "tokens"; rnn: "tanh" or "relu" */
+        *over;     /* global_pool: "average" or "max", "sizes" or "tokens"; rnn: "tanh" or "relu" */
+    uint64_t skip; /* global_pool: places at the start that are left out */
     double eps, offset;                         /* norms; what is added to the scale */
     double p;                                   /* dropout: the share that is dropped */
     double factor;                              /* scale */
@@ -67,6 +68,7 @@ struct sow_flow {
     uint64_t elements;
     uint32_t node; /* that made it */
     uint32_t uses; /* nodes that read it, each as often as it does */
+    int is_rows;   /* numbers of rows, for an embedding to look up */
 };
 
 struct sow_node {

@@ -131,7 +131,13 @@ static enum sow_status check_experts(const struct sow_shapes *s)
     int fits = sow_shape_last(s->in) == at->experts && s->node->input_count == at->experts + 1 &&
                s->network->nodes[s->in->node].op == SOW_OP_ROUTE;
     for (uint32_t i = 1; fits && i < s->node->input_count; i++) {
-        fits = same(&s->network->flows[s->node->inputs[i]], s->out);
+        const struct sow_flow *one = &s->network->flows[s->node->inputs[i]];
+        if (!same(one, s->out)) {
+            return sow_node_fail(s->node, SOW_E_SHAPE, s->error,
+                                 "expert %u makes %.100s and expert 0 %.100s; they must be alike",
+                                 i - 1, sow_shape_text(one->shape, one->rank).text,
+                                 sow_shape_text(s->out->shape, s->out->rank).text);
+        }
     }
     return fits ? SOW_OK
                 : sow_shape_misfit(s, "it needs the weights of route and one value an expert");
@@ -153,6 +159,13 @@ static enum sow_status check_global_pool(const struct sow_shapes *s)
     if (at->kind == NULL || at->over == NULL || s->in->rank < 3 || s->out->rank != 2 ||
         s->out->shape[1] != s->in->shape[strcmp(at->over, "tokens") == 0 ? s->in->rank - 1 : 1]) {
         return sow_shape_misfit(s, "it makes one number a feature");
+    }
+    uint64_t places = s->in->elements / s->in->shape[0] / s->out->shape[1];
+    if (at->skip >= places) {
+        return sow_node_fail(s->node, SOW_E_SHAPE, s->error,
+                             "skip = %llu leaves none of the %llu places of %.120s",
+                             (unsigned long long)at->skip, (unsigned long long)places,
+                             sow_shape_text(s->in->shape, s->in->rank).text);
     }
     return SOW_OK;
 }
@@ -288,6 +301,48 @@ static enum sow_status (*const checks[SOW_OP_COUNT])(const struct sow_shapes *s)
 #include "model/signal/network/ops.def"
 };
 
+/* ---- Numbers of rows ------------------------------------------------------------------------------ */
+
+static int moves_only(enum sow_op op)
+{
+    return op == SOW_OP_TAKE || op == SOW_OP_CONCAT || op == SOW_OP_FLATTEN;
+}
+
+int sow_node_makes_rows(const struct sow_node *node, const struct sow_network *network)
+{
+    int rows = node->op == SOW_OP_TOKENS || node->op == SOW_OP_POSITIONS ||
+               node->op == SOW_OP_SEGMENTS || moves_only(node->op);
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        rows = rows && network->flows[node->inputs[i]].is_rows;
+    }
+    return rows;
+}
+
+/* Embeddings look rows up, and nothing else computes with them. */
+static enum sow_status check_rows(const struct sow_shapes *s)
+{
+    for (uint32_t i = 0; i < s->node->input_count; i++) {
+        const struct sow_flow *flow = &s->network->flows[s->node->inputs[i]];
+        const struct sow_node *maker = &s->network->nodes[flow->node];
+        if (s->node->op == SOW_OP_EMBEDDING && !flow->is_rows) {
+            return sow_node_fail(s->node, SOW_E_SHAPE, s->error,
+                                 "an embedding looks up rows by their numbers, as tokens(), "
+                                 "positions() or segments() give them, and gets the value "
+                                 "%.100s (%s) of shape %.100s",
+                                 maker->name, sow_op_word(maker->op),
+                                 sow_shape_text(flow->shape, flow->rank).text);
+        }
+        if (s->node->op != SOW_OP_EMBEDDING && flow->is_rows && !s->out->is_rows) {
+            return sow_node_fail(s->node, SOW_E_SHAPE, s->error,
+                                 "it gets the numbers of rows %.100s (%s) of shape %.100s; only "
+                                 "an embedding takes them: x >> embedding(...)",
+                                 maker->name, sow_op_word(maker->op),
+                                 sow_shape_text(flow->shape, flow->rank).text);
+        }
+    }
+    return SOW_OK;
+}
+
 enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *network,
                                const struct sow_plan *plan, struct sow_error *error)
 {
@@ -295,5 +350,6 @@ enum sow_status sow_node_shape(struct sow_node *node, const struct sow_network *
     if (node->input_count > 0) {
         s.in = &network->flows[node->inputs[0]];
     }
-    return checks[node->op](&s);
+    enum sow_status status = check_rows(&s);
+    return status == SOW_OK ? checks[node->op](&s) : status;
 }

@@ -209,6 +209,9 @@ int sow_pool_window(const struct sow_network *network, const struct sow_node *no
 {
     *share = 1;
     if (node->op == SOW_OP_GLOBAL_POOL) {
+        const struct sow_flow *in = &network->flows[node->inputs[0]];
+        uint64_t features = network->flows[node->output].shape[1];
+        *count = (double)(in->elements / in->shape[0] / features - node->at.skip);
         return strcmp(node->at.kind, "max") == 0;
     }
     double pairs;

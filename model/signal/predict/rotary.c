@@ -58,6 +58,9 @@ const char *sow_rotary_fault(const struct sow_op_attributes *at)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         known |= is_kind(rope, kinds[i]);
     }
+    if (at->head_dim % 2 != 0) {
+        return "rotary positions turn pairs of features, and its head_dim is odd";
+    }
     int ramps = is_kind(rope, "llama3") || is_kind(rope, "yarn");
     if (!known) {
         return "its rope kind is none of default, linear, dynamic, llama3, yarn, proportional";

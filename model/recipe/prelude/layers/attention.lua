@@ -5,6 +5,7 @@ local words = host.words
 
 -- [..., heads * size] to [..., heads, size], and back
 function words.split_heads(heads)
+    host.need_count("the number of split_heads", heads, 1)
     return host.layer("split_heads", nil, function(x, from)
         local width = from[#from]
         if type(width) == "string" or width % heads ~= 0 then
@@ -56,6 +57,10 @@ function words.attention(options)
     options = host.options("attention", options, attention_options)
     local heads = options.heads or host.fail("attention needs the number of heads: attention { heads = 12 }")
     local kv_heads = options.kv_heads or heads
+    for name, x in pairs { heads = heads, kv_heads = kv_heads, head_dim = options.head_dim or nil,
+                           window = options.window or nil } do
+        host.need_count(name .. " of attention", x, 1)
+    end
     if heads % kv_heads ~= 0 then
         host.fail_shape(string.format("attention: %d heads cannot share %d key-value heads evenly", heads, kv_heads))
     end

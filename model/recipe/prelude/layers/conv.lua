@@ -26,13 +26,30 @@ local function times(word, count)
     return text
 end
 
+local least = { kernel = 1, stride = 1, padding = 0, output_padding = 0 }
+
 -- Options that are one number an axis, as lists.
-local function per_axis(kind, options, names, spatial)
+local function per_axis(kind, layer, options, names, spatial)
     local lists = {}
     for _, name in ipairs(names) do
-        lists[name] = host.per_axis(name .. " of " .. kind, options[name], spatial)
+        local what = string.format("%s of %s \"%s\"", name, kind, layer)
+        lists[name] = host.per_axis(what, options[name], spatial)
+        for _, x in ipairs(lists[name]) do
+            host.need_count(what, x, least[name])
+        end
     end
     return lists
+end
+
+local function check_groups(kind, name, inputs, outputs, groups)
+    host.need_count(string.format("groups of %s \"%s\"", kind, name), groups, 1)
+    for what, size in pairs { inputs = inputs, outputs = outputs } do
+        host.need_count(string.format("%s of %s \"%s\"", what, kind, name), size, 1)
+    end
+    if inputs % groups ~= 0 or outputs % groups ~= 0 then
+        host.fail_shape(string.format("%s \"%s\": %d groups must divide its %d inputs and its %d outputs evenly", kind, name,
+                                      groups, inputs, outputs))
+    end
 end
 
 local function check_input(kind, name, from, inputs, spatial)
@@ -67,7 +84,7 @@ local function sliding(kind, name, inputs, outputs, spatial, groups, lists, para
         check_input(kind, name, from, inputs, spatial)
         local out = { from[1], outputs }
         for i = 1, spatial do
-            out[i + 2] = host.slid(kind .. " \"" .. name .. "\"", from[i + 2], lists.kernel[i], lists.stride[i],
+            out[i + 2] = host.slid(kind .. " \"" .. name .. "\"", from, i + 2, lists.kernel[i], lists.stride[i],
                                    lists.padding[i])
         end
         local attributes = window_attributes({ "spatial", spatial, "groups", groups }, lists, { "padding", "stride" }, spatial)
@@ -82,11 +99,8 @@ local function convolution(kind, spatial)
         host.check_text(kind, name)
         options = host.options(kind, options, defaults)
         local groups = options.groups
-        local lists = per_axis(kind, options, { "kernel", "stride", "padding" }, spatial)
-        if inputs % groups ~= 0 or outputs % groups ~= 0 then
-            host.fail_shape(string.format("%s \"%s\": %d groups divide neither %d inputs nor %d outputs evenly", kind, name,
-                                          groups, inputs, outputs))
-        end
+        local lists = per_axis(kind, name, options, { "kernel", "stride", "padding" }, spatial)
+        check_groups(kind, name, inputs, outputs, groups)
         local shape = options.layout == "in-out" and append(append({}, lists.kernel), { inputs // groups, outputs })
                       or append({ outputs, inputs // groups }, lists.kernel)
         local parameters = declare(name, shape, "conv", outputs, options, { layout = options.layout, groups = groups,
@@ -105,7 +119,9 @@ local function depthwise(kind, spatial)
     words[kind] = function(name, channels, options)
         host.check_text(kind, name)
         options = host.options(kind, options, defaults)
-        local lists = per_axis(kind, options, { "kernel", "stride", "padding" }, spatial)
+        local lists = per_axis(kind, name, options, { "kernel", "stride", "padding" }, spatial)
+        host.need_count(string.format("channels of %s \"%s\"", kind, name), channels, 1)
+        host.need_count(string.format("multiplier of %s \"%s\"", kind, name), options.multiplier, 1)
         local outputs, more = channels * options.multiplier, { layout = options.layout, stride = product(lists.stride) }
         local shape
         if options.layout == keras then
@@ -144,11 +160,14 @@ local function transposed(kind, spatial)
         host.check_text(kind, name)
         options = host.options(kind, options, defaults)
         local groups, layout = options.groups, options.layout
-        local lists = per_axis(kind, options, { "kernel", "stride", "padding", "output_padding" }, spatial)
-        if inputs % groups ~= 0 or outputs % groups ~= 0 then
-            host.fail_shape(string.format("%s \"%s\": %d groups divide neither %d inputs nor %d outputs evenly", kind, name,
-                                          groups, inputs, outputs))
+        local lists = per_axis(kind, name, options, { "kernel", "stride", "padding", "output_padding" }, spatial)
+        for i = 1, spatial do
+            if lists.output_padding[i] >= lists.stride[i] and lists.output_padding[i] > 0 then
+                host.failf("output_padding of %s \"%s\" is %d; it must be less than the stride, %d", kind, name,
+                           lists.output_padding[i], lists.stride[i])
+            end
         end
+        check_groups(kind, name, inputs, outputs, groups)
         local shape
         if layout == torch then
             shape = append({ inputs, outputs // groups }, lists.kernel)

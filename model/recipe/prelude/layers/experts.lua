@@ -17,7 +17,10 @@ function words.route(options)
                                       tostring(count), tostring(top_k)))
     end
     return host.layer("route", nil, function(x, from)
-        host.need_last("route", "", from, count)
+        if from[#from] ~= count then
+            host.fail_shape(string.format("route takes a score for each of %d experts, and gets a value of shape %s", count,
+                                          host.shape_text(from)))
+        end
         return host.record("route", { x }, {}, { "experts", count, "top_k", top_k, "normalised", options.normalised }, from)
     end)
 end
@@ -28,7 +31,7 @@ local experts_options = { router = false, experts = false, top_k = 2, normalised
 -- under name.i; the layers of an expert are declared inside
 function words.experts(options)
     options = host.options("experts", options, experts_options)
-    local count = options.experts
+    local count = host.need_count("the number of experts", options.experts, 1)
     local route = words.route { experts = count, top_k = options.top_k, normalised = options.normalised }
     if count > 4095 then
         host.fail_shape(string.format("experts: %d experts; at most 4095 are possible", count))

@@ -16,9 +16,12 @@ end
 -- activation("gelu"), activation("leaky_relu{slope=0.2}"), activation(expr "max(x, 0) - 0.5")
 function words.activation(name)
     host.check_text("activation", name)
-    local canonical, parameters = host.activation(name)
+    local canonical, parameters, is_gate = host.activation(name)
     if canonical == nil then
         host.fail(parameters)
+    end
+    if is_gate then
+        host.failf("activation(\"%s\"): %s is a gate, which takes two values; write gated(\"%s\")", name, canonical, name)
     end
     local attributes = { "name", canonical }
     for i, x in ipairs(parameters) do

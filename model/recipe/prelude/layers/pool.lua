@@ -10,10 +10,13 @@ local function pool(kind)
     words[kind] = function(kernel, options)
         options = host.options(kind, options, pool_options)
         local stride = options.stride or kernel
+        host.need_count("the kernel of " .. kind, kernel, 1)
+        host.need_count("stride of " .. kind, stride, 1)
+        host.need_count("padding of " .. kind, options.padding, 0)
         return host.layer(kind, nil, function(x, from)
             local out = { from[1], from[2] }
             for i = 3, #from do
-                out[i] = host.slid(kind, from[i], kernel, stride, options.padding)
+                out[i] = host.slid(kind, from, i, kernel, stride, options.padding)
             end
             return host.record(kind, { x }, {}, { "kernel", kernel, "stride", stride, "padding", options.padding },
                                out)
@@ -34,14 +37,15 @@ function words.global_pool(options)
     if (kind ~= "average" and kind ~= "max") or (over ~= "sizes" and over ~= "tokens") then
         host.fail("global_pool takes kind = \"average\" or \"max\", and over = \"sizes\" or \"tokens\"")
     end
+    local skip = host.need_count("skip of global_pool", options.skip, 0)
     return host.layer("global_pool", nil, function(x, from)
         if #from < 3 then
             host.fail_shape("global_pool takes [batch, features, sizes...], and gets a value of shape "
                             .. host.shape_text(from))
         end
         local attributes = { "kind", kind, "over", over }
-        if options.skip > 0 then
-            attributes[5], attributes[6] = "skip", options.skip
+        if skip > 0 then
+            attributes[5], attributes[6] = "skip", skip
         end
         return host.record("global_pool", { x }, {}, attributes,
                            { from[1], over == "sizes" and from[2] or from[#from] })
