@@ -52,7 +52,7 @@ double sow_transposed_fan(const struct sow_op_attributes *at, const struct sow_f
 
 /* The mean of `count` places. */
 static void average(const struct sow_state *in, double count, double share, double places,
-                    struct sow_state *out)
+                    int overlap, struct sow_state *out)
 {
     struct sow_raw x = sow_raw_of(in, in->log > -INFINITY ? in->log : 0), y;
     double n = count * share; /* those that are no padding */
@@ -61,6 +61,11 @@ static void average(const struct sow_state *in, double count, double share, doub
     y.mean = share * x.mean;
     y.feature = n * (x.feature + (n - 1) * cross) / (count * count);
     y.place = share * share * x.place;
+    if (overlap &&
+        places > 1) { /* windows with elements in common: the mean over all places stays */
+        double all = share * share * (x.square + (in->places - 1) * x.place) / in->places;
+        y.place = (places * all - y.square) / (places - 1);
+    }
     y.sample = n * (x.sample + (n - 1) * both) / (count * count);
     double log = in->log > -INFINITY ? in->log : 0;
     *out = *in;
@@ -236,7 +241,7 @@ static void forward_pool(struct sow_predictor *p, const struct sow_node *node)
     if (is_max) {
         maximum(p, node, count * share, places);
     } else {
-        average(in, count, share, places, &p->states[node->output]);
+        average(in, count, share, places, places * count > in->places, &p->states[node->output]);
     }
 }
 

@@ -7,13 +7,20 @@
 #include "core/base/elementary.h"
 #include "model/signal/predict/predict.h"
 
-static const struct sow_adjoint none = {-INFINITY, 0, 0};
+static const struct sow_adjoint none = {-INFINITY, 0, 0, 0, 0};
 
 static struct sow_adjoint scaled(const struct sow_adjoint *adjoint, double factor)
 {
     struct sow_adjoint made = *adjoint;
     made.log += sow_log_of(factor, 0);
     return made;
+}
+
+/* The correlation of places from that of fewer or more of them, where sums over all places have the second moments that they
+ * had: n (1 + (n - 1) c) over n stays. */
+static double place_of(double place, double from, double to)
+{
+    return to > 1 ? place * (from - 1) / (to - 1) : 1;
 }
 
 /* ---- Weights -------------------------------------------------------------------------------------------- */
@@ -26,6 +33,8 @@ struct sow_adjoint sow_back_weights(const struct sow_adjoint *adjoint, double ou
     spread = spread > 0 ? spread : 0;
     double shared = mean2 * (1 + (outputs - 1) * adjoint->feature);
     struct sow_adjoint made = scaled(adjoint, outputs * (spread + shared));
+    made.log -= made.loan;
+    made.loan = 0;
     made.feature = spread + shared > 0 ? shared / (spread + shared) : 0;
     return made;
 }
@@ -76,7 +85,8 @@ static struct sow_adjoint back_linear(const struct sow_predictor *p, const struc
         place += share * parts[i].place;
         feature += share * parts[i].feature;
     }
-    return sum > 0 ? (struct sow_adjoint){log + sow_log(sum), feature / sum, place / sum} : none;
+    return sum > 0 ? (struct sow_adjoint){log + sow_log(sum), feature / sum, place / sum, 0, 0}
+                   : none;
 }
 
 static struct sow_adjoint back_conv(const struct sow_predictor *p, const struct sow_node *node)
@@ -91,6 +101,8 @@ static struct sow_adjoint back_conv(const struct sow_predictor *p, const struct 
     }
     struct sow_adjoint made = sow_back_weights(&p->adjoints[node->output], channels, &weights);
     made.log += sow_log_of(taps * share, 0);
+    made.place =
+        place_of(made.place, p->states[node->output].places, p->states[node->inputs[0]].places);
     return made;
 }
 
@@ -140,6 +152,7 @@ static struct sow_adjoint back_function(const struct sow_predictor *p, const str
     if (local->slope_square > 0) {
         made.place *= local->slope_place / local->slope_square;
         made.feature *= local->slope_feature / local->slope_square;
+        made.sample *= local->slope_sample / local->slope_square;
     }
     return made;
 }
@@ -156,6 +169,7 @@ static struct sow_adjoint back_multiply(const struct sow_predictor *p, const str
     made.log += other->log;
     made.place *= other->place;
     made.feature *= other->feature;
+    made.sample *= sow_both(other);
     return made;
 }
 
@@ -174,20 +188,53 @@ static struct sow_adjoint collected(const struct sow_predictor *p, const struct 
 
 /* ---- Across places ------------------------------------------------------------------------------------------- */
 
+/* Of how many other windows the largest element of one is the largest too: two that have m elements in common, of `count` each,
+ * have it there in m of 2 count - m cases. */
+static double chosen_again(const struct sow_node *node, const struct sow_flow *out, double count)
+{
+    double sum = 0, reach[3] = {0, 0, 0};
+    for (uint32_t i = 0; i < node->at.spatial && i < 3; i++) {
+        reach[i] = floor(((double)node->at.kernel[i] - 1) / (double)node->at.stride[i]);
+        reach[i] = reach[i] < 16 ? reach[i] : 16;
+    }
+    for (double a = -reach[0]; a <= reach[0]; a++) {
+        for (double b = -reach[1]; b <= reach[1]; b++) {
+            for (double c = -reach[2]; c <= reach[2]; c++) {
+                const double at[3] = {fabs(a), fabs(b), fabs(c)};
+                double common = 1,
+                       there = 1; /* windows at the border have no neighbour beyond it */
+                for (uint32_t i = 0; i < node->at.spatial && i < 3; i++) {
+                    double windows = (double)out->shape[i + 2];
+                    common *= (double)node->at.kernel[i] - at[i] * (double)node->at.stride[i];
+                    there *= at[i] < windows ? 1 - at[i] / windows : 0;
+                }
+                sum += at[0] + at[1] + at[2] > 0 ? there * common / (2 * count - common) : 0;
+            }
+        }
+    }
+    return sum;
+}
+
 static struct sow_adjoint back_pool(const struct sow_predictor *p, const struct sow_node *node)
 {
     const struct sow_flow *in = &p->network->flows[node->inputs[0]],
                           *out = &p->network->flows[node->output];
     struct sow_adjoint made = p->adjoints[node->output];
     double ratio = (double)out->elements / (double)in->elements, count = 1 / ratio, share;
-    if (sow_pool_window(p->network, node, &count, &share)) {
-        return scaled(&made, ratio);
-    }
-    /* each output gives 1/count to its window; the sum of all gradients stays */
     double places_in = p->states[node->inputs[0]].places,
            places_out = p->states[node->output].places;
-    double d = ratio * share / count,
-           sum = places_out * (1 + (places_out - 1) * made.place) * share * share;
+    if (sow_pool_window(p->network, node, &count,
+                        &share)) { /* which one is the largest is chance */
+        made.place = place_of(made.place, places_out, places_in);
+        made.sample *= ratio;
+        double again = node->op == SOW_OP_MAX_POOL ? chosen_again(node, out, count) : 0;
+        return scaled(&made, ratio * (1 + again * p->adjoints[node->output].place));
+    }
+    /* each output gives 1/count to its window; the sum of all gradients stays */
+    double windows = ratio * share * count,
+           d = ratio * share / count; /* windows that reach an element */
+    d *= windows > 1 && made.place > 0 ? 1 + (windows - 1) * made.place : 1;
+    double sum = places_out * (1 + (places_out - 1) * made.place) * share * share;
     made.log += sow_log_of(d, 0);
     made.place = places_in > 1 ? (sum / (places_in * d) - 1) / (places_in - 1) : 1;
     made.place = made.place > 1 ? 1 : made.place;
@@ -210,10 +257,10 @@ static void back_attention(struct sow_predictor *p, const struct sow_node *node)
     back[2].place = back[2].place > 1 ? 1 : back[2].place;
     double scale = node->at.scale;
     double logits = scale * scale * (double)node->at.head_dim * softmax->moved;
-    back[0] =
-        (struct sow_adjoint){out->log + v->log + k->log + sow_log_of(logits, 0), 0, out->place};
+    back[0] = (struct sow_adjoint){out->log + v->log + k->log + sow_log_of(logits, 0), 0,
+                                   out->place, 0, 0};
     back[1] = (struct sow_adjoint){out->log + v->log + q->log + sow_log_of(logits * group, 0), 0,
-                                   out->place};
+                                   out->place, 0, 0};
     sow_back_parts(p, node);
 }
 
@@ -236,7 +283,7 @@ void sow_back_parts(struct sow_predictor *p, const struct sow_node *node)
         sum += share;
         place += share * back[i].place;
     }
-    *use = sum > 0 ? (struct sow_adjoint){log + sow_log(sum), 0, place / sum} : none;
+    *use = sum > 0 ? (struct sow_adjoint){log + sow_log(sum), 0, place / sum, 0, 0} : none;
 }
 
 /* ---- The rules ------------------------------------------------------------------------------------------------- */
@@ -269,20 +316,20 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
     case SOW_OP_LAYER_NORM:
     case SOW_OP_BATCH_NORM:
     case SOW_OP_GROUP_NORM:
-        made.feature = 0;
-        made.log += local->ln_back;
-        return made;
+    case SOW_OP_RMS_NORM:
+        return sow_back_norm(p, node);
     case SOW_OP_DROPOUT:
         made.place *= 1 - node->at.p; /* its zeros fall independently */
+        made.sample *= 1 - node->at.p;
         made.log += local->ln_back;
         return made;
-    case SOW_OP_RMS_NORM:
     case SOW_OP_SCALE:
     case SOW_OP_LAYER_SCALE:
         made.log += local->ln_back;
         return made;
     case SOW_OP_ADD:
     case SOW_OP_CONCAT:
+        made.loan = 0;
         return collected(p, node, slot, made);
     case SOW_OP_MULTIPLY:
         return collected(p, node, slot, back_multiply(p, node, slot));
@@ -292,6 +339,9 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
     case SOW_OP_AVERAGE_POOL:
     case SOW_OP_GLOBAL_POOL:
         return back_pool(p, node);
+    case SOW_OP_FLATTEN: /* places were features */
+        made.place = p->states[node->inputs[0]].places > 1 ? made.feature : 1;
+        return made;
     case SOW_OP_ROUTE:
         return sow_back_route(p, node);
     case SOW_OP_EXPERTS:

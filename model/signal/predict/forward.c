@@ -119,6 +119,10 @@ static void forward_weights(struct sow_predictor *p, const struct sow_node *node
     double outputs = (double)(node->op == SOW_OP_LINEAR ? node->at.outputs : to->shape[1]);
     double taps = fan / in->features > 1 ? fan / in->features : 1, own = in->overlap / taps;
     out->overlap = own + (1 + own) / outputs;
+    double groups = node->op == SOW_OP_LINEAR ? 1 : (double)node->at.groups;
+    double window = fan * groups / in->features > 1 ? fan * groups / in->features : 1;
+    out->crowd = (in->crowd + (groups - 1) / in->features) / window; /* means over the taps */
+    out->unit = weights.square > weights.mean * weights.mean;
     if (node->op != SOW_OP_LINEAR) {
         out->features = (double)to->shape[1];
         out->places = (double)(to->elements / to->shape[0] / to->shape[1]);
@@ -166,6 +170,7 @@ static void forward_embedding(struct sow_predictor *p, const struct sow_node *no
     out->places = p->states[node->inputs[0]].places;
     out->overlap = 1 / out->features;
     sow_width_plain(out);
+    out->crowd = 1 / out->features;
     out->par = 1;
     sow_state_set(out, &y, 0);
 }
@@ -208,6 +213,7 @@ static void forward_input(struct sow_predictor *p, const struct sow_node *node)
     out->places = (double)(flow->elements / samples) / out->features;
     out->overlap = 1 / out->features;
     sow_width_plain(out);
+    out->crowd = 1 / out->features;
     out->kurtosis = 1; /* it is given: no seed changes it */
     out->par = 1;
     sow_state_set(out, &y, 0);
@@ -264,15 +270,14 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
     out->kurtosis = e->square > 0 ? e->fourth / (e->square * e->square) : 3;
     out->kept = par * par * in->kept;
     out->pull = par * par * in->pull;
-    if (p->has_norm) {
-        sow_width_function(function, times_x, in->mean * scale, sow_sqrt(variance) * scale, in,
-                           out);
-    }
+    out->unit = par * in->unit;
     out->noise = par * par * in->noise;
     double spread = e->square - e->mean * e->mean; /* what of it follows the input's directions */
     double line = spread > 0 ? e->slope * e->slope * variance * scale * scale / spread : 1;
     double rest = in->overlap - 1 / in->features;
-    out->overlap = 1 / in->features + (line < 1 ? line * line : 1) * (rest > 0 ? rest : 0);
+    line = line < 1 ? line : 1;
+    out->crowd = line * line * in->crowd + 1 / in->features;
+    out->overlap = 1 / in->features + line * line * (rest > 0 ? rest : 0);
     out->par = par * in->par;
     out->apart = in->apart + sow_log_of(e->slope_square, 0) + in->log - out->log;
     out->ln_perp = in->ln_perp + (function->jumps ? NAN : sow_log_of(e->slope_square, 0));
@@ -287,9 +292,15 @@ enum sow_status sow_forward_function(struct sow_predictor *p, const struct sow_n
                            .slope_square = e->slope_square,
                            .slope_place = sow_expansion_slopes(e, sow_centred(in, in->place)),
                            .slope_feature = sow_expansion_slopes(e, sow_centred(in, in->feature)),
+                           .slope_sample = sow_expansion_slopes(e, sow_centred(in, sow_both(in))),
                            .chi_perp = NAN,
                            .chi_par = NAN,
-                           .c0 = NAN};
+                           .c0 = NAN,
+                           .turn = {0, 1, 0}};
+    if (p->has_norm) {
+        sow_width_function(function, times_x, in->mean * scale, sow_sqrt(variance) * scale, in, out,
+                           local);
+    }
     return SOW_OK;
 }
 

@@ -189,11 +189,11 @@ static void back_attention(struct sow_predictor *p, const struct sow_node *node)
                             v->log + q->log + sow_log_of(logits * group, 0), sow_log_of(group, 0)};
     sow_places_attend_back(p, node, gradient, back);
     for (int i = 0; i < 3; i++) {
-        struct sow_adjoint made = {out->log + logs[i], i == 2 ? out->feature : 0, 0};
+        struct sow_adjoint made = {out->log + logs[i], i == 2 ? out->feature : 0, 0, 0, 0};
         local->back_place[i] = settle(p, &back[i], &made);
         local->adjoint[i] = made;
         if (local->back_place[i] == NULL) {
-            local->adjoint[i] = (struct sow_adjoint){-INFINITY, 0, 0};
+            local->adjoint[i] = (struct sow_adjoint){-INFINITY, 0, 0, 0, 0};
         }
     }
     sow_back_parts(p, node);

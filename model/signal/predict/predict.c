@@ -103,7 +103,7 @@ static enum sow_status walk_forward(struct sow_predictor *p, struct sow_error *e
 /* The gradient at a value: what its uses give back, which is not independent where they meet again. */
 static void gather(struct sow_predictor *p, uint32_t flow)
 {
-    struct sow_adjoint sum = {-INFINITY, 0, 0};
+    struct sow_adjoint sum = {-INFINITY, 0, 0, 0, 0};
     uint32_t begin = p->use_begin[flow], end = p->use_begin[flow + 1];
     double total = 0;
     for (uint32_t i = begin; i < end; i++) {
@@ -116,6 +116,8 @@ static void gather(struct sow_predictor *p, uint32_t flow)
         total += size;
         sum.feature += size * back->feature;
         sum.place += size * back->place;
+        sum.sample += size * back->sample;
+        sum.loan += size * back->loan;
         for (uint32_t k = begin; k < i && end - begin <= PAIRS_MAX; k++) {
             const struct sow_adjoint *other = &p->use[p->use_list[k]];
             double both = 2 * sow_exp(0.5 * (back->log + other->log) - sum.log);
@@ -128,11 +130,14 @@ static void gather(struct sow_predictor *p, uint32_t flow)
             total += same;
             sum.feature += same * 0.5 * (back->feature + other->feature);
             sum.place += place;
+            sum.sample += same * 0.5 * (back->sample + other->sample);
         }
     }
     if (total > 0) {
         sum.feature /= total;
         sum.place /= total;
+        sum.sample /= total;
+        sum.loan /= total;
     }
     sum.log = sow_log_of(total, sum.log > -INFINITY ? sum.log : 0);
     p->adjoints[flow] = sum;
@@ -144,7 +149,8 @@ static void walk_backward(struct sow_predictor *p)
     for (size_t i = p->network->node_count; i-- > 0;) {
         uint32_t flow = p->network->nodes[i].output;
         if (flow == last) {
-            p->adjoints[flow] = (struct sow_adjoint){0, 0, p->states[flow].places > 1 ? 0 : 1};
+            p->adjoints[flow] =
+                (struct sow_adjoint){0, 0, p->states[flow].places > 1 ? 0 : 1, 0, 0};
         } else {
             gather(p, flow);
             sow_gather_places(p, flow);

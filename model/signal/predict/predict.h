@@ -24,6 +24,11 @@ struct sow_state {
     /* Finite width (widths.c), of what norms divide by: ln of what its fluctuations so far multiply the mean squared gradient
      * with; and what its own elements add, times their number, with their mean left in or taken away */
     double pull, toll, toll_centred;
+    /* For batch norms: the variance, relative to the second moment, of the mean product of two samples over the features, once
+     * what all of them share is gone; and d ln E[x^2] / d ln of the weights' just behind, 0 where there are none */
+    double crowd, unit;
+    double
+        thin; /* what the fourth cumulant of its elements, over their variance squared, is below 0: behind a norm */
     double noise; /* variance over seeds of the ln of one sample's mean square */
     double par;   /* d ln E[x^2] / d ln of the inputs' */
     double
@@ -37,9 +42,11 @@ struct sow_state {
     double overlap;
 };
 
-/* The gradient of a loss there: ln of its second moment, and its correlations like those above. */
+/* The gradient of a loss there: ln of its second moment, and its correlations like those above; sample: with the same
+ * feature of another sample, its places averaged: 0 but where batch norms have taken the mean away. */
 struct sow_adjoint {
-    double log, feature, place;
+    double log, feature, place, sample;
+    double loan; /* what of log the layer of weights below takes back (sow_width_batch_norm) */
 };
 
 /* A state with its numbers unfolded, in units of exp(log). */
@@ -73,13 +80,16 @@ struct sow_rows;
 
 /* What forward leaves for backward. */
 struct sow_local {
-    double slope, slope_square, slope_place, slope_feature; /* activation */
+    double slope, slope_square, slope_place, slope_feature, slope_sample; /* activation */
     const struct sow_rows *rows;      /* attention that is followed by position (places.h) */
     struct sow_places *back_place[3]; /* there, of what goes back; NULL: handed on */
     double factor;                    /* norms and scales: mean of the Jacobian's diagonal */
-    double
-        ln_back; /* norms and scales: ln of what the gradient's second moment is multiplied with */
-    double chosen; /* slope_square where a max pool behind it looks, over slope_square; 0: none */
+    double held, loan; /* norms: variance over variance plus eps; of adjoints behind batch norms */
+    double turn
+        [3]; /* activations: of h(z) = slope z: E[h]^2, E[h z]^2, the rest of E[h^2], over E[slope^2] */
+    double ln_back; /* norms and scales: ln of what the gradient's second moment is multiplied with;
+                    of norms without the directions that they take from it (sow_back_norm) */
+    double chosen;  /* slope_square where a max pool behind it looks, over slope_square; 0: none */
     double chi_perp, chi_par, c0; /* layers of weights; NAN elsewhere */
     struct sow_softmax softmax;   /* attention */
     struct sow_state part[3];     /* attention: queries, keys, values; gated: phi(gate), value */
@@ -188,6 +198,7 @@ void sow_product_rule(const struct sow_state *a, const struct sow_state *b, cons
 void sow_forward_shape(struct sow_predictor *p, const struct sow_node *node);
 void sow_forward_norm(struct sow_predictor *p, const struct sow_node *node,
                       const struct sow_state *in, struct sow_state *out, struct sow_local *local);
+struct sow_adjoint sow_back_norm(const struct sow_predictor *p, const struct sow_node *node);
 void sow_forward_route(struct sow_predictor *p, const struct sow_node *node);
 void sow_forward_experts(struct sow_predictor *p, const struct sow_node *node);
 struct sow_adjoint sow_back_route(const struct sow_predictor *p, const struct sow_node *node);

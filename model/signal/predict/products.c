@@ -87,11 +87,11 @@ struct sow_adjoint sow_back_gated(const struct sow_predictor *p, const struct so
     }
     double log = back[0].log > back[1].log ? back[0].log : back[1].log;
     if (!(log > -INFINITY)) {
-        return (struct sow_adjoint){-INFINITY, 0, 0};
+        return (struct sow_adjoint){-INFINITY, 0, 0, 0, 0};
     }
     double u = sow_exp(back[0].log - log), v = sow_exp(back[1].log - log);
     return (struct sow_adjoint){log + sow_log(0.5 * (u + v)), 0,
-                                (u * back[0].place + v * back[1].place) / (u + v)};
+                                (u * back[0].place + v * back[1].place) / (u + v), 0, 0};
 }
 
 /* ---- Bilinear ----------------------------------------------------------------------------- */

@@ -219,7 +219,7 @@ static double walks_log(const void *of, double time)
 
 struct sow_adjoint sow_back_recurrent(struct sow_predictor *p, const struct sow_node *node)
 {
-    struct sow_adjoint made = {-INFINITY, 0, 0};
+    struct sow_adjoint made = {-INFINITY, 0, 0, 0, 0};
     struct back_walk *back[2] = {NULL, NULL};
     uint32_t directions = node->at.bidirectional ? 2 : 1;
     double total = 1;

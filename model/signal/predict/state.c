@@ -53,7 +53,13 @@ double sow_cross_feature(const struct sow_state *state, double same_feature)
 
 double sow_both(const struct sow_state *state)
 {
-    return state->place < state->sample ? state->place : state->sample;
+    double place = sow_centred(state, state->place), sample = sow_centred(state, state->sample);
+    double mean2 = state->mean * state->mean, both = place < sample ? place : sample;
+    if (place <
+        0) { /* a mean over the places was taken away, from each sample or from all at once */
+        both = sample < 0 ? (place > sample ? place : sample) : place * sample;
+    }
+    return mean2 + (1 - mean2) * both;
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------- */
