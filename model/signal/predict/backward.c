@@ -183,6 +183,7 @@ static struct sow_adjoint collected(const struct sow_predictor *p, const struct 
     if (node->op == SOW_OP_CONCAT) {
         out *= (double)from->shape[node->at.axis] / (double)to->shape[node->at.axis];
     }
+    made.loan = 0;
     return out > in ? scaled(&made, out / in) : made;
 }
 
@@ -286,6 +287,15 @@ void sow_back_parts(struct sow_predictor *p, const struct sow_node *node)
     *use = sum > 0 ? (struct sow_adjoint){log + sow_log(sum), 0, place / sum, 0, 0} : none;
 }
 
+static struct sow_adjoint back_dropout(const struct sow_node *node, const struct sow_local *local,
+                                       struct sow_adjoint made)
+{
+    made.place *= 1 - node->at.p; /* its zeros fall independently */
+    made.sample *= 1 - node->at.p;
+    made.log += local->ln_back;
+    return made;
+}
+
 /* ---- The rules ------------------------------------------------------------------------------------------------- */
 
 static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node *node,
@@ -319,17 +329,13 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
     case SOW_OP_RMS_NORM:
         return sow_back_norm(p, node);
     case SOW_OP_DROPOUT:
-        made.place *= 1 - node->at.p; /* its zeros fall independently */
-        made.sample *= 1 - node->at.p;
-        made.log += local->ln_back;
-        return made;
+        return back_dropout(node, local, made);
     case SOW_OP_SCALE:
     case SOW_OP_LAYER_SCALE:
         made.log += local->ln_back;
         return made;
     case SOW_OP_ADD:
     case SOW_OP_CONCAT:
-        made.loan = 0;
         return collected(p, node, slot, made);
     case SOW_OP_MULTIPLY:
         return collected(p, node, slot, back_multiply(p, node, slot));
