@@ -30,6 +30,8 @@ int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
 void sow_cli_source_free(struct sow_cli_source *source);
 /* Appends the options that decide what is drawn from a source, but for the seed, as the user would write them. */
 struct sow_cli_text;
+/* Says, as a warning, which tensors would hold little but zeros, because their numbers are too small for their dtype. */
+void sow_cli_source_underflow(const struct sow_cli_source *source);
 void sow_cli_source_options(struct sow_cli_text *text, const struct sow_cli_options *options);
 /* The variant in use, NULL when the model has none. */
 const struct sow_variant *sow_cli_source_variant(const struct sow_cli_source *source,

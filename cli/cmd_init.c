@@ -154,6 +154,9 @@ int sow_cmd_init(const struct sow_cli_options *options)
              i++) {
             sow_cli_say("note", note);
         }
+        if (!options->quiet) {
+            sow_cli_source_underflow(&source);
+        }
         code = write_files(options, source.plan);
     }
     sow_cli_source_free(&source);

@@ -310,6 +310,7 @@ int sow_cmd_plan(const struct sow_cli_options *options)
     } else if (code == SOW_EXIT_DONE) {
         print_table(&source, options);
         print_notes(source.model);
+        sow_cli_source_underflow(&source);
         if (!options->quiet && sow_plan_count(source.plan) > 0) {
             sow_cli_text_clear(&text);
             sow_cli_add(&text, "sow explain ");

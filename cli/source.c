@@ -55,6 +55,37 @@ int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
     return SOW_EXIT_DONE;
 }
 
+#define ZEROS_TOLD 0.5 /* share of a tensor */
+
+void sow_cli_source_underflow(const struct sow_cli_source *source)
+{
+    const struct sow_plan_entry *entry, *first = NULL;
+    unsigned long long others = 0;
+    for (size_t i = 0; (entry = sow_plan_at(source->plan, i)) != NULL; i++) {
+        if (sow_plan_underflow(entry) > ZEROS_TOLD) {
+            others += first != NULL;
+            first = first != NULL ? first : entry;
+        }
+    }
+    if (first == NULL) {
+        return;
+    }
+    struct sow_cli_text text = {0};
+    sow_cli_add_safe(&text, first->name, strlen(first->name), 0);
+    if (others > 0) {
+        sow_cli_add(&text, " and %llu more", others);
+    }
+    sow_cli_add(&text, ": %.3g %% of its elements are drawn as 0, because ",
+                100 * sow_plan_underflow(first));
+    sow_cli_add_safe(&text, first->scheme_text, strlen(first->scheme_text), 0);
+    sow_cli_add(
+        &text,
+        " is too small for %s, whose least number is %.2g; take larger numbers or another dtype",
+        sow_dtype_name(first->dtype), sow_dtype_least(first->dtype));
+    sow_cli_say("warning", text.bytes);
+    sow_cli_text_free(&text);
+}
+
 void sow_cli_source_free(struct sow_cli_source *source)
 {
     sow_plan_free(source->plan);

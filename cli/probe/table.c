@@ -226,6 +226,22 @@ unsigned char *sow_cli_probe_shown(const struct sow_probe *probe, int all)
     return view.shown;
 }
 
+/* How much of a file was read. */
+static void print_weights(const struct sow_measurement *measured,
+                          const struct sow_cli_options *options)
+{
+    struct sow_cli_text text = {0};
+    size_t count = 0;
+    while (sow_measured_weight_at(measured, count) != NULL) {
+        count++;
+    }
+    sow_cli_add(&text, "measured with the %zu %s of the network in ", count,
+                count == 1 ? "tensor" : "tensors");
+    sow_cli_add_safe(&text, options->weights, strlen(options->weights), 0);
+    sow_cli_print_paragraph(text.bytes);
+    sow_cli_text_free(&text);
+}
+
 void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measurement *measured,
                          const struct sow_cli_options *options, int rows)
 {
@@ -246,6 +262,9 @@ void sow_cli_probe_table(const struct sow_probe *probe, const struct sow_measure
             ? "predicted, and measured beside it; from the input (left) to the output (right)"
             : "predicted: means over seeds, no weight was drawn; from the input (left) to the "
               "output (right)");
+    if (measured != NULL && options->weights != NULL) {
+        print_weights(measured, options);
+    }
     print_bars(&view, "signal", 0, 0);
     print_bars(&view, "gradient", 1, 0);
     putchar('\n');

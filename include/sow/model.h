@@ -135,6 +135,11 @@ SOW_API size_t sow_plan_count(const struct sow_plan *plan);
 SOW_API const struct sow_plan_entry *sow_plan_at(const struct sow_plan *plan, size_t index);
 SOW_API const struct sow_plan_entry *sow_plan_find(const struct sow_plan *plan, const char *name,
                                                    struct sow_error *error); /* did-you-mean */
+/* Share of the elements, 0 to 1, that are drawn as something else than 0 and become 0 in the entry's dtype, whose least
+ * number is larger. 0 where regions replace the draw, and for integers. */
+SOW_API double sow_plan_underflow(const struct sow_plan_entry *entry);
+/* The least number above 0 of a dtype: 2^-24 of f16. 0 for integers. */
+SOW_API double sow_dtype_least(enum sow_dtype dtype);
 SOW_API uint64_t sow_plan_seed(const struct sow_plan *plan);
 /* Elements of all tensors but the buffers, as frameworks count parameters; and those of the buffers. A plan from a
  * record (sow_verify) does not know which tensors are buffers and counts them among the parameters. */

@@ -171,3 +171,58 @@ enum sow_status sow_plan_check_finite(const struct sow_plan_entry *entry, struct
                     "smaller numbers or another dtype",
                     entry->name, entry->scheme_text, most, sow_dtype_name(entry->dtype), largest);
 }
+
+/* ---- Numbers that a dtype has no room for below ------------------------------------------------- */
+
+double sow_dtype_least(enum sow_dtype dtype)
+{
+    switch (dtype) {
+    case SOW_F64:
+        return 0x1p-1074;
+    case SOW_F32:
+        return 0x1p-149;
+    case SOW_BF16:
+        return 0x1p-133;
+    case SOW_F16:
+        return 0x1p-24;
+    case SOW_F8_E4M3FN:
+        return 0x1p-9;
+    case SOW_F8_E5M2:
+        return 0x1p-16;
+    default:
+        return 0;
+    }
+}
+
+static double normal_below(double x)
+{
+    return 0.5 * sow_erfc(-x * 0.7071067811865476);
+}
+
+/* The share of [-edge, edge] under the draw, which rounds to 0. */
+static double share_within(const struct sow_draw *draw, double edge)
+{
+    double low = draw->low > -edge ? draw->low : -edge,
+           high = draw->high < edge ? draw->high : edge;
+    switch (draw->distribution) {
+    case SOW_CONSTANT:
+        return draw->mean != 0 && size_of(draw->mean) <= edge;
+    case SOW_UNIFORM:
+        return draw->high > draw->low && high > low ? (high - low) / (draw->high - draw->low) : 0;
+    case SOW_NORMAL:
+    case SOW_TRUNC_NORMAL: /* its cut is far off */
+    case SOW_ORTHOGONAL:
+        return draw->std > 0 ? normal_below((edge - draw->mean) / draw->std) -
+                                   normal_below((-edge - draw->mean) / draw->std)
+                             : 0;
+    default:
+        return 0;
+    }
+}
+
+double sow_plan_underflow(const struct sow_plan_entry *entry)
+{
+    return entry->region_count > 0
+               ? 0
+               : share_within(&entry->draw, 0.5 * sow_dtype_least(entry->dtype));
+}

@@ -342,3 +342,33 @@ def test_a_trained_file_is_no_fault(tmp_path, source, activation, optimizer):
     save_torch({name: weight.detach() for name, weight in weights.items()}, path)
     told, status, _ = of_line(tmp_path, source, "--activation", activation, "--weights", path)
     assert (status, verdicts(told)) == (0, [])
+
+
+@pytest.mark.parametrize("dtype, least", [("f16", 2**-24), ("bf16", 2**-133), ("f8_e4m3fn", 2**-9)])
+@pytest.mark.parametrize("factor", [0.3, 1, 3])
+def test_numbers_too_small_for_their_dtype(tmp_path, dtype, least, factor):
+    """plan and init warn, probe says VANISH, where more than half become zeros; their share is what torch counts in the file."""
+    from safetensors.torch import load_file as load_torch
+
+    source = ["mlp:256,256x2,10", "--dtype", dtype, "--set", f"layers.1.weight=normal{{std={least * factor!r}}}"]
+    done = subprocess.run([tool.SOW, "init", *source, "-o", tmp_path / "w.safetensors"], capture_output=True, text=True)
+    zeros = float((load_torch(tmp_path / "w.safetensors")["layers.1.weight"].float() == 0).float().mean())
+    planned = subprocess.run([tool.SOW, "plan", *source], capture_output=True, text=True)
+    stored = [verdict for verdict in of_line(tmp_path, *source)[0]["verdicts"] if "become 0" in verdict["reason"]]
+    assert done.returncode == planned.returncode == 0
+    assert ("are drawn as 0" in done.stderr) == ("are drawn as 0" in planned.stderr) == bool(stored) == (zeros > 0.5)
+    for verdict in stored:
+        assert (verdict["code"], verdict["where"]) == ("VANISH", "layers.1.weight")
+        assert verdict["number"] == pytest.approx(zeros, abs=0.01)
+
+
+def test_an_input_of_zeros(tmp_path):
+    told, status, _ = of_line(tmp_path, "mlp:64,64,10", "--input", "mean=0,std=0")
+    assert status == 1 and verdicts(told)[0][:2] == ("ZERO-GRAD", "error") and "the input is all zeros" in told["verdicts"][0]["reason"]
+    assert of_line(tmp_path, "mlp:64,64,10", "--input", "mean=1,std=0")[1] == 0
+
+
+def test_the_tensors_of_a_file_are_counted(tmp_path):
+    subprocess.run([tool.SOW, "init", "mlp:64,64,10", "-o", tmp_path / "w.safetensors", "-q"], check=True)
+    done = subprocess.run([tool.SOW, "probe", "mlp:64,64,10", "--weights", "w.safetensors"], capture_output=True, text=True, cwd=tmp_path)
+    assert "measured with the 4 tensors of the network in w.safetensors" in done.stdout

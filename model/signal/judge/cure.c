@@ -34,7 +34,8 @@ struct cures {
         uint32_t left[SOW_VERDICT_COUNT], severe[SOW_VERDICT_COUNT];
     } outcomes[OUTCOMES_MAX];
     size_t outcome_count;
-    uint32_t notes[SOW_VERDICT_COUNT]; /* a bit for each rule that tells a note now */
+    uint32_t notes[SOW_VERDICT_COUNT];        /* a bit for each rule that tells a note now */
+    unsigned char is_told[SOW_VERDICT_COUNT]; /* as more than a note */
     struct sow_arena arena;
 };
 
@@ -325,6 +326,17 @@ static int has_suggestion(const struct sow_judged *judged)
     return judged->set_count > 0 && judged->set_count <= SOW_SUGGESTED_MAX;
 }
 
+/* Whether it makes wrong what is not so now: a cure to take only where there is no other. */
+static int harms(struct cures *c, const struct trial *trial)
+{
+    const struct outcome *outcome = outcome_of(c, trial);
+    int harm = 0;
+    for (size_t i = 0; i < SOW_VERDICT_COUNT; i++) {
+        harm |= !c->is_told[i] && outcome->severe[i] != 0;
+    }
+    return harm;
+}
+
 /* Into `chosen` the one that heals; its count is 0 and it is not the variant matched where none does. Returns whether it is
  * what the rule suggested. */
 static int find_cure(struct cures *c, const struct sow_judged *judged, unsigned char *at_fault,
@@ -332,9 +344,11 @@ static int find_cure(struct cures *c, const struct sow_judged *judged, unsigned 
 {
     struct trial own = {.count = 0}, matched = {.matched = 1};
     struct trial suggested = {.count = judged->set_count};
-    if (has_suggestion(judged)) {
+    int has_suggested = has_suggestion(judged);
+    if (has_suggested) {
         memcpy(suggested.sets, judged->sets, sizeof judged->sets);
-        if (keep_sets(c, &suggested) && heals(c, &suggested, judged)) {
+        has_suggested = keep_sets(c, &suggested) && heals(c, &suggested, judged);
+        if (has_suggested && !harms(c, &suggested)) {
             *chosen = suggested;
             return 1;
         }
@@ -346,13 +360,17 @@ static int find_cure(struct cures *c, const struct sow_judged *judged, unsigned 
     has_own = has_own && keep_sets(c, &own);
     const struct trial *trials[2] = {has_own && few ? &own : &matched,
                                      has_own && few ? &matched : &own};
-    for (int i = 0; i < (has_own ? 2 : 1); i++) {
-        if (heals(c, trials[i], judged)) {
-            *chosen = *trials[i];
+    int count = has_own ? 2 : 1;
+    for (int i = 0; i < 2 * count && !(has_suggested && i == count); i++) {
+        if (heals(c, trials[i % count], judged) && (i >= count || !harms(c, trials[i % count]))) {
+            *chosen = *trials[i % count];
             return 0;
         }
     }
-    return 0;
+    if (has_suggested) {
+        *chosen = suggested;
+    }
+    return has_suggested;
 }
 
 /* Whether the glob of the set is in the trial already. */
@@ -459,20 +477,18 @@ void sow_judge_cures(struct sow_judgement *j, struct sow_model *model,
                      const struct sow_plan_options *planning)
 {
     static const struct sow_plan_options defaults = {.seed = 0};
-    struct cures c = {.j = j,
-                      .model = model,
-                      .signal = signal,
-                      .planning = planning != NULL ? planning : &defaults};
+    struct cures c = {.j = j, .model = model, .signal = signal};
+    c.planning = planning != NULL ? planning : &defaults;
     size_t entries = sow_plan_count(j->plan);
     unsigned char *at_fault = calloc(entries + 1, 1);
     struct trial *raw = calloc(j->count + 1, sizeof *raw); /* what cures are united from */
     unsigned char *is_own = calloc(j->count + 1, 1);
     j->out_of_memory |= at_fault == NULL || raw == NULL || is_own == NULL;
     for (size_t i = 0; i < j->count; i++) {
-        if (j->verdicts[i].verdict.severity == SOW_SEVERITY_NOTE) {
-            c.notes[j->verdicts[i].verdict.code - sow_verdict_code_at(0)] |= 1u
-                                                                             << j->verdicts[i].rule;
-        }
+        ptrdiff_t code = j->verdicts[i].verdict.code - sow_verdict_code_at(0);
+        int is_note = j->verdicts[i].verdict.severity == SOW_SEVERITY_NOTE;
+        c.notes[code] |= is_note ? 1u << j->verdicts[i].rule : 0;
+        c.is_told[code] |= (unsigned char)!is_note;
     }
     if (!j->out_of_memory && find_matched(&c)) { /* else told without */
         find_cures(&c, at_fault, raw, is_own);

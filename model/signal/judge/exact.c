@@ -100,6 +100,18 @@ static const struct sow_node *first_constant(const struct sow_exact *e)
     return NULL;
 }
 
+/* An input of mean 0 and std 0. */
+static int sends_zeros(const struct sow_exact *e)
+{
+    for (size_t i = 0; i < e->network->node_count; i++) {
+        const struct sow_node *node = &e->network->nodes[i];
+        if (node->op == SOW_OP_INPUT && e->values[node->output] == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void tell(struct sow_judgement *j, const struct sow_exact *e, uint32_t entry,
                  enum sow_rule rule)
 {
@@ -118,6 +130,9 @@ static void tell(struct sow_judgement *j, const struct sow_exact *e, uint32_t en
     if (source != NULL) {
         (void)snprintf(made, sizeof made, "; %.200s makes %g of whatever it gets", source->name,
                        value);
+    }
+    if (!first && source == NULL && sends_zeros(e)) {
+        (void)snprintf(made, sizeof made, "; the input is all zeros");
     }
     sow_judge_reason(j, verdict, "its gradient is exactly zero %s: %s%s%.200s%s%s",
                      first ? "at the first step only" : "for ever, whatever the inputs", why,
@@ -173,7 +188,7 @@ static void find(struct sow_judgement *j, struct sow_exact *e, unsigned char *la
 void sow_judge_exact(struct sow_judgement *j)
 {
     size_t flows = j->network->flow_count + 1, entries = sow_plan_count(j->plan) + 1;
-    struct sow_exact e = {.plan = j->plan, .network = j->network};
+    struct sow_exact e = {.plan = j->plan, .network = j->network, .probe = j->probe};
     e.values = calloc(flows, sizeof *e.values);
     e.live = calloc(flows, 1);
     e.constants = calloc(entries, sizeof *e.constants);

@@ -8,11 +8,12 @@
 struct sow_exact {
     const struct sow_plan *plan;
     const struct sow_network *network;
-    double *values;       /* one a flow: what all its elements are; NAN when they differ */
-    double *constants;    /* one an entry of the plan, likewise */
-    unsigned char *live;  /* one a flow: its gradient may be another than zero */
-    unsigned char *moves; /* one an entry: has had a gradient */
-    unsigned char *used;  /* one an entry: has a gradient in some operation */
+    const struct sow_probe *probe; /* of it */
+    double *values;                /* one a flow: what all its elements are; NAN when they differ */
+    double *constants;             /* one an entry of the plan, likewise */
+    unsigned char *live;           /* one a flow: its gradient may be another than zero */
+    unsigned char *moves;          /* one an entry: has had a gradient */
+    unsigned char *used;           /* one an entry: has a gradient in some operation */
 };
 
 /* What all elements of the node's output are, from its inputs' values; NAN where they differ or nothing is known. */

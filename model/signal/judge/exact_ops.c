@@ -125,6 +125,14 @@ static double weight_value(const struct sow_exact *e, const struct sow_node *nod
     return parameter_of(e, node, 0, NAN);
 }
 
+/* Of std 0: one number for every sample. */
+static double input_value(const struct sow_exact *e, const struct sow_node *node)
+{
+    const struct sow_probe_value *value =
+        sow_probe_at(e->probe, (size_t)(node - e->network->nodes));
+    return value->second_moment == value->mean * value->mean ? value->mean : NAN;
+}
+
 static double linear_value(const struct sow_exact *e, const struct sow_node *node)
 {
     double in = input_of(e, node, 0);
@@ -267,6 +275,7 @@ static const struct rule {
 } rules[SOW_OP_COUNT] = {
     /* NULL for lets_back and learns: always */
     [SOW_OP_LEARNED] = {weight_value, NULL, NULL},
+    [SOW_OP_INPUT] = {input_value, NULL, NULL},
     [SOW_OP_EMBEDDING] = {weight_value, NULL, NULL},
     [SOW_OP_LINEAR] = {linear_value, weight_lets_back, weight_learns},
     [SOW_OP_CONV] = {linear_value, weight_lets_back, weight_learns},

@@ -71,6 +71,7 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_COPIES_NEAR,
                 SOW_RULE_MEASURED,
                 SOW_RULE_MEASURED_GRADIENT,
+                SOW_RULE_STORED,
 };
 
 /* Whether weights were measured that stand in a file: the plan does not tell them. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What only numbers show: that they left float32. Beyond 3.4e38 they are infinite, and not a number after the next
+/* Numbers that have no room in their type: values that left float32, as only a measurement shows, and weights that become
+ * zeros in the dtype of their tensor (VANISH). Beyond 3.4e38 they are infinite, and not a number after the next
  * subtraction (EXPLODE); below 1.4e-45 they are exactly 0 (VANISH). A value that must be 0 is not meant. */
 #include <math.h>
 
@@ -8,7 +9,8 @@
 /* Of the square of float32's least number, 2^-149, less what a sum over elements that are not all 0 may still show. */
 #define LOG2_LEAST (-260.0)
 /* Above this zeros have another reason: an expert that no token went to, units that are dead. */
-#define LOG2_SMALL (-100.0)
+#define LOG2_SMALL  (-100.0)
+#define STORED_TOLD 0.5 /* share of a tensor */
 
 static uint64_t elements_of(const struct sow_measured_value *value)
 {
@@ -66,8 +68,34 @@ static int makes_zeros(const struct sow_judgement *j, const struct sow_node *nod
                                ->second_moment > 0;
 }
 
+/* Weights that are drawn and then stored as zeros. Of a file the numbers are what they are. */
+static void judge_stored(struct sow_judgement *j)
+{
+    for (size_t i = 0; i < sow_plan_count(j->plan); i++) {
+        const struct sow_plan_entry *entry = sow_plan_at(j->plan, i);
+        double share = sow_plan_underflow(entry);
+        if (!(share > STORED_TOLD)) {
+            continue;
+        }
+        struct sow_verdict *verdict =
+            sow_judge_add(j, SOW_VERDICT_VANISH, SOW_RULE_STORED, entry->name, entry->layer);
+        if (verdict != NULL) {
+            verdict->number = share;
+            verdict->threshold = STORED_TOLD;
+            sow_judge_reason(j, verdict,
+                             "%.3g %% of its elements become 0: %.200s is too small for %s, whose "
+                             "least number is %.2g (threshold %g %%)",
+                             100 * share, entry->scheme_text, sow_dtype_name(entry->dtype),
+                             sow_dtype_least(entry->dtype), 100 * STORED_TOLD);
+        }
+    }
+}
+
 void sow_judge_measured(struct sow_judgement *j)
 {
+    if (!sow_judge_reads_file(j)) {
+        judge_stored(j);
+    }
     size_t count = j->measured != NULL ? j->network->node_count : 0;
     for (size_t i = 0; i < count; i++) {
         const struct sow_measured_value *value = sow_measured_value_at(j->measured, i);
