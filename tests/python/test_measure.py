@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from activation_judges import JUDGES, ROWS  # noqa: E402
 from libsow_model import Measured  # noqa: E402
 from measuring import close, group_in_out, judge, turned, weights_of  # noqa: E402
 
@@ -163,15 +164,27 @@ def test_graph_is_torchs(name, tmp_path):
     judge(f"local function net(x) {body} end\nnet(input {{ {shape} }})", function, tmp_path)
 
 
-ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "gelu": F.gelu, "silu": F.silu,
-               "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "elu": F.elu, "selu": F.selu, "softplus": F.softplus,
-               "leaky_relu": F.leaky_relu, "mish": F.mish, "hardswish": F.hardswish, "softsign": F.softsign, "relu6": F.relu6,
-               "hardtanh": F.hardtanh, "hardsigmoid": F.hardsigmoid, "celu": F.celu, "logsigmoid": F.logsigmoid}
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
+# Every activation of the table; a parameter's other values than the default are in PARAMETERS.
+@pytest.mark.parametrize("name", sorted(name for name in ROWS if not ROWS[name]["gate"]))
 def test_activation_is_torchs(name, tmp_path):
-    judge(f'local x = (input {{ "batch", 4001 }} * 3) >> activation("{name}")', lambda x, w: ACTIVATIONS[name](3 * x), tmp_path)
+    judge(f'local x = (input {{ "batch", 4001 }} * 3) >> activation("{name}")', lambda x, w: JUDGES[name](3 * x), tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in ROWS if ROWS[name]["gate"]))
+def test_gate_is_torchs(name, tmp_path):
+    judge(f'local x = (input {{ "batch", 4002 }} * 3) >> gated("{name}")',
+          lambda x, w: JUDGES[name](3 * x[..., :2001]) * 3 * x[..., 2001:], tmp_path)
+
+
+PARAMETERS = {
+    "leaky_relu{slope=0.2}": lambda x: F.leaky_relu(x, 0.2), "elu{alpha=0.7}": lambda x: F.elu(x, 0.7),
+    "celu{alpha=2}": lambda x: F.celu(x, 2), "softshrink{lambda=0.8}": lambda x: F.softshrink(x, 0.8),
+    "hardshrink{lambda=0.8}": lambda x: F.hardshrink(x, 0.8), "sin{frequency=5}": lambda x: torch.sin(5 * x)}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_activation_with_parameters_is_torchs(name, tmp_path):
+    judge(f'local x = (input {{ "batch", 4001 }} * 3) >> activation("{name}")', lambda x, w: PARAMETERS[name](3 * x), tmp_path)
 
 
 POOLS = {"max_pool(2)": lambda x: F.max_pool2d(x, 2), 'global_pool { kind = "max" }': lambda x: x.amax((2, 3)),
@@ -201,6 +214,42 @@ def test_dropout_is_on_as_in_training(tmp_path):
     assert abs(kept.mean() - 0.7) < 4 * (0.21 / x.size) ** 0.5
     np.testing.assert_allclose(y[kept], x[kept] / 0.7, rtol=1e-6)
     np.testing.assert_array_equal(found.gradient("input") != 0, kept)
+
+
+def test_dropout_is_torchs_for_the_same_mask(tmp_path):
+    """Forwards and backwards between weights: what was kept is read off the values."""
+    source = tmp_path / "model.lua"
+    source.write_text('local x = input { "batch", 60 } >> linear("a", 60, 70) >> dropout(0.4) >> linear("b", 70, 30)\n'
+                      'rule("*", normal { std = 0.4 })\n')
+    found, w = Measured(source, seed=3, batch=5, watch=True), weights_of(source, tmp_path)
+    kept = torch.tensor(found.value("dropout") != 0)
+    assert 0.4 < kept.double().mean() < 0.8
+    x = torch.tensor(found.value("input"), dtype=torch.float64, requires_grad=True)
+    dropped = F.linear(x, w["a.weight"], w["a.bias"]) * kept / 0.6
+    dropped.retain_grad()
+    output = F.linear(dropped, w["b.weight"], w["b.bias"])
+    close(found.value("dropout"), dropped, "dropout")
+    close(found.value("b"), output, "b")
+    output.backward(torch.tensor(found.gradient("b"), dtype=torch.float64))
+    close(found.gradient("dropout"), dropped.grad, "gradient behind")
+    close(found.gradient("input"), x.grad, "gradient before")
+    for name, gradient in found.arrays["weight"].items():
+        close(gradient, w[name].grad, name)
+
+
+@pytest.mark.parametrize("rows", [5, 50])
+def test_embedding_is_torchs(rows, tmp_path):
+    """Rows that come often gather their gradients; rows that do not come have none."""
+    source = tmp_path / "model.lua"
+    source.write_text(f'local x = tokens() >> embedding("a", {rows}, 16)\nrule("*", normal {{ std = 0.5 }})\n')
+    found, w = Measured(source, seed=3, batch=3, tokens=12, watch=True), weights_of(source, tmp_path)
+    ids = torch.tensor(found.value("tokens")).long()
+    output = F.embedding(ids, w["a.weight"])
+    close(found.value("a"), output, "value", 0)
+    output.backward(torch.tensor(found.gradient("a"), dtype=torch.float64))
+    close(found.arrays["weight"]["a.weight"], w["a.weight"].grad, "a.weight")
+    absent = sorted(set(range(rows)) - set(ids.unique().tolist()))
+    assert (rows == 5) == (absent == []) and not found.arrays["weight"]["a.weight"].reshape(rows, 16)[absent].any()
 
 
 def test_only_the_last_value_gets_cotangents(tmp_path):
