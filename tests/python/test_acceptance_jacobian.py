@@ -78,10 +78,20 @@ def test_a20_pennington_2017_linear_orthogonal(tmp_path):
     assert (found["largest"], found["smallest"], found["condition"]) == pytest.approx((1, 1, 1), abs=1e-5)
 
 
+@pytest.mark.parametrize("layers", [4, 16])
+def test_a20_pennington_2017_orthogonal_expected(layers):
+    """L (mu_2 / mu_1^2 - 1), which is L of relu and 0 of linear layers."""
+    for activation, gain, variance in (("relu", 2**0.5, layers), ("linear", 1, 0)):
+        found = jacobian(chain(16, layers + 1), "--activation", activation, "--scheme", f"orthogonal{{gain={gain!r}}}",
+                         *(("--to", f"layers.{layers - 1}.relu") if activation == "relu" else ()))["expected"]
+        assert (found["mean_square"], found["variance"]) == pytest.approx((1, variance), abs=1e-9)
+
+
 @pytest.mark.parametrize("layers, seeds", [(4, 8), (16, 4)])
 def test_a20_pennington_2017_relu_orthogonal(layers, seeds, tmp_path):
     runs = [jacobian(chain(400, layers + 1), "--to", f"layers.{layers - 1}.relu", "--seed", seed, "--weights",
                      orthogonal_file(tmp_path / "w.safetensors", layers + 1, 2**0.5, seed))["measured"] for seed in range(seeds)]
+    assert np.mean([run["mean_square"] for run in runs]) == pytest.approx(1, rel=0.15)
     assert np.mean([run["spread"] for run in runs]) == pytest.approx(layers, rel=0.15)
     assert np.mean([run["variance"] for run in runs]) == pytest.approx(layers, rel=0.15 if layers == 4 else 0.4)
 

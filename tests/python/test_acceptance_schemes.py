@@ -50,7 +50,42 @@ def test_a30_branches_of_deep_networks(name, tmp_path):
         'rule("*.bias", zeros)\nrule("*.weight", zeros)\n'
     )
     tensors = json.loads(sow("plan", path, "--set", f"*.weight={rule}", "--json"))["tensors"]
-    assert tensors[0]["std"] == pytest.approx(gain / 8, rel=1e-7)
+    assert 8 * tensors[0]["std"] == pytest.approx(gain, abs=6e-9)  # some are printed to 8 digits
+
+
+@pytest.mark.parametrize(("layers", "beta", "alpha"), [
+    (6, 0.37991784, 1.86120972), (12, 0.31947155, 2.21336384), (100, 0.18803015, 3.76060309)])
+def test_a30_deepnorm_of_one_stack(layers, beta, alpha, tmp_path):
+    """Wang et al. 2022, table: LN(alpha x + f(x)), alpha = (2 N)^(1/4), and beta = (8 N)^(-1/4) on Glorot's gain."""
+    assert deepnorm(tmp_path, layers, "pow(2*n_layer, 1/4)", "pow(8*n_layer, -1/4)") == pytest.approx([alpha, beta], abs=6e-9)
+    assert (alpha, beta) == pytest.approx(((2 * layers) ** 0.25, (8 * layers) ** -0.25), abs=6e-9)
+
+
+@pytest.mark.parametrize(("layers", "numbers"), [(6, [1.41793814, 0.49698924, 2.05976714, 0.34329452]),
+                                                 (18, [1.99874632, 0.35257101, 2.71080601, 0.26084743])])
+def test_a30_deepnorm_of_an_encoder_and_a_decoder(layers, numbers, tmp_path):
+    """As many layers in each, N = M: alpha and beta of the encoder, then of the decoder."""
+    told = deepnorm(tmp_path, layers, "0.81*pow(pow(n_layer, 5), 1/16)", "0.87*pow(pow(n_layer, 5), -1/16)")
+    told += deepnorm(tmp_path, layers, "pow(3*n_layer, 1/4)", "pow(12*n_layer, -1/4)")
+    assert told == pytest.approx(numbers, abs=6e-9)
+
+
+def deepnorm(folder, layers, alpha, beta):
+    """The factor on the way past the branch, and the one on Glorot's std, of a network that scales both."""
+    path = folder / "model.lua"
+    path.write_text(f"""
+local n_layer = {layers}
+local x = input {{ "batch", 64 }}
+repeated("h", n_layer, x, function(x)
+    return (x * ({alpha})) + (x >> linear("fc", 64, 64, {{ bias = false }})) >> layer_norm("norm", 64)
+end)
+rule("*.norm.weight", ones)
+rule("*.norm.bias", zeros)
+rule("*.fc.weight", glorot_normal {{ gain = {beta} }})
+""")
+    first = next(value for value in probe(path)["values"] if value["operation"] == "scale")
+    std = json.loads(sow("plan", path, "--json"))["tensors"][0]["std"]
+    return [math.sqrt(first["second_moment"]), 8 * std]
 
 
 def test_a30_gpt2_small_and_wang(tmp_path):
@@ -189,6 +224,26 @@ def test_a43_lora_starts_as_its_base(tmp_path):
     values = {value["name"]: value for value in probe(tmp_path / "model.lua", "--measure")["values"]}
     base, last = values["base"], list(values.values())[-1]
     assert last["measured"]["second_moment"] == base["measured"]["second_moment"]
+
+
+WORDS = """
+local x = tokens()
+local base = x >> embedding("base", 50, 64)
+local y = base + (x >> embedding("lora_A", 50, 8) >> linear("lora_B", 8, 64, { bias = false })) * (16 / sqrt(8))
+rule("base.weight", normal { std = 1 })
+rule("lora_A.weight", zeros)
+rule("lora_B.weight", normal { std = 1 })
+"""
+
+
+def test_a43_lora_of_an_embedding_is_the_other_way_round(tmp_path):
+    """peft: A = 0 and B from N(0, 1), as a row of A is chosen, not multiplied."""
+    tensors = drawn(tmp_path, WORDS)
+    assert not tensors["lora_A.weight"].any()
+    assert stats.kstest(tensors["lora_B.weight"].astype(np.float64).ravel(), stats.norm.cdf).pvalue > 1e-4
+    values = {value["name"]: value for value in probe(tmp_path / "model.lua", "--measure")["values"]}
+    last = list(values.values())[-1]
+    assert last["measured"]["second_moment"] == values["base"]["measured"]["second_moment"]
 
 
 # ---- A49: what narrow dtypes lose --------------------------------------------------------------------------------

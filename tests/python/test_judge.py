@@ -157,8 +157,8 @@ def clone(weights, part, other):
     ("mlp:64,32x4,10", lambda w: near_rows(w, True), "warning", "layers.1", "learn as one for long"),
     ("mlp:64,32x4,10", lambda w: near_rows(w, False), "warning", "layers.1", "(5 and 9 first)"),
     ("mlp:64,32x4,10", lambda w: w["layers.2.weight"].fill_(0.1), "error", "layers.2", "start as one")])
-def test_copies_in_a_file(tmp_path, source, edit, severity, where, words):
-    """sow probe --weights FILE: layers and units that are there twice (acceptance case A46)."""
+def test_a46_copies_in_a_file(tmp_path, source, edit, severity, where, words):
+    """sow probe --weights FILE: layers and units that are there twice."""
     from safetensors.torch import load_file, save_file
 
     if source == "gpt2":

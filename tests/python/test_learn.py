@@ -201,8 +201,8 @@ def test_nothing_to_learn(tmp_path):
         Learned(source, steps=1, tokens=4)
 
 
-def test_adams_first_step_is_the_closed_form():
-    """A33: of one sample, mean |h_1 - h_0| = rate * sum |x|, as each weight moves by its rate against its gradient's sign.
+def test_a33_kingma_2015_adams_first_step():
+    """Of one sample, mean |h_1 - h_0| = rate * sum |x|, as each weight moves by its rate against its gradient's sign.
     The weights' gradients must be well above eps: sums of 1."""
     found = Learned("mlp:32,64,10", steps=1, rate=1e-3, batch=1, seed=5, sets=["*.weight=normal{std=0.5}"], rates=["*.bias=0"],
                     watch=True)

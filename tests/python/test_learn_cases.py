@@ -17,7 +17,7 @@ def probe(source, *options, codes=(0, 1)):
     return json.loads(done.stdout)
 
 
-# ---- A32: the coordinate check ----
+# ---- The coordinate check ----
 
 MUP = os.path.join(os.path.dirname(__file__), "../../examples/mup.lua")
 
@@ -30,26 +30,35 @@ def slopes(source, *options):
     return changes, values[-1]["size"], found["agree"]
 
 
-def test_coordinates_of_the_standard_parametrisation():
+def test_a32_yang_2022_coordinates_of_the_standard_parametrisation():
     changes, output, agree = slopes("mlp:32,{}x2,10", "--scheme", "normal{std=1/sqrt(fan_in)}", "--lr", "*.bias=0")
     assert changes == pytest.approx({"layers.0": 0, "layers.1": 0.96, "layers.2": 1.30}, abs=0.1)
     assert output == pytest.approx(0, abs=0.1) and not agree
 
 
-def test_coordinates_of_mup():
+def test_a32_yang_2022_coordinates_of_mup():
     changes, output, agree = slopes(MUP, "--lr", "h2.weight=0.001*64/fan_in")
     assert [changes[name] for name in ("h1", "h2", "scale")] == pytest.approx([0, -0.03, -0.08], abs=0.1)
     assert output == pytest.approx(-0.54, abs=0.1) and agree
 
 
-# ---- A31: Fixup ----
+# ---- Fixup ----
 
 FIXUP = os.path.join(os.path.dirname(__file__), "../../examples/fixup.lua")
 
 
-def test_fixup_moves_layer_by_layer():
+def test_a31_zhang_2019_fixup_moves_layer_by_layer():
     """Zhang et al. 2019: the loss is ln 10, at first only the last layer has a gradient, then the branches' last
     convolutions, scales and biases, and their first convolutions once those are not zero."""
+    plan = json.loads(subprocess.run([SOW, "plan", FIXUP, "--json"], capture_output=True, text=True, check=True).stdout)
+    drawn = {t["name"]: t for t in plan["tensors"]}
+    for name, tensor in drawn.items():
+        if name.endswith(".conv1.weight"):  # out, in, 3, 3
+            assert tensor["std"] == pytest.approx(math.sqrt(2 / (9 * tensor["shape"][0])) * 54**-0.5, rel=1e-10)
+        elif name.endswith(".conv2.weight") or name in ("fc.weight", "fc.bias"):
+            assert tensor["scheme"] == "zeros"
+    found = probe(FIXUP, "--measure", "--batch", "2")["values"]
+    assert found[-1]["second_moment"] == 0 and found[-1]["measured"]["max_abs"] == 0
     found = probe(FIXUP, "--steps", "4", "--batch", "8", "--optimizer", "sgd", "--lr", "0.1", codes=(0,))["learning"]
     assert found["loss"][0] == pytest.approx(math.log(10), rel=1e-7) and found["loss"][4] < found["loss"][0]
     moves = {w["name"]: w["moves"] for w in found["weights"]}

@@ -93,28 +93,28 @@ def error_of(W, gain=1.0):
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (700, 33), (33, 700), (1, 50), (50, 1), (1024, 512)])
-def test_orthonormal_A21(shape):
+def test_a21_orthonormal(shape):
     tensor = Tensor.make(shape)
     assert error_of(fill_whole(ORTHOGONAL, tensor, dtype="f64")) < 1e-12
     assert error_of(fill_whole(ORTHOGONAL, tensor)) < 5e-6
     assert error_of(fill_whole(ORTHOGONAL, tensor, math.sqrt(2), dtype="f64"), math.sqrt(2)) < 1e-12
 
 
-def test_fourth_moment_A21():
+def test_a21_haar_fourth_moment():
     n = 256
     W = fill_whole(ORTHOGONAL, Tensor.make((n, n)), dtype="f64", seed=5)
     expected = 3 / (n * (n + 2))
     assert abs((W**4).mean() - expected) < 0.05 * expected  # 4 standard errors
 
 
-def test_determinants_have_either_sign_A21():
+def test_a21_haar_determinants_have_either_sign():
     signs = [np.linalg.det(fill_whole(ORTHOGONAL, Tensor.make((6, 6)), dtype="f64", seed=s)) for s in range(400)]
     assert np.allclose(np.abs(signs), 1)
     assert abs(sum(np.sign(signs))) < 80  # 4 sigma
 
 
 @pytest.mark.parametrize("entry", [(0, 0), (2, 1), (3, 4)])
-def test_entries_are_those_of_ortho_group(entry):
+def test_a21_haar_entries_are_those_of_ortho_group(entry):
     ours = [fill_whole(ORTHOGONAL, Tensor.make((4, 5)), dtype="f64", seed=s)[entry] for s in range(1500)]
     theirs = stats.ortho_group.rvs(5, size=1500, random_state=1)[(slice(None), *entry)]
     assert stats.ks_2samp(ours, theirs).pvalue > 1e-4
@@ -186,7 +186,7 @@ def jacobian(weight, size, circular, groups=1):
 
 
 @pytest.mark.parametrize("circular", [True, False])
-def test_delta_orthogonal_is_an_isometry_A22(circular):
+def test_a22_xiao_2018_delta_orthogonal_is_an_isometry(circular):
     delta = fill_whole(DELTA_ORTHOGONAL, Tensor.make((8, 8, 3, 3), "conv"), dtype="f64", seed=1)
     assert abs(np.linalg.svd(jacobian(delta, 6, circular), compute_uv=False) - 1).max() < 1e-12
     outside = delta.copy()
@@ -195,7 +195,7 @@ def test_delta_orthogonal_is_an_isometry_A22(circular):
     assert error_of(delta[:, :, 1, 1]) < 1e-12
 
 
-def test_flattened_orthogonal_is_no_isometry_A22():
+def test_a22_flattened_orthogonal_is_no_isometry():
     flat = fill_whole(ORTHOGONAL, Tensor.make((8, 8, 3, 3), "conv"), gain=1.0, dtype="f64", seed=1)
     s = np.linalg.svd(jacobian(flat, 6, True), compute_uv=False)
     assert abs((s**2).mean() - 1) < 1e-12 and s.min() < 0.1 and s.max() > 1.5

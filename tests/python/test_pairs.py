@@ -52,8 +52,8 @@ def test_product_is_that_of_scipy(name):
     assert pair(name, 0, 1, c).product == pytest.approx(value / (2 * math.pi * math.sqrt(1 - c * c)), abs=1e-6)
 
 
-def test_relu_correlation_iterates():
-    """Acceptance case A18: from unrelated inputs, q = 1, sigma_w^2 = 2."""
+def test_a18_cho_saul_2009_relu_iterates():
+    """From unrelated inputs, q = 1, sigma_w^2 = 2."""
     c, known = 0.0, {1: 1 / math.pi, 2: 0.4937310902, 3: 0.6048257201, 5: 0.7359463506, 10: 0.8715355160,
                      20: 0.9484284792, 50: 0.9878619449, 100: 0.9964231467}
     for layer in range(1, 101):
@@ -62,8 +62,8 @@ def test_relu_correlation_iterates():
             assert c == pytest.approx(known[layer], abs=1e-9)
 
 
-def test_tanh_correlation_iterates():
-    """Acceptance case A19: on the critical line at sigma_b^2 = 0.05."""
+def test_a19_schoenholz_2017_tanh_iterates():
+    """On the critical line at sigma_b^2 = 0.05."""
     q, sigma_w2, c = 0.5700478816, 1.7609546396, 0.0
     known = {1: 0.08771193, 5: 0.34271902, 10: 0.52801698, 20: 0.70921672, 50: 0.87188119}
     for layer in range(1, 51):
