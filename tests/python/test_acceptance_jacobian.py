@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Published and exactly known spectra: Jacobians, weights and correlation maps, as sow probe measures them.
 
-Each test is named after its source. Seeds are fixed, and the numbers are the same on every machine. Orthogonal weights are
-torch's. Not here: what is predicted alone (test_acceptance.py), and torch as the judge of each entry (test_jacobian.py).
+Each test is named after its source. Seeds are fixed, and the numbers are the same on every machine. Where orthogonal weights
+come in a file they are torch's. Not here: what is predicted alone (test_acceptance.py), and torch as the judge of each entry (test_jacobian.py).
 """
 
 import numpy as np
@@ -88,12 +88,12 @@ def test_a20_pennington_2017_orthogonal_expected(layers):
 
 
 @pytest.mark.parametrize("layers, seeds", [(4, 8), (16, 4)])
-def test_a20_pennington_2017_relu_orthogonal(layers, seeds, tmp_path):
-    runs = [jacobian(chain(400, layers + 1), "--to", f"layers.{layers - 1}.relu", "--seed", seed, "--weights",
-                     orthogonal_file(tmp_path / "w.safetensors", layers + 1, 2**0.5, seed))["measured"] for seed in range(seeds)]
-    assert np.mean([run["mean_square"] for run in runs]) == pytest.approx(1, rel=0.15)
-    assert np.mean([run["spread"] for run in runs]) == pytest.approx(layers, rel=0.15)
-    assert np.mean([run["variance"] for run in runs]) == pytest.approx(layers, rel=0.15 if layers == 4 else 0.4)
+def test_a20_pennington_2017_relu_orthogonal(layers, seeds):
+    measured = jacobian(chain(400, layers + 1), "--to", f"layers.{layers - 1}.relu", "--seeds", seeds,
+                        "--scheme", "orthogonal{gain=sqrt(2)}")["measured"]
+    assert measured["mean_square"] == pytest.approx(1, rel=0.15)
+    assert measured["spread"] == pytest.approx(layers, rel=0.15)
+    assert measured["variance"] == pytest.approx(layers, rel=0.15 if layers == 4 else 0.4)
 
 
 CONV = 'local x = input { "batch", 8, 6, 6 } >> conv2d("c", 8, 8, { kernel = 3, padding = 1, bias = false })\n' \
