@@ -175,6 +175,11 @@ static int check_options(const struct sow_cli_options *options)
                                  sow_option_rows[drawing[i]].name);
         }
     }
+    if (options->argument_count > 0 && options->codes) {
+        return sow_cli_usage(options->verb,
+                             "--codes lists all codes and takes no FILE: leave '%s' out",
+                             options->arguments[0]);
+    }
     if (options->argument_count == 0 && !options->codes) {
         return sow_cli_usage(options->verb, "sow check takes FILE");
     }

@@ -9,6 +9,8 @@
 #include "cli/text/message.h"
 #include "cli/text/table.h"
 
+#define NAME_LEAST 20 /* columns, where the terminal is narrow */
+
 enum { NAME, SHAPE, FAN_IN, FAN_OUT, SCHEME, NUMBERS, RULE, BYTES, COLUMNS };
 
 /* One rule as it claimed tensors: the first entry it gave a scheme to. */
@@ -274,6 +276,8 @@ static void print_table(const struct sow_cli_source *source, const struct sow_cl
         .table = {.columns = COLUMNS,
                   .titles = {"tensor", "shape", "fan in", "fan out", "scheme", "std/bound", "rule",
                              "bytes"},
+                  .spare = 1u << BYTES,
+                  .least = NAME_LEAST,
                   .right = 1u << FAN_IN | 1u << FAN_OUT | 1u << RULE | 1u << BYTES,
                   .colored = sow_cli_colored(stdout, options->color)},
     };

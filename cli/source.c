@@ -28,6 +28,22 @@ void sow_cli_source_options(struct sow_cli_text *text, const struct sow_cli_opti
     add_option(text, "recipes", options->recipes);
 }
 
+#define SCHEME "--scheme"
+
+/* Of schemes that were typed behind --compare. */
+static int fail(const struct sow_error *error, const struct sow_cli_options *options)
+{
+    struct sow_error told = *error;
+    if (options->compare.count > 0 && strcmp(error->file, SCHEME) == 0) {
+        snprintf(told.file, sizeof told.file, "--compare");
+    } else if (options->compare.count > 0 &&
+               strncmp(error->message, SCHEME, sizeof SCHEME - 1) == 0) {
+        snprintf(told.message, sizeof told.message, "--compare%s",
+                 error->message + sizeof SCHEME - 1);
+    }
+    return sow_cli_fail(&told);
+}
+
 int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
                         struct sow_cli_source *source)
 {
@@ -50,7 +66,7 @@ int sow_cli_source_load(const char *path, const struct sow_cli_options *options,
     *source = (struct sow_cli_source){0};
     if (sow_model_load(path, &reading, &source->model, &error) != SOW_OK ||
         sow_plan_make(source->model, &planning, &source->plan, &error) != SOW_OK) {
-        return sow_cli_fail(&error);
+        return fail(&error, options);
     }
     return SOW_EXIT_DONE;
 }

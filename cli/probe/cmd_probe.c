@@ -13,6 +13,15 @@
 #include "slopes.h"
 #include "widths.h"
 
+/* Of what was interrupted before there was anything to tell. */
+static void forget_samples(struct sow_cli_run *run)
+{
+    static const struct sow_measure_sample none;
+    run->asked.of_steps = run->learned != NULL ? run->asked.of_steps : none;
+    run->asked.of_jacobian = run->asked.jacobian != NULL ? run->asked.of_jacobian : none;
+    run->asked.of_curves = run->asked.curves != NULL ? run->asked.of_curves : none;
+}
+
 /* An interrupted measurement ends with its code, and with what is known. */
 static int run_one(const struct sow_cli_options *options, struct sow_cli_run *run)
 {
@@ -53,6 +62,7 @@ static int run_one(const struct sow_cli_options *options, struct sow_cli_run *ru
         asked.tokens = run->asked.of_steps.tokens;
         code = sow_cli_learn_run(&run->source, &asked, options, &run->learned);
     }
+    forget_samples(run);
     int is_interrupted = code == sow_cli_interrupted_code();
     if (code == SOW_EXIT_DONE || (is_interrupted && run->probe != NULL)) {
         int judged = sow_cli_judge(&run->source, &sent.how, run->probe, run->measured, options,
@@ -76,6 +86,17 @@ static void run_free(struct sow_cli_run *run)
 
 /* ---- Several schemes ------------------------------------------------------------------------------ */
 
+#define SHORT "mlp:"
+
+static void add_variants(struct sow_cli_text *text, const struct sow_model *model)
+{
+    const struct sow_variant *variant;
+    for (size_t i = 0; (variant = sow_model_variant(model, i)) != NULL; i++) {
+        sow_cli_add(text, "%s%s", i > 0 ? ", " : "variants are: ", variant->name);
+    }
+    sow_cli_add(text, text->length > 0 ? "" : "there are no variants");
+}
+
 /* A word of --compare: a variant of the model where it has one of the name, else a scheme of the short form mlp:... */
 static int run_word(const struct sow_cli_options *options, const char *word,
                     struct sow_cli_run *run)
@@ -96,6 +117,17 @@ static int run_word(const struct sow_cli_options *options, const char *word,
             with.scheme = NULL;
             with.variant = word;
         }
+    }
+    if (with.scheme != NULL && strncmp(options->arguments[0], SHORT, sizeof SHORT - 1) != 0) {
+        struct sow_cli_text names = {0};
+        add_variants(&names, model);
+        sow_model_free(model);
+        int code = sow_cli_usage(options->verb,
+                                 "--compare '%.80s': schemes are compared of short forms such as "
+                                 "mlp:784,256x3,10; of this description %s",
+                                 word, names.bytes);
+        sow_cli_text_free(&names);
+        return code;
     }
     sow_model_free(model);
     run->title = word;
@@ -211,6 +243,11 @@ int sow_cmd_probe(const struct sow_cli_options *options)
 {
     struct sow_cli_text title = {0};
     struct sow_cli_runs runs = {0};
+    if (options->codes && options->argument_count > 0) {
+        return sow_cli_usage(options->verb,
+                             "--codes lists all codes and takes no SOURCE: leave '%s' out",
+                             options->arguments[0]);
+    }
     if (options->codes) {
         sow_cli_verdict_codes(options->json);
         return SOW_EXIT_DONE;

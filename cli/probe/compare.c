@@ -11,7 +11,9 @@
 
 enum { TITLE, SIGNAL, MOMENT, GRADIENTS, GRADIENT, CORRELATION, CHI_PERP, LOSS, COLUMNS };
 
-#define BARS     16
+#define BARS     16 /* half as many on a narrow terminal, and beside losses */
+#define NARROW   100
+#define LEAST    22 /* of a scheme's columns */
 #define LOG10_2  0.30102999566398119521
 #define SPAN_MIN 1.0 /* decades that fill the height */
 
@@ -44,13 +46,13 @@ static struct scale scale_of(const struct sow_cli_runs *runs, int is_gradient)
 }
 
 static void add_bars(struct sow_cli_text *text, const struct sow_cli_point *points, size_t count,
-                     int is_gradient, const struct scale *scale)
+                     int is_gradient, const struct scale *scale, size_t bars)
 {
     size_t depth = 0, used = 0, at = 0;
     for (size_t i = 0; i < count; i++) {
         depth += (size_t)points[i].is_result;
     }
-    size_t wide = depth < BARS ? depth : BARS;
+    size_t wide = depth < bars ? depth : bars;
     for (size_t i = 0; i < count; i++) {
         if (points[i].is_result && at++ * wide / depth == used && used < wide) {
             double number = number_of(&points[i], is_gradient);
@@ -78,11 +80,12 @@ static void make_cells(const struct sow_cli_run *run, const struct scale scales[
     struct sow_cli_point *points;
     const struct sow_probe_summary *summary = sow_probe_summary(run->probe);
     size_t count = sow_cli_points(run, &points);
+    size_t bars = sow_cli_width() < NARROW || run->learned != NULL ? BARS / 2 : BARS;
     sow_cli_add_safe(&cells[TITLE], run->title, strlen(run->title), 0);
     if (count > 0) {
         const struct sow_cli_point *last = &points[count - 1];
-        add_bars(&cells[SIGNAL], points, count, 0, &scales[0]);
-        add_bars(&cells[GRADIENTS], points, count, 1, &scales[1]);
+        add_bars(&cells[SIGNAL], points, count, 0, &scales[0], bars);
+        add_bars(&cells[GRADIENTS], points, count, 1, &scales[1], bars);
         add_moment(&cells[MOMENT], last->moment);
         add_moment(&cells[GRADIENT], points[0].gradient);
         sow_cli_add(&cells[CORRELATION], isnan(last->correlation) ? "%s" : "%s%.4f", "",
@@ -125,6 +128,8 @@ void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli
                                          "E[grad^2] in", "corr", "chi_perp", "loss"},
                               .right = 1u << MOMENT | 1u << GRADIENT | 1u << CORRELATION |
                                        1u << CHI_PERP,
+                              .spare = 1u << CHI_PERP | 1u << CORRELATION,
+                              .least = LEAST,
                               .colored = sow_cli_colored(stdout, options->color)};
     while (sow_cli_table_pass(&table)) {
         for (size_t run = 0; run < runs->count; run++) {
@@ -132,10 +137,13 @@ void sow_cli_compare_table(const struct sow_cli_runs *runs, const struct sow_cli
             sow_cli_table_row(&table);
         }
     }
-    puts("\nbars: input (left) to output (right), one scale for all rows; predicted means over "
-         "seeds\n"
-         "chi_perp: of the repeated layer, where it settles; gradients vanish below 1, explode "
-         "above");
+    putchar('\n');
+    sow_cli_print_paragraph("bars: input (left) to output (right), one scale for all rows; "
+                            "predicted means over seeds");
+    if ((table.left_out >> CHI_PERP & 1) == 0) {
+        sow_cli_print_paragraph("chi_perp: of the repeated layer, where it settles; gradients "
+                                "vanish below 1, explode above");
+    }
     if (learned) {
         const struct sow_learning_report *report = sow_learning_report(runs->items[0].learned);
         printf("loss: before and after %u steps on one random batch\n", report->steps);

@@ -13,6 +13,9 @@
 #include "cli/stats.h"
 #include "cli/text/table.h"
 
+#define NARROW     100 /* columns */
+#define NAME_LEAST 12
+
 enum { NAME, MOMENT, MOMENT_SEEN, SIMILAR, SIMILAR_SEEN, GRADIENT, GRADIENT_SEEN, NOTE, COLUMNS };
 
 #define NAME_ROOM 29
@@ -261,8 +264,11 @@ void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_meas
         .probe = probe,
         .measured = measured,
         .table = {.columns = COLUMNS,
-                  .titles = {"value", "E[x^2]", "measured", "corr", "measured", "E[grad^2]",
+                  .titles = {"value", "E[x^2]", "measured", "corr",
+                             sow_cli_width() < NARROW ? "seen" : "measured", "E[grad^2]",
                              "measured", "units"},
+                  .spare = 1u << SIMILAR | 1u << SIMILAR_SEEN,
+                  .least = NAME_LEAST,
                   .right = 1u << MOMENT | 1u << MOMENT_SEEN | 1u << SIMILAR | 1u << SIMILAR_SEEN |
                            1u << GRADIENT | 1u << GRADIENT_SEEN,
                   .colored = sow_cli_colored(stdout, options->color)},

@@ -13,7 +13,7 @@ int sow_cli_exit_code(const struct sow_error *error)
 {
     /* A rule of the command line is the user's word, a rule of a file is input. */
     int typed_rule = strcmp(error->file, "--set") == 0 || strcmp(error->file, "--scheme") == 0 ||
-                     strcmp(error->file, "--lr") == 0;
+                     strcmp(error->file, "--compare") == 0 || strcmp(error->file, "--lr") == 0;
     int typed = error->file[0] == '\0' || typed_rule;
     switch (error->code) {
     case SOW_OK:

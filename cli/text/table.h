@@ -17,11 +17,16 @@ struct sow_table {
     int columns;
     const char *titles[SOW_TABLE_COLUMNS_MAX];
     unsigned right; /* bit a column: aligned to the right */
+    unsigned
+        spare; /* bit a column: left out, the last first, where all of them would be too wide */
+    size_t
+        least; /* columns of the first column's ends that stay where it is too wide; 0: all stay */
     int colored;
     struct sow_cli_text cells[SOW_TABLE_COLUMNS_MAX]; /* of the next row */
     int measuring, printing;                          /* which pass this is */
     size_t widths[SOW_TABLE_COLUMNS_MAX];
-    int gap; /* between columns */
+    unsigned left_out; /* of `spare` */
+    int gap;           /* between columns */
 };
 
 /* Begins the first pass, then the second, for which it prints the titles; then 0, and nothing is left to free. */

@@ -290,6 +290,11 @@ for at in range(4 * 320 * 128, len(raw), 4):
 }
 
 @test "the list of codes, and the page that is made of it" {
+    for verb in check probe; do # a file beside it would be looked at by none
+        run --separate-stderr sow "$verb" --codes x
+        ends_with 2
+        has "$stderr" "--codes lists all codes" "leave 'x' out"
+    done
     run -0 sow check --codes
     has "$output" "twins" "identical-layers" "config-field"
     run -0 sow check --codes --json

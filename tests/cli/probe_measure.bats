@@ -146,6 +146,30 @@ assert 0 < found["measured_entropy"] < found["first_loss"]["uniform"]' <<<"$outp
     python3 -c 'import json, sys; found = json.load(sys.stdin); assert 1 < found["seeds"] < 4096' <<<"$output"
 }
 
+@test "of steps that an interruption left out nothing is told, though they were to be of a sample" {
+    echo '{"model_type": "gpt2", "n_layer": 4, "n_embd": 64, "n_head": 2, "vocab_size": 999}' >config.json
+    interrupted "seed noise" config.json --steps 4096 --measure --seeds 4096 -T 1
+    has "$stderr" "interrupted"
+    lacks "$output" "steps of learning were taken"
+}
+
+@test "2,000 residual blocks are measured in one go, and Ctrl-C shows what is known of them" {
+    cat >deep.lua <<'RECIPE'
+local x = input { "batch", 16 }
+x = repeated("blocks", 2000, x, function(x)
+    return x + (x >> layer_norm("norm", 16) >> linear("up", 16, 16) >> activation("tanh") >> linear("down", 16, 16)) * 0.01
+end)
+x = x >> linear("head", 16, 10)
+rule("*.norm.weight", ones)
+rule("*.bias", zeros)
+rule("*", lecun_normal)
+RECIPE
+    run -0 --separate-stderr sow probe deep.lua --measure --brief --batch 2
+    has "$output" "per layer, over 2000" "1 (predicted 1) forward"
+    interrupted "not known (predicted 1) forward" deep.lua --brief --seeds 9
+    has "$stderr" "interrupted: these are the numbers known so far"
+}
+
 @test "what is too large is cut down by itself, and every format says so" {
     echo '{"model_type": "llama", "vocab_size": 101, "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 6,' \
         '"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": false}' >config.json

@@ -177,7 +177,10 @@ LUA
     has "$stderr" "one argument too many" "--compare"
     run --separate-stderr sow probe mlp:8,8,8 --compare nonsense
     ends_with 2
-    has "$stderr" "nonsense"
+    has "$stderr" "--compare 'nonsense': nonsense is not defined"
+    run --separate-stderr sow probe mlp:8,8,8 --compare zeros 'normal{std=-1}'
+    ends_with 2
+    has "$stderr" "--compare: std of normal is -1"
     run --separate-stderr sow probe mlp:8,8,8 --compare zeros --scheme ones
     ends_with 2
     has "$stderr" "leave --scheme out"
@@ -185,8 +188,9 @@ LUA
     ends_with 2
     has "$stderr" "at most 8"
     tiny gpt2 >config.json
-    run --separate-stderr sow probe config.json --compare he_normal
+    run --separate-stderr sow probe config.json --compare transformers he_normal
     ends_with 2
+    has "$stderr" "--compare 'he_normal'" "variants are: transformers, openai"
 }
 
 # Opens a page; leaves its DOM in dom.html, and what it says and asks for in said.txt.

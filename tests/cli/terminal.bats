@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Streams: colours only where they belong, a progress bar on terminals alone, full and closed outputs.
-# shellcheck disable=SC2154 # stderr and stderr_lines come from run
+# shellcheck disable=SC2030,SC2031,SC2154 # output, stderr and stderr_lines come from run
 load helper
 
 escape=$'\e'
@@ -109,4 +109,35 @@ escape=$'\e'
     has "$output" "h.0.attn.c_attn"
     COLUMNS=40 run -0 sow probe config.json
     has "$output" "attn.c_attn"
+}
+
+# fits 80|100 ARGUMENTS...: no line of what `sow` prints is wider, but for cures, which can be pasted whole.
+fits() {
+    local columns=$1 line
+    shift
+    COLUMNS=$columns run -0 --separate-stderr sow "$@"
+    while IFS= read -r line; do
+        [[ ${#line} -le $columns || $line == *"cure: "* ]] || { echo "$* at $columns: ${#line}: $line" && return 1; }
+    done <<<"$output"
+}
+
+@test "plan, measured values and schemes side by side fit 80 and 100 columns, whatever their names" {
+    echo '{"model_type": "gpt2", "n_layer": 2, "n_embd": 1280, "n_head": 2, "vocab_size": 99}' >config.json
+    local columns tanh="mlp:64,64x30,10 --activation tanh" long='trunc_normal{std=0.02,low=-2,high=2}'
+    for columns in 80 100; do
+        fits "$columns" plan config.json
+        has "$output" "attn.c_attn.weight" "0.01"
+        fits "$columns" probe config.json --measure --tokens 8 --batch 2
+        has "$output" "entropy" "measured"
+        # shellcheck disable=SC2086 # words
+        fits "$columns" probe $tanh --compare "$long" glorot_normal he_normal
+        has "$output" "low=-2,high=2} █" "glorot_normal: healthy"
+        # shellcheck disable=SC2086 # words
+        fits "$columns" probe $tanh --compare "$long" glorot_normal he_normal --steps 2
+        has "$output" " to " "loss: before and after 2 steps"
+    done
+    COLUMNS=80 run -0 sow probe mlp:64,64x30,10 --compare he_normal glorot_normal --steps 2
+    lacks "$output" "chi_perp" # a spare column
+    COLUMNS=100 run -0 sow probe mlp:64,64x30,10 --compare he_normal glorot_normal --steps 2
+    has "$output" "chi_perp"
 }

@@ -92,12 +92,15 @@ static int is_law(const struct sow_judgement *j, const struct sow_like *likes, s
                   const struct fans *fans)
 {
     size_t looked_at = 0;
+    if (fans->count < LEAST) { /* first: most layers belong to a law that was found before */
+        return 0;
+    }
     for (size_t i = 0; i < count; i++) {
         looked_at += (size_t)is_looked_at(&likes[i]);
     }
     double worst = fans->most > 1 / fans->least ? fans->most : 1 / fans->least;
     int in_file = sow_judge_reads_file(j);
-    return fans->count >= LEAST && fans->out_most > 1.5 * fans->out_least &&
+    return fans->out_most > 1.5 * fans->out_least &&
            worst > (in_file ? 2 * RATIO_NOTE : RATIO_NOTE) &&
            (!in_file || 4 * fans->count >= 3 * looked_at);
 }

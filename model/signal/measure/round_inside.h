@@ -34,7 +34,7 @@ struct sow_round {
     struct shared *parameters;
     double *aside;
     int keeps_weights, skips_weight_gradients;
-    uint64_t seed, peak;
+    uint64_t seed, peak, operations;
     const struct sow_round_hooks *hooks;
     sow_cotangent_fn *cotangent; /* NULL: random numbers */
     double cotangent_std;        /* of these */

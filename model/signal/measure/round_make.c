@@ -173,6 +173,16 @@ static enum sow_status check_weights(const struct sow_round *round, struct sow_e
     return status;
 }
 
+/* Counted once: asked for at every operation. */
+static uint64_t count_operations(const struct sow_network *network, const struct held *flows)
+{
+    uint64_t count = 0;
+    for (size_t n = 0; n < network->node_count; n++) {
+        count += flows[network->nodes[n].output].carries ? 2 : 1;
+    }
+    return count;
+}
+
 enum sow_status sow_round_new(const struct sow_network *network, const struct sow_plan *plan,
                               const struct sow_weights *weights, uint32_t threads, uint64_t ceiling,
                               struct sow_round **round, struct sow_error *error)
@@ -195,6 +205,7 @@ enum sow_status sow_round_new(const struct sow_network *network, const struct so
         goto fail;
     }
     describe(made);
+    made->operations = count_operations(network, made->flows);
     status = size_up(made, &scratch, &aside, error);
     status = status == SOW_OK ? check_weights(made, error) : status;
     if (status == SOW_OK) {
@@ -247,11 +258,7 @@ uint64_t sow_round_memory(const struct sow_round *round)
 
 uint64_t sow_round_operations(const struct sow_round *round)
 {
-    uint64_t count = 0;
-    for (size_t n = 0; n < round->network->node_count; n++) {
-        count += round->flows[round->network->nodes[n].output].carries ? 2 : 1;
-    }
-    return count;
+    return round->operations;
 }
 
 void sow_round_cotangent(struct sow_round *round, sow_cotangent_fn *fill)
