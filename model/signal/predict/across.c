@@ -35,19 +35,6 @@ void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow 
     }
 }
 
-double sow_transposed_fan(const struct sow_op_attributes *at, const struct sow_flow *in,
-                          const struct sow_flow *out, double *pair_share)
-{
-    double share, pairs, fan = (double)in->shape[1] / (double)at->groups, sizes = 1;
-    sow_window_share(at, out, in, &share, &pairs); /* its windows lie on what it makes */
-    for (uint32_t i = 0; i < at->spatial; i++) {
-        fan *= (double)at->kernel[i];
-        sizes *= (double)in->shape[i + 2] / (double)out->shape[i + 2];
-    }
-    *pair_share = share > 0 ? pairs * sizes / share : 0;
-    return fan * share * sizes;
-}
-
 /* ---- Pools ---------------------------------------------------------------------------------------------- */
 
 /* The mean of `count` places. */

@@ -89,35 +89,21 @@ static struct sow_adjoint back_linear(const struct sow_predictor *p, const struc
                    : none;
 }
 
+/* Convolutions, transposed or not: what reaches an input through the taps is counted in border_back.c. */
 static struct sow_adjoint back_conv(const struct sow_predictor *p, const struct sow_node *node)
 {
-    const struct sow_flow *in = &p->network->flows[node->inputs[0]],
-                          *out = &p->network->flows[node->output];
+    const struct sow_flow *out = &p->network->flows[node->output];
     struct sow_weights weights = sow_weights_of(sow_plan_at(p->plan, node->parameters[0]), 0, 0);
-    double share, pairs, taps = 1, channels = (double)out->shape[1] / (double)node->at.groups;
-    sow_window_share(&node->at, in, out, &share, &pairs);
-    for (uint32_t i = 0; i < node->at.spatial; i++) {
-        taps *= (double)node->at.kernel[i] * (double)out->shape[i + 2] / (double)in->shape[i + 2];
+    double channels = (double)out->shape[1] / (double)node->at.groups;
+    double reach = p->locals[node - p->network->nodes].reach;
+    if (node->op == SOW_OP_CONV_TRANSPOSE) {
+        return sow_back_weights(&p->adjoints[node->output], channels * reach, &weights);
     }
     struct sow_adjoint made = sow_back_weights(&p->adjoints[node->output], channels, &weights);
-    made.log += sow_log_of(taps * share, 0);
+    made.log += sow_log_of(reach, 0);
     made.place =
         place_of(made.place, p->states[node->output].places, p->states[node->inputs[0]].places);
     return made;
-}
-
-static struct sow_adjoint back_transposed(const struct sow_predictor *p,
-                                          const struct sow_node *node)
-{
-    const struct sow_flow *in = &p->network->flows[node->inputs[0]],
-                          *out = &p->network->flows[node->output];
-    struct sow_weights weights = sow_weights_of(sow_plan_at(p->plan, node->parameters[0]), 0, 0);
-    double share, pairs, taps = 1, channels = (double)out->shape[1] / (double)node->at.groups;
-    sow_window_share(&node->at, out, in, &share, &pairs);
-    for (uint32_t i = 0; i < node->at.spatial; i++) {
-        taps *= (double)node->at.kernel[i];
-    }
-    return sow_back_weights(&p->adjoints[node->output], channels * taps * share, &weights);
 }
 
 /* ---- Elements -------------------------------------------------------------------------------------------- */
@@ -307,9 +293,8 @@ static struct sow_adjoint back_of(struct sow_predictor *p, const struct sow_node
     case SOW_OP_LINEAR:
         return back_linear(p, node);
     case SOW_OP_CONV:
-        return back_conv(p, node);
     case SOW_OP_CONV_TRANSPOSE:
-        return back_transposed(p, node);
+        return back_conv(p, node);
     case SOW_OP_RNN:
     case SOW_OP_RNN_CELL:
     case SOW_OP_LSTM:

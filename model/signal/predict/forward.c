@@ -7,7 +7,7 @@
 #include "core/tensor/matrices.h"
 #include "core/base/elementary.h"
 #include "core/linalg/whole.h"
-#include "model/signal/predict/predict.h"
+#include "model/signal/predict/border.h"
 #include "model/signal/predict/widths.h"
 #include "model/signal/network/recurrent.h"
 
@@ -88,20 +88,11 @@ static double kept_by(const struct sow_predictor *p, const struct sow_node *node
 double sow_fan_of(const struct sow_predictor *p, const struct sow_node *node, double *inside,
                   double *pairs)
 {
-    const struct sow_flow *from = &p->network->flows[node->inputs[0]];
-    const struct sow_flow *to = &p->network->flows[node->output];
-    double fan = (double)node->at.inputs;
-    *inside = *pairs = 1;
-    if (node->op == SOW_OP_CONV) {
-        fan = (double)(from->shape[1] / node->at.groups);
-        for (uint32_t i = 0; i < node->at.spatial; i++) {
-            fan *= (double)node->at.kernel[i];
-        }
-        sow_window_share(&node->at, from, to, inside, pairs);
-    } else if (node->op == SOW_OP_CONV_TRANSPOSE) {
-        fan = sow_transposed_fan(&node->at, from, to, pairs);
-    }
-    return fan;
+    const struct sow_local *local = &p->locals[node - p->network->nodes];
+    int flat = node->op != SOW_OP_CONV && node->op != SOW_OP_CONV_TRANSPOSE;
+    *inside = flat ? 1 : local->inside;
+    *pairs = flat ? 1 : local->pairs;
+    return flat ? (double)node->at.inputs : local->fan;
 }
 
 static void forward_weights(struct sow_predictor *p, const struct sow_node *node)
@@ -367,6 +358,15 @@ static void forward_scaling(struct sow_predictor *p, const struct sow_node *node
     }
 }
 
+static enum sow_status forward_activation(struct sow_predictor *p, const struct sow_node *node,
+                                          struct sow_error *error)
+{
+    uint32_t from = node->inputs[0];
+    struct sow_state pixel = sow_border_pixel(p, from, &p->states[from]);
+    return sow_forward_function(p, node, &node->at.function, 0, &pixel, &p->states[node->output],
+                                &p->locals[node - p->network->nodes], error);
+}
+
 /* Sums, products and mixtures. */
 static enum sow_status forward_several(struct sow_predictor *p, const struct sow_node *node,
                                        struct sow_error *error)
@@ -423,7 +423,7 @@ enum sow_status sow_forward(struct sow_predictor *p, const struct sow_node *node
         sow_forward_norm(p, node, in, out, local);
         break;
     case SOW_OP_ACTIVATION:
-        return sow_forward_function(p, node, &node->at.function, 0, in, out, local, error);
+        return forward_activation(p, node, error);
     case SOW_OP_DROPOUT:
     case SOW_OP_SCALE:
     case SOW_OP_LAYER_SCALE:

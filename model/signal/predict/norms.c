@@ -162,6 +162,7 @@ void sow_forward_norm(struct sow_predictor *p, const struct sow_node *node,
     /* of zeros only eps is left */
     local->ln_back += log > -INFINITY ? step : sow_log_of(gamma.square, -ln_eps);
     local->held = r;
+    local->taken = taken;
     double along = count > 2 ? (1 - (1.0 + centred) / count) : 0;
     local->factor = gamma.square > 0 ? gamma.mean / sow_sqrt(gamma.square) *
                                            sow_exp(0.5 * (local->ln_back + sow_log_of(along, 0)))

@@ -11,6 +11,7 @@
 #include "core/base/elementary.h"
 #include "core/base/error.h"
 #include "model/signal/network/recurrent.h"
+#include "model/signal/predict/border.h"
 #include "model/signal/predict/shared.h"
 
 #define PAIRS_MAX 64 /* of uses of one value, among which shared ancestors are looked for */
@@ -78,6 +79,7 @@ static enum sow_status prepare(struct sow_predictor *p, struct sow_error *error)
     }
     list_uses(p);
     enum sow_status status = sow_shared_find(p, error);
+    status = status == SOW_OK ? sow_border_prepare(p, error) : status;
     for (size_t i = 0; i < network->node_count; i++) {
         p->has_norm |=
             network->nodes[i].op == SOW_OP_LAYER_NORM || network->nodes[i].op == SOW_OP_RMS_NORM ||
@@ -92,7 +94,12 @@ static enum sow_status walk_forward(struct sow_predictor *p, struct sow_error *e
     for (size_t i = 0; i < p->network->node_count && status == SOW_OK; i++) {
         struct sow_local *local = &p->locals[i];
         local->chi_perp = local->chi_par = local->c0 = NAN;
-        status = sow_forward(p, &p->network->nodes[i], error);
+        const struct sow_node *node = &p->network->nodes[i];
+        int room = sow_border_windows(p, node);
+        status = room ? sow_forward(p, node, error) : SOW_E_MEMORY;
+        if (!room || (status == SOW_OK && !sow_border_forward(p, node))) {
+            return sow_fail(error, SOW_E_MEMORY, "out of memory");
+        }
         if (status == SOW_OK) {
             sow_forward_places(p, &p->network->nodes[i]);
         }
@@ -154,8 +161,11 @@ static void walk_backward(struct sow_predictor *p)
         } else {
             gather(p, flow);
             sow_gather_places(p, flow);
+            sow_border_gather(p, flow);
         }
+        sow_border_back_windows(p, &p->network->nodes[i]);
         sow_backward(p, &p->network->nodes[i]);
+        sow_border_backward(p, &p->network->nodes[i]);
         sow_backward_places(p, &p->network->nodes[i]);
     }
 }

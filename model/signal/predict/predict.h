@@ -84,6 +84,7 @@ struct sow_local {
     const struct sow_rows *rows;      /* attention that is followed by position (places.h) */
     struct sow_places *back_place[3]; /* there, of what goes back; NULL: handed on */
     double factor;                    /* norms and scales: mean of the Jacobian's diagonal */
+    double taken;      /* norms: the share of the second moment that their mean had */
     double held, loan; /* norms: variance over variance plus eps; of adjoints behind batch norms */
     double turn
         [3]; /* activations: of h(z) = slope z: E[h]^2, E[h z]^2, the rest of E[h^2], over E[slope^2] */
@@ -95,6 +96,9 @@ struct sow_local {
     struct sow_state part[3];     /* attention: queries, keys, values; gated: phi(gate), value */
     struct sow_adjoint adjoint[3];
     const struct sow_node *composed; /* multiply of x and an activation of x: the activation */
+    /* convolutions (border.h): inputs of an output, the share that is no padding, that of two outputs; outputs of an input */
+    double fan, inside, pairs, reach;
+    double bend; /* activations: d ln E[slope^2] / d ln E[x^2], where pixels differ in size */
     /* recurrent: how E[h^2] runs over time, and the gradient of its input; NULL: all times are alike */
     const struct sow_time_profile *profile, *profile_back;
 };
@@ -109,6 +113,7 @@ struct sow_kept_expansion {
     struct sow_expansion expansion;
 };
 
+struct sow_border;
 struct sow_reach;
 struct sow_table;  /* expand.c */
 struct sow_shared; /* shared.h */
@@ -122,7 +127,9 @@ struct sow_predictor {
     struct sow_places **by_place; /* one a flow: NULL, or its tokens by position (places.c) */
     struct sow_places *
         *back_place; /* one a flow: NULL, or its gradient by position (places_back.c) */
-    struct sow_places **use_place;  /* one a use, the same */
+    struct sow_places **use_place; /* one a use, the same */
+    /* one a flow, and one a use: NULL, or how pixels run towards the border (border.h); NULL where nothing convolves */
+    const struct sow_border **border, **back_border, **use_border;
     struct sow_places *spare_place; /* that may be taken again */
     struct sow_reach *reaches;      /* that were made (places_reach.c) */
     struct sow_local *locals;       /* one a node */
@@ -242,10 +249,6 @@ double sow_place_correlation(const struct sow_predictor *p, uint32_t flow);
 /* Of a gradient that goes back through the weights of `outputs` outputs. */
 struct sow_adjoint sow_back_weights(const struct sow_adjoint *adjoint, double outputs,
                                     const struct sow_weights *weights);
-/* How many inputs one output of a transposed convolution adds up, on average, and the share of them that two outputs have
- * the weights in common of. */
-double sow_transposed_fan(const struct sow_op_attributes *at, const struct sow_flow *in,
-                          const struct sow_flow *out, double *pair_share);
 /* Windows of a convolution or pool: the mean share of a window that is no padding, and that of two windows at once. */
 void sow_window_share(const struct sow_op_attributes *at, const struct sow_flow *in,
                       const struct sow_flow *out, double *share, double *pair_share);
