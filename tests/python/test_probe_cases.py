@@ -372,3 +372,37 @@ def test_the_tensors_of_a_file_are_counted(tmp_path):
     subprocess.run([tool.SOW, "init", "mlp:64,64,10", "-o", tmp_path / "w.safetensors", "-q"], check=True)
     done = subprocess.run([tool.SOW, "probe", "mlp:64,64,10", "--weights", "w.safetensors"], capture_output=True, text=True, cwd=tmp_path)
     assert "measured with the 4 tensors of the network in w.safetensors" in done.stdout
+
+
+PLAIN = """
+local x = input {{ "batch", 64 }}
+local y = x >> linear("a", 64, 64)
+for i = 1, {} do
+    y = {}
+end
+x = y >> {}linear("b", 64, 10)
+rule("n.weight", ones)
+rule("*.weight", lecun_normal)
+rule("*.bias", zeros)
+"""
+
+
+@pytest.mark.parametrize("times, step, norm, told", [
+    (40, "y + y", "", [("EXPLODE", "error", "add")]),
+    (6, "y + y", "", []),  # 2^12
+    (40, "y + y", 'layer_norm("n", 64) >> ', []),
+    (2, "y * y * 0.01", "", [("VANISH", "error", "multiply")]),
+    (3, "(y + y) * 0.5", "", []),
+    (20, "(y + y) * 0.5 + x", "", []),
+], ids=["doubled", "a little", "with a norm", "squared and small", "back again", "with a branch"])
+def test_growth_that_no_weight_is_to_blame_for(tmp_path, times, step, norm, told):
+    found = probe(tmp_path, PLAIN.format(times, step, norm).replace('rule("n.weight", ones)\n', "" if not norm else 'rule("n.weight", ones)\n'))
+    assert verdicts(found) == told
+    assert all(verdict["cure"] is None for verdict in found["verdicts"])
+
+
+def test_a_layer_that_nothing_reads_is_noted(tmp_path):
+    found = probe(tmp_path, CHAIN.replace("{{", "{").replace("}}", "}").replace("{}\n", 'local lost = x >> linear("lost", 10, 10) '
+                  '>> activation("relu")\nx = x >> linear("last", 10, 10)\n', 1))
+    assert found["healthy"] and verdicts(found) == [("ZERO-GRAD", "note", "lost.weight")]
+    assert "nothing reads relu.6" in found["verdicts"][0]["reason"]

@@ -413,6 +413,7 @@ static int is_cured(const struct sow_judgement *j, const struct sow_judged *judg
     int is_note = judged->verdict.severity == SOW_SEVERITY_NOTE;
     int rule = judged->rule;
     return !(j->checked != NULL && judged->verdict.measured) &&
+           rule != SOW_RULE_PLAIN && /* weights would only hide it */
            (!is_note || rule == SOW_RULE_STREAM || rule == SOW_RULE_ODD || rule == SOW_RULE_FANS);
 }
 

@@ -185,6 +185,47 @@ static void find(struct sow_judgement *j, struct sow_exact *e, unsigned char *la
     }
 }
 
+/* Parameters with no way to the last output: the prediction sends no gradient to them, and a loss of the last output sends
+ * none either. A network may have several outputs: a note. */
+static void tell_unread(struct sow_judgement *j, const struct sow_exact *e)
+{
+    const struct sow_network *network = e->network;
+    uint32_t last = network->outputs[network->output_count - 1];
+    memset(e->live, 0, network->flow_count);
+    memset(e->used, 0, sow_plan_count(j->plan));
+    e->live[last] = 1;
+    for (size_t i = network->node_count; i-- > 0;) {
+        const struct sow_node *node = &network->nodes[i];
+        for (uint32_t k = 0; k < node->input_count; k++) {
+            e->live[node->inputs[k]] |= e->live[node->output];
+        }
+        for (uint32_t k = 0; k < node->parameter_count; k++) {
+            e->used[node->parameters[k]] |= e->live[node->output];
+        }
+    }
+    const char *end = "";
+    for (size_t i = network->node_count; i-- > 0;) {
+        const struct sow_node *node = &network->nodes[i];
+        if (!e->live[node->output] && network->flows[node->output].uses == 0) {
+            end = node->name; /* of values on no way, the one whose parameters come next */
+        }
+        if (e->live[node->output] || node->parameter_count == 0 || e->used[node->parameters[0]] ||
+            !e->moves[node->parameters[0]]) {
+            continue;
+        }
+        struct sow_verdict *verdict =
+            sow_judge_add(j, SOW_VERDICT_ZERO_GRAD, SOW_RULE_UNREAD,
+                          sow_plan_at(j->plan, node->parameters[0])->name, node->layer);
+        if (verdict != NULL) {
+            verdict->severity = SOW_SEVERITY_NOTE;
+            sow_judge_reason(j, verdict,
+                             "nothing reads %.200s, and it is not the last value: its weights move "
+                             "only if the loss takes it too; gradients here begin at %.200s",
+                             end, network->nodes[network->flows[last].node].name);
+        }
+    }
+}
+
 void sow_judge_exact(struct sow_judgement *j)
 {
     size_t flows = j->network->flow_count + 1, entries = sow_plan_count(j->plan) + 1;
@@ -201,6 +242,7 @@ void sow_judge_exact(struct sow_judgement *j)
             late[i] = e.used[i] && !e.moves[i];
         }
         sow_judge_symmetry(j, late);
+        tell_unread(j, &e);
     } else {
         j->out_of_memory = 1;
     }

@@ -169,6 +169,7 @@ enum sow_status sow_judge_all(struct sow_judgement *j, struct sow_error *error)
     sow_judge_exact(j);
     sow_judge_chain(j);
     sow_judge_layers(j);
+    sow_judge_plain(j);
     sow_judge_alike(j);
     sow_judge_outliers(j);
     sow_judge_streams(j);

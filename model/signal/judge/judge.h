@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Judging from the inside: one file a kind of rule, each adds verdicts to the judgement. chain.c what happens over the
  * depth, layer.c what happens at one operation, alike.c weights that stand out among their like, fans.c fan_out for fan_in,
+ * plain.c growth that no weight is to blame for,
  * outlier.c weights that stand out from what is known to fit, streams.c residual branches without a scale, exact.c and
  * symmetry.c what the plan's constants forbid for ever, loss.c the first loss, measured.c numbers that left float32, copies.c
  * what is twice in a file, cure.c the options that heal. */
@@ -59,12 +60,14 @@ enum sow_rule { /* verdicts of one code and rule are told once, with the number 
                 SOW_RULE_SOFTMAX,
                 SOW_RULE_TIME,
                 SOW_RULE_FIRST_STEP,
+                SOW_RULE_UNREAD,
                 SOW_RULE_OUTLIER,
                 SOW_RULE_ODD,
                 SOW_RULE_FANS,
                 SOW_RULE_ONE_NUMBER,
                 SOW_RULE_BRANCHES,
                 SOW_RULE_STREAM,
+                SOW_RULE_PLAIN,
                 SOW_RULE_SCHEME,
                 SOW_RULE_COPIES,
                 SOW_RULE_COPIES_ONE_SIDE,
@@ -109,6 +112,7 @@ void sow_judge_layers(struct sow_judgement *j);
 void sow_judge_copies(struct sow_judgement *j);
 void sow_judge_streams(struct sow_judgement *j);
 void sow_judge_alike(struct sow_judgement *j);
+void sow_judge_plain(struct sow_judgement *j);
 void sow_judge_outliers(struct sow_judgement *j);
 void sow_judge_exact(struct sow_judgement *j);
 /* `stuck`: a byte an entry of the plan, 1 for parameters that never move. */
