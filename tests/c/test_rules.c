@@ -190,7 +190,9 @@ static void test_strictness(void **state)
         (void)sow_rules_match(rules, i, &match, NULL);
     }
     assert_int_equal(sow_rules_check_used(rules, &error), SOW_E_RULE);
-    assert_string_equal(error.message, "the rule `*.wieght` claims no tensor: no name fits");
+    assert_string_equal(error.message,
+                        "the rule `*.wieght` claims no tensor: no name fits; near is "
+                        "in.weight");
     sow_rules_free(rules);
     assert_int_equal(make(model, "*=zeros", "in.*=ones", NULL, &rules, &error), SOW_OK);
     for (size_t i = 0; i < sow_model_graph(model)->parameter_count; i++) {
