@@ -407,13 +407,12 @@ static int unite(const struct trial *chosen, size_t count, struct trial *all)
     return all->count > 0;
 }
 
-/* Whether a verdict is told with a cure of its own: notes of taste are not, and what is wrong in a file no plan heals. */
+/* Whether a verdict is told with a cure of its own: notes of taste are not, and weights heal neither what is wrong in a
+ * file nor growth that is not theirs. */
 static int is_cured(const struct sow_judgement *j, const struct sow_judged *judged)
 {
-    int is_note = judged->verdict.severity == SOW_SEVERITY_NOTE;
-    int rule = judged->rule;
-    return !(j->checked != NULL && judged->verdict.measured) &&
-           rule != SOW_RULE_PLAIN && /* weights would only hide it */
+    int is_note = judged->verdict.severity == SOW_SEVERITY_NOTE, rule = judged->rule;
+    return !(j->checked != NULL && judged->verdict.measured) && rule != SOW_RULE_PLAIN &&
            (!is_note || rule == SOW_RULE_STREAM || rule == SOW_RULE_ODD || rule == SOW_RULE_FANS);
 }
 
