@@ -26,6 +26,7 @@ static const struct column {
     {"seed_noise", offsetof(struct sow_probe_value, seed_noise)},
     {"scale_response", offsetof(struct sow_probe_value, scale_response)},
     {"log2_distance", offsetof(struct sow_probe_value, log2_distance)},
+    {"directions", offsetof(struct sow_probe_value, directions)},
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -56,7 +57,7 @@ static void add_value(struct sow_cli_text *text, const struct sow_probe_value *v
         sow_cli_add_number(text, number_of(value, i));
     }
     if (measured != NULL) {
-        sow_cli_add_measured(text, measured);
+        sow_cli_add_measured(text, measured, value);
     }
     sow_cli_add(text, "}");
 }
@@ -179,7 +180,7 @@ void sow_cli_probe_csv(const struct sow_probe *probe, const struct sow_measureme
             sow_cli_add(&text, isnan(number) ? "," : ",%.17g", number);
         }
         if (measured != NULL) {
-            sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i), sample);
+            sow_cli_add_measured_csv(&text, sow_measured_value_at(measured, i), value, sample);
         }
         sow_cli_add_asked_csv(&text, asked, i, value->name);
         if (learned != NULL) {

@@ -95,12 +95,16 @@ static const struct column {
     COLUMN(saturated_expected),
     COLUMN(entropy),
     COLUMN(entropy_expected),
-    COLUMN(participation),
-    COLUMN(participation_expected),
-    COLUMN(stable_rank),
-    COLUMN(effective_rank),
-    COLUMN(rank_collapse),
 #undef COLUMN
+#define RANK(name)                                                                                 \
+    {                                                                                              \
+#name, offsetof(struct sow_measured_value, ranks.name)                                     \
+    }
+    RANK(participation),
+    RANK(stable_rank),
+    RANK(effective_rank),
+    RANK(rank_collapse),
+#undef RANK
 };
 #define NUMBERS (sizeof columns / sizeof columns[0])
 
@@ -111,13 +115,38 @@ static double number_of(const struct sow_measured_value *value, size_t column)
     return number;
 }
 
-void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value)
+/* Beside the ranks: what a correct random network has. */
+static const struct column expected_columns[] = {
+    {"participation_expected", offsetof(struct sow_ranks, participation)},
+    {"stable_rank_expected", offsetof(struct sow_ranks, stable_rank)},
+    {"effective_rank_expected", offsetof(struct sow_ranks, effective_rank)},
+    {"rank_collapse_expected", offsetof(struct sow_ranks, rank_collapse)},
+};
+#define EXPECTED (sizeof expected_columns / sizeof expected_columns[0])
+
+static double expected_of(const struct sow_ranks *ranks, size_t column)
 {
+    double number;
+    memcpy(&number, (const char *)ranks + expected_columns[column].offset, sizeof number);
+    return number;
+}
+
+void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value,
+                          const struct sow_probe_value *predicted)
+{
+    struct sow_ranks ranks = sow_expected_ranks(predicted);
     int any = 0;
     for (size_t i = 0; i < NUMBERS; i++) {
         double number = number_of(value, i);
         if (!isnan(number)) {
             sow_cli_add(text, "%s\"%s\": ", any++ ? ", " : ", \"measured\": {", columns[i].name);
+            sow_cli_add_number(text, number);
+        }
+    }
+    for (size_t i = 0; i < EXPECTED && any; i++) {
+        double number = expected_of(&ranks, i);
+        if (!isnan(number)) {
+            sow_cli_add(text, ", \"%s\": ", expected_columns[i].name);
             sow_cli_add_number(text, number);
         }
     }
@@ -160,14 +189,23 @@ void sow_cli_measured_titles(void)
     for (size_t i = 0; i < NUMBERS; i++) {
         printf(",measured_%s", columns[i].name);
     }
+    for (size_t i = 0; i < EXPECTED; i++) {
+        printf(",measured_%s", expected_columns[i].name);
+    }
     fputs(",measured,measured_samples,measured_tokens,measured_layers", stdout);
 }
 
 void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value,
+                              const struct sow_probe_value *predicted,
                               const struct sow_cli_sample *sample)
 {
+    struct sow_ranks ranks = sow_expected_ranks(predicted);
     for (size_t i = 0; i < NUMBERS; i++) {
         double number = number_of(value, i);
+        sow_cli_add(text, isnan(number) ? "," : ",%.17g", number);
+    }
+    for (size_t i = 0; i < EXPECTED; i++) {
+        double number = isnan(value->second_moment) ? NAN : expected_of(&ranks, i);
         sow_cli_add(text, isnan(number) ? "," : ",%.17g", number);
     }
     sow_cli_add(text, ",%d,%llu,%llu,%u", !isnan(value->second_moment),

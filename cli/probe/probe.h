@@ -42,11 +42,13 @@ void sow_cli_stored_note(const struct sow_measurement *measured,
 void sow_cli_measured_table(const struct sow_probe *probe, const struct sow_measurement *measured,
                             const unsigned char *shown, const struct sow_cli_options *options);
 /* Of a value, and of the whole. */
-void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value);
+void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value,
+                          const struct sow_probe_value *predicted);
 void sow_cli_add_measurement(struct sow_cli_text *text, const struct sow_measurement *measured,
                              const struct sow_cli_sample *sample);
 void sow_cli_measured_titles(void);
 void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measured_value *value,
+                              const struct sow_probe_value *predicted,
                               const struct sow_cli_sample *sample);
 
 /* Verdicts (verdict.c): the list of codes; judging, which tells what goes wrong; after the table; in the JSON. */

@@ -69,14 +69,8 @@ struct sow_measured_value {
     /* Of attention, over all queries: entropy in nats; ln(keys) - variance of the logits / 2. */
     double entropy, entropy_expected;
 
-    /* Of the feature vectors at up to 32 places, first seed: (sum l)^2 / sum l^2 with l = s^2 the squared singular
-     * values; sum l / max l; exp of the entropy of s / sum s (Roy and Vetterli 2007). Of independent Gaussians the
-     * first is N n / (N + n + 1). */
-    double participation, participation_expected, stable_rank, effective_rank;
-
-    /* |X - 1 m^T| / |X| of a sample's feature vectors at up to 32 places, m their mean (Dong et al. 2021): 0 when all
-     * places of a sample are the same. Of unlike places of mean 0 near 1. */
-    double rank_collapse;
+    struct sow_ranks
+        ranks; /* of the first seed; the collapse over all seeds: 0 when all places of a sample are the same */
 };
 
 /* A parameter. */

@@ -54,6 +54,11 @@ struct sow_probe_value {
     /* E[x y] / E[x^2], y the same element of another sample, the same feature at another place of the sample (NAN with
      * one place), another feature at the same place */
     double sample_correlation, place_correlation, feature_correlation;
+    double cross_correlation; /* the same feature at another place of another sample */
+    double features, places;  /* how many a place has, and how many a sample */
+    /* In how many directions unlike places or samples differ, tr(C)^2 / tr(C^2) of their covariance: the features where
+     * these are independent, fewer with every layer of finite width */
+    double directions;
     double log2_gradient, gradient; /* the gradient's second moment, likewise */
     /* of a layer, which is weights and what stands between them and the weights before: the factors by which small
      * distances and small errors of scale grow, and the correlation that unrelated signals get. NAN elsewhere */
@@ -65,6 +70,15 @@ struct sow_probe_value {
     /* log2 of the relative squared distance of two near inputs, over that at the input: growing is chaos */
     double log2_distance;
 };
+
+/* Of the matrix X of the feature vectors at up to 32 places, as they are measured (measure.h): (sum l)^2 / sum l^2 with l =
+ * s^2 the squared singular values; sum l / max l; exp of the entropy of s / sum s (Roy and Vetterli 2007); and of up to 32
+ * places of one sample |X - 1 m^T| / |X|, m their mean (Dong et al. 2021). */
+struct sow_ranks {
+    double participation, stable_rank, effective_rank, rank_collapse;
+};
+/* Those a correct random network has; NAN where there are fewer than two places. */
+SOW_API struct sow_ranks sow_expected_ranks(const struct sow_probe_value *value);
 
 /* The layer that the network repeats most, followed for ever (Poole et al. 2016; Schoenholz et al. 2017). */
 struct sow_probe_depth {

@@ -87,8 +87,9 @@ static void test_spectrum_and_similarity(void **state)
     struct sow_view view = {x, N, FEATURES, 1, N};
     sow_draw_normal(0, 1, &draw, NULL);
     sow_fill(x, SOW_F32, 0, (uint64_t)N * FEATURES, &draw, sow_key("x", 1));
-    struct sow_spectrum random = sow_spectrum_of(team, &view);
-    assert_true(fabs(random.participation / random.participation_expected - 1) < 0.01);
+    struct sow_ranks random = sow_ranks_of(team, &view);
+    double independent = (double)N * FEATURES / (N + FEATURES + 1);
+    assert_true(fabs(random.participation / independent - 1) < 0.01);
     assert_true(fabs(sow_similarity_of(team, &view).samples) <
                 4 / sqrt((double)N * N / 2 * FEATURES));
     struct sow_moments moments = sow_moments_of(team, x, (uint64_t)N * FEATURES);
@@ -98,7 +99,7 @@ static void test_spectrum_and_similarity(void **state)
     for (size_t i = 0; i < N; i++) {
         x[i * FEATURES + 7 * i] = i < N / 2 ? 1 : 3;
     }
-    struct sow_spectrum two = sow_spectrum_of(team, &view);
+    struct sow_ranks two = sow_ranks_of(team, &view);
     assert_true(fabs(two.participation - 160.0 * 160 / (16 + 16 * 81)) < 1e-9);
     assert_true(fabs(two.stable_rank - 160.0 / 9) < 1e-9);
     assert_true(fabs(two.effective_rank - exp(16 * (log(64) / 64 + log(64 / 3.0) * 3 / 64))) <

@@ -48,7 +48,7 @@ class Value(ctypes.Structure):
                 + [("gradient_non_finite", u64)]
                 + [(name, number) for name in (
                     "dead", "dead_expected", "saturated", "saturated_expected", "entropy",
-                    "entropy_expected", "participation", "participation_expected", "stable_rank", "effective_rank",
+                    "entropy_expected", "participation", "stable_rank", "effective_rank",
                     "rank_collapse")])
 
 

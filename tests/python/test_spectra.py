@@ -110,3 +110,48 @@ def test_rank_collapse(tmp_path):
     apart = np.linalg.norm(x - x.mean(2, keepdims=True), axis=(1, 2)) / np.linalg.norm(x, axis=(1, 2))
     assert found.values["c"]["rank_collapse"] == pytest.approx(apart.mean(), rel=1e-9)
     assert np.isnan(Measured("mlp:8,8,8").values["layers.0"]["rank_collapse"])  # one place
+
+
+def ranks_of(x):
+    """Participation ratio, stable rank and effective rank of a matrix."""
+    s = np.linalg.svd(x, compute_uv=False)
+    p = s / s.sum()
+    return [(s**2).sum() ** 2 / (s**4).sum(), (s**2).sum() / s[0] ** 2, np.exp(-(p * np.log(p)).sum())]
+
+
+@pytest.mark.parametrize("activation, gain, function, width, layers", [
+    ("relu", 2, lambda x: np.maximum(x, 0), 256, 5), ("tanh", 1, np.tanh, 512, 3)])
+def test_ranks_of_a_correct_random_network(activation, gain, function, width, layers):
+    """The expected ranks against the mean over 30 networks drawn by numpy."""
+    told = probe(f"mlp:{width},{width}x{layers},{width}", "--activation", activation, "--scheme", f"normal{{std=sqrt({gain}/fan_in)}}",
+                 "--batch", "32", "--measure")
+    generator, found = np.random.default_rng(1), {}
+    for _ in range(30):
+        x = generator.standard_normal((32, width))
+        found.setdefault("input", []).append(ranks_of(x))
+        for layer in range(layers):
+            x = x @ generator.standard_normal((width, width)) * (gain / width) ** 0.5
+            found.setdefault(f"layers.{layer}", []).append(ranks_of(x))
+            x = function(x)
+            found.setdefault(f"layers.{layer}.{activation}", []).append(ranks_of(x))
+    for value in told["values"][:-1]:
+        mean, measured = np.mean(found[value["name"]], axis=0), value["measured"]
+        for name, theirs, room in zip(("participation", "stable_rank", "effective_rank"), mean, (0.06, 0.06, 0.1), strict=True):
+            if value["directions"] >= 32 or name != "effective_rank":
+                assert measured[f"{name}_expected"] == pytest.approx(theirs, rel=room), (value["name"], name)
+        assert measured["participation"] == pytest.approx(mean[0], rel=0.25), value["name"]
+        assert ("effective_rank_expected" in measured) == (value["directions"] >= 32)
+
+
+def test_ranks_of_tokens_at_shared_positions(tmp_path):
+    """Tokens of two samples at one position are alike by what the position adds, at two positions they are not."""
+    source = tmp_path / "model.lua"
+    source.write_text('local x = tokens() >> embedding("word", 5000, 256)\n'
+                      'x = x + (positions() >> embedding("place", 64, 256))\nx = x >> linear("out", 256, 256)\n'
+                      'rule("*.bias", zeros)\nrule("out.weight", lecun_normal)\nrule("*", normal { std = 1 })\n')
+    values = {v["name"]: v for v in probe(source, "--batch", "8", "--tokens", "64", "--measure")["values"]}
+    for name in ("add", "out"):
+        measured = values[name]["measured"]
+        for rank in ("participation", "stable_rank", "effective_rank"):
+            assert measured[f"{rank}_expected"] == pytest.approx(measured[rank], rel=0.1), (name, rank)
+        assert measured["rank_collapse_expected"] == pytest.approx(measured["rank_collapse"], rel=0.01)

@@ -27,7 +27,7 @@ struct gathered {
         gradient_log;
     struct mean collapse, dead, dead_expected, saturated, saturated_expected, entropy,
         entropy_expected;
-    struct sow_spectrum spectrum;
+    struct sow_ranks ranks;
     double max_abs;
     uint64_t non_finite, gradient_non_finite;
     struct sow_moments last; /* of this seed */
@@ -172,7 +172,7 @@ static void gather_value(struct sow_measurement *m, const struct sow_step *step)
     g->max_abs = g->last.max_abs > g->max_abs ? g->last.max_abs : g->max_abs;
     g->non_finite += g->last.non_finite;
     if (m->seed == 0) {
-        g->spectrum = sow_spectrum_of(step->team, &view);
+        g->ranks = sow_ranks_of(step->team, &view);
     }
     if (step->node->op == SOW_OP_ACTIVATION) {
         gather_activation(m, step, g);
@@ -278,11 +278,8 @@ static void fill_value(struct sow_measured_value *to, const struct sow_network *
     to->saturated_expected = mean_of(&g->saturated_expected);
     to->entropy = mean_of(&g->entropy);
     to->entropy_expected = mean_of(&g->entropy_expected);
-    to->participation = g->spectrum.participation;
-    to->participation_expected = g->spectrum.participation_expected;
-    to->stable_rank = g->spectrum.stable_rank;
-    to->effective_rank = g->spectrum.effective_rank;
-    to->rank_collapse = mean_of(&g->collapse);
+    to->ranks = g->ranks;
+    to->ranks.rank_collapse = mean_of(&g->collapse);
 }
 
 /* Names outlive the network and the plan. */
@@ -346,7 +343,7 @@ static enum sow_status allocate(struct sow_measurement *m, struct sow_error *err
         return sow_fail(error, SOW_E_MEMORY, "out of memory");
     }
     for (size_t i = 0; i < m->network->flow_count; i++) {
-        m->gathered[i].spectrum = (struct sow_spectrum){NAN, NAN, NAN, NAN};
+        m->gathered[i].ranks = (struct sow_ranks){NAN, NAN, NAN, NAN};
     }
     return copy_names(m, error);
 }

@@ -188,14 +188,14 @@ static void diagonalise(double g[SPECTRUM_MAX][SPECTRUM_MAX], uint64_t n, double
     }
 }
 
-struct sow_spectrum sow_spectrum_of(struct sow_team *team, const struct sow_view *view)
+struct sow_ranks sow_ranks_of(struct sow_team *team, const struct sow_view *view)
 {
     struct gram job = {.view = view, .places = view->outer * view->inner};
-    struct sow_spectrum spectrum = {NAN, NAN, NAN, NAN};
+    struct sow_ranks ranks = {NAN, NAN, NAN, NAN};
     job.taken = job.places < SPECTRUM_MAX ? job.places : SPECTRUM_MAX;
-    double n = (double)job.taken, features = (double)view->features, trace = 0, squares = 0;
+    double trace = 0, squares = 0;
     if (job.taken < 2 || view->features == 0) {
-        return spectrum;
+        return ranks;
     }
     sow_team_run(team, job.taken, gram_row, &job);
     for (uint64_t i = 0; i < job.taken; i++) {
@@ -205,7 +205,7 @@ struct sow_spectrum sow_spectrum_of(struct sow_team *team, const struct sow_view
         }
     }
     if (!(trace > 0) || !isfinite(trace)) {
-        return spectrum;
+        return ranks;
     }
     diagonalise(job.g, job.taken, trace);
     double largest = 0, sum = 0, entropy = 0, values[SPECTRUM_MAX];
@@ -220,6 +220,5 @@ struct sow_spectrum sow_spectrum_of(struct sow_team *team, const struct sow_view
         double p = values[i] / sum;
         entropy -= p > 0 ? p * sow_log(p) : 0;
     }
-    return (struct sow_spectrum){trace * trace / squares, n * features / (n + features + 1),
-                                 trace / largest, sow_exp(entropy)};
+    return (struct sow_ranks){trace * trace / squares, trace / largest, sow_exp(entropy), NAN};
 }

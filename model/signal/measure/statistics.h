@@ -5,6 +5,7 @@
 #define SOW_MEASURE_STATISTICS_H
 
 #include "model/signal/measure/team.h"
+#include "sow/signal.h"
 
 struct sow_moments {
     double mean, second_moment, std, kurtosis, max_abs; /* of the finite elements */
@@ -35,11 +36,8 @@ struct sow_first {
 struct sow_first sow_first_of(struct sow_team *team, const float *x, uint64_t rows,
                               uint64_t classes);
 
-struct sow_spectrum {
-    double participation, participation_expected, stable_rank, effective_rank;
-};
-/* Of the matrix of at most 32 places; NAN for fewer than two. */
-struct sow_spectrum sow_spectrum_of(struct sow_team *team, const struct sow_view *view);
+/* Of the matrix of at most 32 places, without the collapse; NAN for fewer than two. */
+struct sow_ranks sow_ranks_of(struct sow_team *team, const struct sow_view *view);
 
 /* Of an activation, from what goes into it. */
 struct sow_slopes {
