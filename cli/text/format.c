@@ -262,7 +262,7 @@ size_t sow_cli_columns(const char *text)
     return columns;
 }
 
-int sow_cli_width(void)
+int sow_cli_given_width(void)
 {
     struct winsize size;
     uint64_t columns = 0;
@@ -275,7 +275,13 @@ int sow_cli_width(void)
         columns >= 40) {
         return (int)columns;
     }
-    return WIDTH;
+    return 0;
+}
+
+int sow_cli_width(void)
+{
+    int width = sow_cli_given_width();
+    return width > 0 ? width : WIDTH;
 }
 
 int sow_cli_prose_width(void)

@@ -54,6 +54,8 @@ size_t sow_cli_columns(const char *text);
 
 /* Columns of stdout: the terminal's, else COLUMNS, else 100. */
 int sow_cli_width(void);
+/* The same, but 0 where neither says. */
+int sow_cli_given_width(void);
 
 /* Columns that running text fills: those of stdout, at most 100. */
 int sow_cli_prose_width(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables: two blanks between columns, one where the whole would be wider than the terminal. Where that is not enough,
- * spare columns are left out and the first one shows ends. */
+/* Tables: two blanks between columns, one where the whole would be wider than the terminal. Where that is not enough
+ * for a terminal, spare columns are left out and the first one shows ends. */
 #include "table.h"
 
 #include <string.h>
@@ -25,6 +25,9 @@ static void fit(struct sow_table *table)
     size_t room = (size_t)sow_cli_width(), first = table->widths[0];
     size_t least = table->least > 0 && table->least < first ? table->least : first;
     table->gap = width_behind(table, 2) + first > room ? 1 : 2;
+    if (sow_cli_given_width() == 0) { /* a pipe or a file: who reads it wants all of it */
+        return;
+    }
     for (int column = table->columns - 1; column > 0; column--) {
         if ((table->spare >> column & 1) != 0 && width_behind(table, 1) + least > room) {
             table->left_out |= 1u << column;

@@ -56,7 +56,7 @@ PYTHON
 
 @test "CSV gains columns" {
     run -0 --separate-stderr sow probe mlp:8,8,8 --measure --csv
-    [[ ${#lines[@]} -eq 5 && ${lines[0]} == *,log2_distance,measured_second_moment,* ]]
+    [[ ${#lines[@]} -eq 5 && ${lines[0]} == *,log2_distance,directions,measured_second_moment,* ]]
     [[ $(tr -cd , <<<"${lines[0]}") == $(tr -cd , <<<"${lines[4]}") ]]
 }
 
@@ -166,7 +166,7 @@ rule("*", lecun_normal)
 RECIPE
     run -0 --separate-stderr sow probe deep.lua --measure --brief --batch 2
     has "$output" "per layer, over 2000" "1 (predicted 1) forward"
-    interrupted "not known (predicted 1) forward" deep.lua --brief --seeds 9
+    interrupted "per layer, over 2000" deep.lua --brief --seeds 4096
     has "$stderr" "interrupted: these are the numbers known so far"
 }
 

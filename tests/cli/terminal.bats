@@ -95,7 +95,7 @@ escape=$'\e'
     has "$output" "@"
     lacks "$output" █
     LC_ALL=C run -0 on_terminal "'$SOW' probe mlp:64,64x9,10 --compare he_normal glorot_normal --steps 2"
-    has "$output" "@#*+"
+    has "$output" "@*+="
     lacks "$output" █
 }
 

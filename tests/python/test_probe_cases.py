@@ -394,7 +394,8 @@ rule("*.bias", zeros)
     (2, "y * y * 0.01", "", [("VANISH", "error", "multiply")]),
     (3, "(y + y) * 0.5", "", []),
     (20, "(y + y) * 0.5 + x", "", []),
-], ids=["doubled", "a little", "with a norm", "squared and small", "back again", "with a branch"])
+    (1, "x + (y >> linear('c', 64, 64)) * 0.001", "", []),
+], ids=["doubled", "a little", "with a norm", "squared and small", "back again", "with a branch", "a small branch"])
 def test_growth_that_no_weight_is_to_blame_for(tmp_path, times, step, norm, told):
     found = probe(tmp_path, PLAIN.format(times, step, norm).replace('rule("n.weight", ones)\n', "" if not norm else 'rule("n.weight", ones)\n'))
     assert verdicts(found) == told

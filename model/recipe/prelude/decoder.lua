@@ -67,8 +67,9 @@ local function block(c, how, act, x)
         q = q >> words.split_heads(heads) >> words.rms_norm("self_attn.q_norm", hd, norm) >> words.merge_heads()
         k = k >> words.split_heads(kv) >> words.rms_norm("self_attn.k_norm", hd, norm) >> words.merge_heads()
     end
+    -- a window below 1, which transformers takes, is none
     local attention = words.attention { heads = heads, kv_heads = kv, head_dim = hd, causal = how.causal ~= false,
-                                        rotary = true, rope = how.rope, window = how.window or false,
+                                        rotary = true, rope = how.rope, window = (how.window or 0) > 0 and how.window,
                                         scale = how.rope_size ~= 1 and how.rope_size * how.rope_size / host.sqrt(hd) }
     x = x + (words.bundle(q, k, v) >> attention
                >> words.linear("self_attn.o_proj", heads * hd, d, { bias = how.o_bias or false, role = "residual.output" }))

@@ -55,15 +55,17 @@ static struct drift drift_of(const struct sow_judgement *j, const struct drift *
     return drift;
 }
 
-/* Tells of the value of a node that something reads which no size leaves cold, or that is an output. */
-static void judge_value(struct sow_judgement *j, const struct drift *drifts, size_t i)
+/* Tells of the value of a node that something reads which no size leaves cold, or that is an output. A residual branch may be
+ * scaled down. */
+static void judge_value(struct sow_judgement *j, const struct drift *drifts, size_t i,
+                        int is_branch)
 {
     const struct drift *drift = &drifts[i];
     double explode = j->thresholds[SOW_THRESHOLD_EXPLODE],
            vanish = j->thresholds[SOW_THRESHOLD_VANISH], size = moment_at(j, i);
     /* what brings an unusual size back to a usual one is no fault */
     int grows = drift->change > explode && size > explode,
-        falls = drift->change < -vanish && size < -vanish;
+        falls = drift->change < -vanish && size < -vanish && !is_branch;
     if ((!grows && !falls) || size - size != 0) {
         return;
     }
@@ -99,11 +101,11 @@ void sow_judge_plain(struct sow_judgement *j)
         for (uint32_t k = 0; k < node->input_count && !sow_is_norm(node->op); k++) {
             size_t from = network->flows[node->inputs[k]].node;
             if (drifts[i].origin != drifts[from].origin) {
-                judge_value(j, drifts, from);
+                judge_value(j, drifts, from, node->op == SOW_OP_ADD);
             }
         }
         if (network->flows[node->output].uses == 0) {
-            judge_value(j, drifts, i);
+            judge_value(j, drifts, i, 0);
         }
     }
     free(drifts);
