@@ -38,6 +38,10 @@ class MeasureOptions(ctypes.Structure):
                 ("cotangent_std", number)]
 
 
+class Ranks(ctypes.Structure):
+    _fields_ = [(name, number) for name in ("participation", "stable_rank", "effective_rank", "rank_collapse")]
+
+
 class Value(ctypes.Structure):
     _fields_ = ([("name", text), ("word", text), ("layer", ctypes.c_int32), ("rank", u32), ("shape", u64 * 8)]
                 + [(name, number) for name in ("mean", "std", "second_moment", "max_abs", "kurtosis")]
@@ -48,8 +52,8 @@ class Value(ctypes.Structure):
                 + [("gradient_non_finite", u64)]
                 + [(name, number) for name in (
                     "dead", "dead_expected", "saturated", "saturated_expected", "entropy",
-                    "entropy_expected", "participation", "stable_rank", "effective_rank",
-                    "rank_collapse")])
+                    "entropy_expected")]
+                + [("ranks", Ranks)])
 
 
 class Weight(ctypes.Structure):
@@ -146,6 +150,8 @@ class Measured:
         rows, index = {}, 0
         while row := at(measured, index):
             fields = {name: getattr(row.contents, name) for name, _ in row.contents._fields_}
+            ranks = fields.pop("ranks", None)
+            fields |= {name: getattr(ranks, name) for name, _ in Ranks._fields_} if ranks else {}
             if "shape" in fields:
                 fields["shape"] = tuple(fields["shape"][: fields["rank"]])
             rows[fields["name"].decode()] = fields

@@ -27,6 +27,7 @@ STRUCTS = {
     "sow_measure_cost": (libsow_model.Cost,),
     "sow_measure_sample": (libsow_model.Sample,),
     "sow_measure_work": (libsow_model.Work,),
+    "sow_ranks": (libsow_model.Ranks,),
     "sow_measured_value": (libsow_model.Value,),
     "sow_measured_weight": (libsow_model.Weight,),
     "sow_measurement_report": (libsow_model.MeasureReport,),
