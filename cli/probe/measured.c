@@ -115,20 +115,18 @@ static double number_of(const struct sow_measured_value *value, size_t column)
     return number;
 }
 
-/* Beside the ranks: what a correct random network has. */
-static const struct column expected_columns[] = {
-    {"participation_expected", offsetof(struct sow_ranks, participation)},
-    {"stable_rank_expected", offsetof(struct sow_ranks, stable_rank)},
-    {"effective_rank_expected", offsetof(struct sow_ranks, effective_rank)},
-    {"rank_collapse_expected", offsetof(struct sow_ranks, rank_collapse)},
-};
-#define EXPECTED (sizeof expected_columns / sizeof expected_columns[0])
+/* Beside the ranks, which the columns end with, under their names and `_expected`: what a correct random network has. */
+#define RANKS (sizeof(struct sow_ranks) / sizeof(double))
 
-static double expected_of(const struct sow_ranks *ranks, size_t column)
+static const char *rank_name(size_t rank)
 {
-    double number;
-    memcpy(&number, (const char *)ranks + expected_columns[column].offset, sizeof number);
-    return number;
+    return columns[NUMBERS - RANKS + rank].name;
+}
+
+static double rank_expected(const struct sow_ranks *ranks, size_t rank)
+{
+    struct sow_measured_value value = {.ranks = *ranks};
+    return number_of(&value, NUMBERS - RANKS + rank);
 }
 
 void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_value *value,
@@ -143,10 +141,10 @@ void sow_cli_add_measured(struct sow_cli_text *text, const struct sow_measured_v
             sow_cli_add_number(text, number);
         }
     }
-    for (size_t i = 0; i < EXPECTED && any; i++) {
-        double number = expected_of(&ranks, i);
+    for (size_t i = 0; i < RANKS && any; i++) {
+        double number = rank_expected(&ranks, i);
         if (!isnan(number)) {
-            sow_cli_add(text, ", \"%s\": ", expected_columns[i].name);
+            sow_cli_add(text, ", \"%s_expected\": ", rank_name(i));
             sow_cli_add_number(text, number);
         }
     }
@@ -189,8 +187,8 @@ void sow_cli_measured_titles(void)
     for (size_t i = 0; i < NUMBERS; i++) {
         printf(",measured_%s", columns[i].name);
     }
-    for (size_t i = 0; i < EXPECTED; i++) {
-        printf(",measured_%s", expected_columns[i].name);
+    for (size_t i = 0; i < RANKS; i++) {
+        printf(",measured_%s_expected", rank_name(i));
     }
     fputs(",measured,measured_samples,measured_tokens,measured_layers", stdout);
 }
@@ -204,8 +202,8 @@ void sow_cli_add_measured_csv(struct sow_cli_text *text, const struct sow_measur
         double number = number_of(value, i);
         sow_cli_add(text, isnan(number) ? "," : ",%.17g", number);
     }
-    for (size_t i = 0; i < EXPECTED; i++) {
-        double number = isnan(value->second_moment) ? NAN : expected_of(&ranks, i);
+    for (size_t i = 0; i < RANKS; i++) {
+        double number = isnan(value->second_moment) ? NAN : rank_expected(&ranks, i);
         sow_cli_add(text, isnan(number) ? "," : ",%.17g", number);
     }
     sow_cli_add(text, ",%d,%llu,%llu,%u", !isnan(value->second_moment),

@@ -2,8 +2,8 @@
 /* The ranks that the feature vectors of a correct random network have: as normal features, as many as there are directions,
  * whose places are as alike as predicted. With one cosine of two places of a sample, of one place of two samples and of
  * two places of two samples the likeness has four eigenvalues: of what all share, of what sets samples apart, of what sets
- * places apart, and of the rest. A finite number of features spreads each (Marchenko and Pastur 1967; the largest: Johnstone 2001) and drives them apart
- * (Lawley 1956). Not here: the ranks found (measure/statistics.c). */
+ * places apart, and of the rest. A finite number of features spreads each (Marchenko and Pastur 1967; the largest: Johnstone
+ * 2001) and drives them apart (Lawley 1956). Not here: the ranks found (measure/statistics.c). */
 #include <math.h>
 
 #include "core/base/elementary.h"
